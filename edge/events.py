@@ -1,0 +1,440 @@
+"""The production facts: CloudEvents 1.0, typed and versioned, chained by SHA-256.
+
+An event's canonical form is RFC 8785 of the event without `chain`. `data` holds no JSON numbers and the
+attribute names are ASCII, so msgspec's sorted encoding is that form byte for byte (tests compare it with an
+independent implementation). `chain` sorts before every other attribute: the stored form is the canonical
+form with `chain` put in front, and is itself canonical.
+
+Quantities are decimals, written as plain decimal strings; durations are decimal seconds with milliseconds.
+The words of `data` follow ISA-95 Part 4 (JobResponse); docs/facts.md maps each field to B2MML.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated, Any, ClassVar, Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from edge.readings import ClockQuality
+
+DECIMAL_PATTERN = r"^-?[0-9]{1,18}(\.[0-9]{1,9})?$"
+Quantity = Annotated[Decimal, msgspec.Meta(extra_json_schema={"pattern": DECIMAL_PATTERN})]
+Phase = Literal["setup", "run"]
+Disposition = Literal["good", "concession", "rework", "scrap"]
+Origin = Literal["scan", "signal", "manual", "backflush"]
+Method = Literal["scanned", "backflushed", "metered", "manual"]
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A part of a fact: immutable, keys without a value are absent."""
+
+
+class Fact(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """What every `data` has. Absent means: does not apply, or is not known."""
+
+    type: ClassVar[str]  # without prefix and version
+
+    station: str | None = None
+    work_center: str | None = None
+    equipment: str | None = None
+    operators: tuple[str, ...] = ()
+    actor: str | None = None  # who scanned or decided
+    origin: Origin | None = None
+    posting_date: str | None = None  # YYYY-MM-DD in the site's time zone
+    production_date: str | None = None  # the day on which the shift began
+    shift: str | None = None
+    clock: ClockQuality | None = None
+    boot_id: str | None = None
+    monotonic_s: Quantity | None = None  # since boot
+    utc_offset: str | None = None  # "+08:00"
+    masterdata: str | None = None  # etag of the master data in use
+    work_order: str | None = None
+    order_line: str | None = None
+    operation: str | None = None
+    tool: str | None = None
+    refs: dict[str, str] | None = None  # the ERP's own keys, echoed
+
+
+class Output(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """A quantity that came out, as an increment."""
+
+    material: str
+    role: Literal["main", "co", "by"]
+    disposition: Disposition
+    reason: str | None = None
+    cause: Literal["process", "material", "setup"] | None = None  # 工废, 料废, set-up
+    quantity: Quantity
+    unit: str
+    lot: str | None = None
+    serials: tuple[str, ...] = ()
+    warehouse: str | None = None
+
+
+class Labour(Record, frozen=True, kw_only=True):
+    """A person's share of time in a phase, in seconds."""
+
+    operator: str
+    phase: Phase
+    s: Quantity
+
+
+class Activity(Record, frozen=True, kw_only=True):
+    """Any further resource, compressed air for one."""
+
+    activity: str
+    quantity: Quantity
+    unit: str
+
+
+class Resources(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """Absent: another report carries it. Null: unknown. Never 0 for unknown."""
+
+    setup_s: Quantity | UnsetType | None = UNSET
+    machine_s: Quantity | UnsetType | None = UNSET  # run only
+    labour: tuple[Labour, ...] | UnsetType | None = UNSET
+    energy_kwh: Quantity | UnsetType | None = UNSET
+    other: tuple[Activity, ...] | UnsetType = UNSET
+    basis: dict[str, Literal["measured", "confirmed", "standard"]] | UnsetType = UNSET
+
+
+class Interval(Record, frozen=True, kw_only=True, rename={"from_": "from"}):
+    """RFC 3339 UTC, start and end."""
+
+    from_: str
+    to: str
+
+
+class Entered(Record, frozen=True, kw_only=True):
+    """What the person entered, before conversion."""
+
+    quantity: Quantity
+    unit: str
+
+
+class WorkStarted(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """A job began, or its phase changed."""
+
+    type = "work.started"
+    phase: Phase
+    planned_quantity: Quantity | None = None
+    product: str | None = None
+    unit: str | None = None
+
+
+class WorkPaused(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """Work stopped for a reason; whether labour and machine time go on is the reason's setting."""
+
+    type = "work.paused"
+    reason: str
+
+
+class WorkResumed(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """Work went on after a pause."""
+
+    type = "work.resumed"
+    reason: str | None = None
+
+
+class WorkReported(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """Output and resources since the report before."""
+
+    type = "work.reported"
+    outputs: tuple[Output, ...] = ()
+    resources: Resources | None = None
+    interval: Interval | None = None
+    replaces: str | None = None
+
+
+class WorkCompleted(WorkReported, frozen=True, kw_only=True, omit_defaults=True):
+    """The remainder; the operation is finished at this station."""
+
+    type = "work.completed"
+    final: Literal[True]
+
+
+class MaterialConsumed(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """Material went into a job. A return has a negative quantity."""
+
+    type = "material.consumed"
+    material: str
+    lot: str | None = None
+    serial: str | None = None
+    quantity: Quantity
+    unit: str
+    entered: Entered | None = None
+    bom_line: str | None = None
+    warehouse: str | None = None
+    method: Method
+    use: Literal["production", "setup", "rework", "extra", "return"]
+    output_lot: str | None = None
+    output_serial: str | None = None
+    caused_by: str | None = None  # the report that backflushed it
+    posted_by: Literal["edge", "erp"]  # "erp": evidence only, the ERP backflushes itself
+    replaces: str | None = None
+
+
+class OutputReclassified(Fact, frozen=True, kw_only=True, omit_defaults=True, rename={"from_": "from"}):
+    """Rework that turned good, or good that turned out not to be."""
+
+    type = "output.reclassified"
+    material: str
+    lot: str | None = None
+    quantity: Quantity
+    unit: str
+    from_: Disposition
+    to: Disposition
+    reason: str | None = None
+
+
+class WorkCorrected(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """Cancels one whole event, once, with everything it caused."""
+
+    type = "work.corrected"
+    corrects: str
+    reason: Literal["did_not_occur", "incorrect_data"]
+    note: str | None = None
+    person: str
+
+
+class CountRecorded(Fact, frozen=True, kw_only=True, omit_defaults=True, rename={"from_": "from"}):
+    """A counter moved while a job was open; `running` counts seconds, `energy` kWh."""
+
+    type = "count.recorded"
+    counter: str
+    from_: Quantity | None = None  # raw
+    to: Quantity | None = None  # raw
+    delta: Quantity | None = None  # raw units, rollover and reset resolved
+    quantity: Quantity | None = None  # delta × units per count; None: held for review
+    unit: str | None = None
+    phase: Phase | None = None
+    incomplete: bool = False
+    held: Literal["implausible", "backwards"] | None = None
+
+
+class CountUnattributed(CountRecorded, frozen=True, kw_only=True, omit_defaults=True):
+    """A counter moved and no job can claim it; waits for a settlement."""
+
+    type = "count.unattributed"
+
+
+class TimeUnassigned(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """Presence that belongs to no job, in seconds."""
+
+    type = "time.unassigned"
+    operator: str | None = None
+    category: str
+    s: Quantity
+
+
+class OperatorSignedOn(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """A person joined the crew."""
+
+    type = "operator.signed_on"
+    operator: str
+
+
+class OperatorSignedOff(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """A person left the crew."""
+
+    type = "operator.signed_off"
+    operator: str
+
+
+class LotMounted(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """A lot stands at the station, to be consumed by backflush or meter."""
+
+    type = "lot.mounted"
+    material: str
+    lot: str
+    quantity: Quantity | None = None
+    unit: str | None = None
+
+
+class LotUnmounted(LotMounted, frozen=True, kw_only=True, omit_defaults=True):
+    """A lot was taken away."""
+
+    type = "lot.unmounted"
+
+
+class ToolMounted(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """A tool was mounted; it says how many units one count is."""
+
+    type = "tool.mounted"
+    units_per_count: Quantity | None = None
+
+
+class ToolUnmounted(ToolMounted, frozen=True, kw_only=True, omit_defaults=True):
+    """A tool was taken off."""
+
+    type = "tool.unmounted"
+
+
+class ReviewSettled(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """A person decided on something that waited."""
+
+    type = "review.settled"
+    settles: tuple[str, ...]
+    how: Literal["accepted", "split", "reassigned", "reversed", "retried", "discarded"]
+    note: str | None = None
+    person: str
+
+
+class ClockStepped(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """The wall clock was set; gives the posting date of what was recorded before."""
+
+    type = "clock.stepped"
+    offset_s: Quantity
+    from_seq: str | None = None
+    to_seq: str | None = None
+
+
+class JournalOpened(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """The first event of an epoch."""
+
+    type = "journal.opened"
+    follows: str | None = None  # <epoch>:<seq> of the journal before, where known
+    cause: Literal["new", "damaged", "restored", "renamed"]
+    missing: str | None = None
+    state: str | None = None  # the stations' state as JSON text
+
+
+class Unknown(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """An event of a type that this version does not know; its further keys are ignored."""
+
+    type = ""
+
+
+def _leaves(cls: type[Fact]) -> Iterator[type[Fact]]:
+    for sub in cls.__subclasses__():
+        if sub is not Unknown:
+            yield sub
+            yield from _leaves(sub)
+
+
+FACTS: Mapping[str, type[Fact]] = {f"lineside.{fact.type}.v1": fact for fact in _leaves(Fact)}
+COSTED = frozenset(
+    f"lineside.{name}.v1"
+    for name in (
+        "work.reported",
+        "work.completed",
+        "material.consumed",
+        "output.reclassified",
+        "work.corrected",
+    )
+)
+
+
+class Draft(msgspec.Struct, frozen=True):
+    """A fact that the journal has not yet numbered."""
+
+    id: str  # UUIDv7
+    time_ms: int  # when it happened, UTC
+    data: Fact
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """A fact in its CloudEvents envelope."""
+
+    specversion: Literal["1.0"] = "1.0"
+    id: str
+    source: str  # urn:lineside:<site>:<edge id>:<epoch>
+    type: str  # lineside.<noun>.<past participle>.v1
+    subject: str | UnsetType = UNSET  # <work order>/<operation>
+    time: str  # when it happened, RFC 3339 UTC with ms
+    sequence: str  # zero-padded to 20
+    recordedtime: str  # just before its COMMIT
+    chain: str | UnsetType = UNSET  # hex SHA-256
+    data: Fact
+
+    @property
+    def seq(self) -> int:
+        """The number in its journal, from 1."""
+        return int(self.sequence)
+
+
+class _Wire(Event, frozen=True, kw_only=True):
+    data: msgspec.Raw  # type: ignore[assignment]
+
+
+_encoder = msgspec.json.Encoder(order="sorted")
+_wire_decoder = msgspec.json.Decoder(_Wire)
+_decoders = {name: msgspec.json.Decoder(fact) for name, fact in FACTS.items()}
+_unknown = msgspec.json.Decoder(Unknown)
+
+
+def seal(draft: Draft, source: str, seq: int, recorded: str, previous_chain: str) -> tuple[Event, bytes]:
+    """Number and chain a draft: the event and its stored form (canonical JSON, UTF-8)."""
+    fact = draft.data
+    event = Event(
+        id=draft.id,
+        source=source,
+        type=f"lineside.{fact.type}.v1",
+        subject=f"{fact.work_order}/{fact.operation}" if fact.work_order else UNSET,
+        time=instant(draft.time_ms),
+        sequence=f"{seq:020d}",
+        recordedtime=recorded,
+        data=fact,
+    )
+    canonical = _encoder.encode(event)
+    chain = hashlib.sha256(previous_chain.encode() + canonical).hexdigest()
+    return event, b'{"chain":"' + chain.encode() + b'",' + canonical[1:]
+
+
+_CHAIN_AT = len(b'{"chain":"')
+_REST_AT = _CHAIN_AT + 64 + len(b'",')
+
+
+def chain_of(body: bytes) -> str:
+    """The `chain` attribute of a stored form."""
+    return body[_CHAIN_AT : _CHAIN_AT + 64].decode("ascii", "replace")
+
+
+def chains(body: bytes, previous_chain: str) -> bool:
+    """Whether a stored form follows on the event whose chain is given (empty for the first)."""
+    return (
+        hashlib.sha256(previous_chain.encode() + b"{" + body[_REST_AT:]).hexdigest() == chain_of(body)
+        and body[:_CHAIN_AT] == b'{"chain":"'
+        and body[_REST_AT - 2 : _REST_AT] == b'",'
+    )
+
+
+def decode(body: bytes) -> Event:
+    """An event from its stored or wire form. Raises msgspec.ValidationError or msgspec.DecodeError."""
+    wire = _wire_decoder.decode(body)
+    data = _decoders.get(wire.type, _unknown).decode(wire.data)
+    values: dict[str, Any] = {name: getattr(wire, name) for name in Event.__struct_fields__}
+    values["data"] = data
+    return Event(**values)
+
+
+def instant(wall_ms: int) -> str:
+    """UTC milliseconds as RFC 3339, `2026-11-22T08:00:00.000Z`."""
+    return datetime.fromtimestamp(wall_ms / 1000, UTC).isoformat(timespec="milliseconds")[:23] + "Z"
+
+
+def parse_instant(text: str) -> int:
+    """RFC 3339 as UTC milliseconds. Raises ValueError."""
+    return round(datetime.fromisoformat(text).timestamp() * 1000)
+
+
+def seconds(ms: int) -> Decimal:
+    """Milliseconds as decimal seconds with three places."""
+    return Decimal(ms).scaleb(-3)
+
+
+def plain(value: Decimal | int | str) -> Decimal:
+    """A finite decimal of at most six places that writes itself without an exponent."""
+    number = Decimal(value)
+    exponent = number.as_tuple().exponent
+    if exponent in _PLAIN:
+        return number
+    if not isinstance(exponent, int):
+        raise ValueError(f"{value} is no quantity")
+    return number.quantize(_FINEST) if exponent < 0 else Decimal(format(number, "f"))
+
+
+_PLAIN = range(-6, 1)
+_FINEST = Decimal("0.000001")

@@ -1,0 +1,79 @@
+"""What devices say: readings of tags and scans of codes.
+
+Everything a driver emits is one of these. A reading with quality `bad` carries no value.
+"""
+
+from enum import StrEnum
+from typing import Literal
+
+import msgspec
+
+Value = bool | int | float | str
+ClockQuality = Literal["synced", "unsynced", "stepped"]
+
+
+class Moment(msgspec.Struct, frozen=True):
+    """A point in time as this machine saw it; differences within one boot come from `monotonic_ms`."""
+
+    wall_ms: int  # UTC, milliseconds since 1970
+    monotonic_ms: int  # since boot, suspend included (CLOCK_BOOTTIME)
+    boot_id: str
+    clock: ClockQuality = "synced"
+
+    def since(self, earlier: "Moment") -> int:
+        """Milliseconds from `earlier` to this moment, never negative."""
+        if self.boot_id == earlier.boot_id:
+            return max(0, self.monotonic_ms - earlier.monotonic_ms)
+        return max(0, self.wall_ms - earlier.wall_ms)
+
+
+class Quality(StrEnum):
+    """How far a value may be trusted (OPC UA Part 8, 5.4: the upper two bits of a status code)."""
+
+    good = "good"
+    uncertain = "uncertain"
+    bad = "bad"
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """What a device said about one tag."""
+
+    device: str
+    tag: str
+    value: Value | None  # scaled to `unit`; None where quality is bad
+    quality: Quality
+    received: Moment
+    unit: str | None = None
+    source_ms: int | None = None  # the device's own time, UTC ms, where it gives one
+
+    @property
+    def name(self) -> str:
+        """The tag as the configuration names it: `<device>.<tag>`."""
+        return f"{self.device}.{self.tag}"
+
+
+class Scan(msgspec.Struct, frozen=True):
+    """A code that a scanner read, without its frame."""
+
+    device: str
+    text: str
+    received: Moment
+
+
+class Unreadable(msgspec.Struct, frozen=True):
+    """Bytes from a scanner that are no scan: garbage, an over-long line, a half line."""
+
+    device: str
+    reason: Literal["garbage", "too_long", "incomplete"]
+    raw: bytes  # at most the first 64 bytes, as evidence
+    received: Moment
+
+
+class Link(msgspec.Struct, frozen=True):
+    """A device came or went. Emitted on change only."""
+
+    device: str
+    up: bool
+    detail: str  # what happened, in words
+    hint: str  # what to do; empty when up
+    at: Moment

@@ -1,0 +1,337 @@
+"""The configuration: one TOML file becomes frozen objects, or one error that lists every problem.
+
+Drivers and uplinks own their settings classes; the composition root passes them in as `kinds`, so that this
+module knows no driver. Each problem names file, key, value and what is allowed.
+"""
+
+import difflib
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import time
+from decimal import Decimal
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from edge.faults import SettingsFault
+
+DEFAULT_PATH = Path("/etc/lineside/lineside.toml")
+NAME = r"^[A-Za-z0-9._-]+$"
+Name = Annotated[str, Field(pattern=NAME, max_length=64)]
+Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
+
+
+def _address(value: str) -> str:
+    host, colon, port = value.rpartition(":")
+    if not colon or not host or not port.isdigit() or int(port) > 65535:
+        raise ValueError("must be <host>:<port>, for example 127.0.0.1:8700")
+    return value
+
+
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(
+            "is no time zone; allowed: IANA names such as Asia/Shanghai or Europe/Berlin"
+        ) from None
+    return value
+
+
+Address = Annotated[str, AfterValidator(_address)]
+
+
+class Part(BaseModel):
+    """A part of the configuration: frozen, unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Edge(Part):
+    """Who this collector is. site and id are part of every event's source: changing them starts an epoch."""
+
+    id: Name
+    enterprise: Name = "enterprise"
+    site: Name
+    area: Name = "area"
+    line: Name
+    timezone: Annotated[str, AfterValidator(_zone)]
+    language: Literal["en", "zh-CN"] = "en"
+    data_dir: Path = Path("/var/lib/lineside")
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
+
+
+class DeviceSettings(Part):
+    """What every driver's settings have. `tags` is overridden by drivers that read tags."""
+
+    scans: ClassVar[bool] = False  # whether the device is a scanner
+    driver: str
+
+    @property
+    def tag_names(self) -> frozenset[str]:
+        return frozenset(getattr(self, "tags", ()))
+
+
+class UplinkSettings(Part):
+    """What every uplink's settings have."""
+
+    kind: str
+
+
+class Counter(Part):
+    """A machine's piece counter (facts: cap = rate × elapsed × 1.2 + 2)."""
+
+    tag: str
+    counts: Literal["all", "good"] = "all"
+    units_per_count: Annotated[Decimal, Field(gt=0, le=100000)] = Decimal(1)
+    max_rate_per_min: Annotated[Decimal, Field(gt=0, le=1000000)] = Decimal(120)
+    modulus: Annotated[int, Field(gt=1)] | None = None  # raw value at which it starts again from 0
+    reset: bool = True  # whether the machine may set it back, at an order change for one
+
+
+class Signals(Part):
+    """Further signals of the machine, as tags."""
+
+    running: str | None = None
+    energy: str | None = None  # an ever-growing meter in kWh
+    rated_kw: Annotated[Decimal, Field(gt=0)] = Decimal(1000)  # bounds what the meter may show
+    energy_modulus: Annotated[Decimal, Field(gt=0)] | None = None
+
+
+class Station(Part):
+    """Where people work: scanners, counters and signals bound to one work center."""
+
+    work_center: Name
+    equipment: Name | None = None
+    scanners: tuple[str, ...] = ()
+    concurrent: bool = False
+    counters: dict[Name, Counter] = {}
+    signals: Signals = Signals()
+
+
+class Pause(Part):
+    """Whether time goes on while paused for this reason."""
+
+    labour: bool = False
+    machine: bool = False
+
+
+class Shift(Part):
+    """A shift; one whose start equals its end lasts 24 h."""
+
+    name: Name
+    start: time
+    end: time
+
+
+class Posting(Part):
+    """Which date a fact is posted on: the day the shift began, or the calendar day."""
+
+    date: Literal["production", "calendar"] = "production"
+
+
+class Web(Part):
+    """Where the pages and the local API listen."""
+
+    listen: Address = "127.0.0.1:8700"
+
+
+class Sync(Part):
+    """Where sync's health and metrics listen."""
+
+    listen: Address = "127.0.0.1:8701"
+
+
+class _File(Part):
+    edge: Edge
+    devices: dict[Name, dict[str, Any]] = {}
+    stations: dict[Name, Station] = {}
+    shifts: tuple[Shift, ...] = ()
+    pauses: dict[str, Pause] = {}
+    posting: Posting = Posting()
+    uplinks: dict[Name, dict[str, Any]] = {}
+    web: Web = Web()
+    sync: Sync = Sync()
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The whole configuration."""
+
+    path: Path
+    edge: Edge
+    devices: Mapping[str, DeviceSettings]
+    stations: Mapping[str, Station]
+    shifts: tuple[Shift, ...]
+    pauses: Mapping[str, Pause]
+    posting: Posting
+    uplinks: Mapping[str, UplinkSettings]
+    web: Web
+    sync: Sync
+
+
+DeviceKinds = Mapping[str, Callable[[], type[DeviceSettings]]]
+UplinkKinds = Mapping[str, Callable[[], type[UplinkSettings]]]
+
+
+def load(path: Path, devices: DeviceKinds, uplinks: UplinkKinds) -> Settings:
+    """The configuration at `path`. Raises SettingsFault with every problem found."""
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SettingsFault([f"{path}: no such file. `lineside init` writes one to start from"]) from None
+    except OSError as error:
+        raise SettingsFault([f"{path}: could not be read: {error.strerror}"]) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsFault([f"{path}: is no valid TOML: {error}"]) from error
+
+    problems: list[str] = []
+    file = _validate(_File, document, path, (), problems)
+    # Kinds are checked even where other parts are wrong: a person wants all problems at once.
+    chosen_devices = _kinds(document, "devices", "driver", devices, path, problems)
+    chosen_uplinks = _kinds(document, "uplinks", "kind", uplinks, path, problems)
+    if file is not None:
+        problems += [f"{path}: {problem}" for problem in _crossed(file, chosen_devices)]
+    if problems or file is None:
+        raise SettingsFault(problems)
+    data_dir = file.edge.data_dir
+    return Settings(
+        path=path,
+        edge=file.edge.model_copy(update={"data_dir": path.parent.absolute() / data_dir}),
+        devices=chosen_devices,
+        stations=file.stations,
+        shifts=file.shifts,
+        pauses=file.pauses,
+        posting=file.posting,
+        uplinks=chosen_uplinks,
+        web=file.web,
+        sync=file.sync,
+    )
+
+
+M = TypeVar("M", bound=Part)
+
+
+def _kinds(
+    document: dict[str, Any],
+    table: str,
+    key: str,
+    kinds: Mapping[str, Callable[[], type[M]]],
+    path: Path,
+    problems: list[str],
+) -> dict[str, M]:
+    """Each entry of a table, validated by the settings class that its `key` chooses."""
+    chosen: dict[str, M] = {}
+    entries = document.get(table)
+    for name, entry in entries.items() if isinstance(entries, dict) else ():
+        if not isinstance(entry, dict):
+            continue  # reported by _File
+        kind = entry.get(key)
+        if not isinstance(kind, str) or kind not in kinds:
+            value = "is missing" if kind is None else f"= {kind!r}: unknown{_meant(str(kind), kinds)}"
+            problems.append(f"{path}: {table}.{name}.{key} {value}; allowed: {', '.join(sorted(kinds))}")
+            continue
+        found = _validate(kinds[kind](), entry, path, (table, name), problems)
+        if found is not None:
+            chosen[name] = found
+    return chosen
+
+
+def _validate(
+    model: type[M], document: dict[str, Any], path: Path, at: tuple[str, ...], problems: list[str]
+) -> M | None:
+    try:
+        return model.model_validate(document)
+    except ValidationError as error:
+        problems += [f"{path}: {_worded(model, at, dict(one))}" for one in error.errors(include_url=False)]
+        return None
+
+
+def _worded(model: type[BaseModel], at: tuple[str, ...], error: dict[str, Any]) -> str:
+    """One pydantic error as `key = value: what is wrong; what is allowed`."""
+    location = tuple(str(part) for part in error["loc"])
+    key = ".".join(at + location)
+    if error["type"] == "missing":
+        return f"{key} is missing; it must be given"
+    if error["type"] == "extra_forbidden":
+        allowed = sorted(_fields_at(model, location[:-1]))
+        return f"{key} is no known key{_meant(location[-1], allowed)}; allowed: {', '.join(allowed)}"
+    message = str(error["msg"]).removeprefix("Value error, ")
+    value = error["input"]
+    shown = f" = {value!r}" if isinstance(value, str | int | float | bool) else ""
+    return f"{key}{shown}: {message[0].lower()}{message[1:]}"
+
+
+def _fields_at(model: type[BaseModel], location: Iterable[str]) -> list[str]:
+    """The keys allowed at a place, through tables of named entries."""
+    current: Any = model
+    for part in location:
+        if isinstance(current, type) and issubclass(current, BaseModel):
+            current = current.model_fields[part].annotation if part in current.model_fields else None
+        elif get_origin(current) in (dict, tuple):
+            current = next((arg for arg in reversed(get_args(current)) if arg is not Ellipsis), None)
+        while get_origin(current) in (Union, UnionType, Annotated):
+            current = get_args(current)[0]
+    return list(current.model_fields) if isinstance(current, type) and issubclass(current, BaseModel) else []
+
+
+def _meant(value: str, allowed: Iterable[str]) -> str:
+    near = difflib.get_close_matches(value, list(allowed), 1)
+    return f" (did you mean {near[0]}?)" if near else ""
+
+
+def _crossed(file: _File, devices: Mapping[str, DeviceSettings]) -> Iterable[str]:
+    """What is wrong between the parts: names that point nowhere, tags and scanners claimed twice."""
+    claimed: dict[str, str] = {}
+    for name, station in file.stations.items():
+        for index, scanner in enumerate(station.scanners):
+            key = f"stations.{name}.scanners.{index} = {scanner!r}"
+            if scanner not in file.devices:
+                yield f"{key}: there is no such device; allowed: {_listed(_scanners(devices))}"
+            elif scanner in devices and not devices[scanner].scans:
+                yield f"{key}: this device is no scanner; allowed: {_listed(_scanners(devices))}"
+            elif scanner in claimed:
+                yield f"{key}: already belongs to {claimed[scanner]}; a scanner serves one station"
+            claimed[scanner] = f"stations.{name}"
+        tags = {f"counters.{counter}.tag": entry.tag for counter, entry in station.counters.items()}
+        tags |= {
+            f"signals.{signal}": tag
+            for signal in ("running", "energy")
+            if (tag := getattr(station.signals, signal)) is not None
+        }
+        for part, tag in tags.items():
+            key = f"stations.{name}.{part} = {tag!r}"
+            device = tag.partition(".")[0]
+            known = [f"{d}.{t}" for d, entry in devices.items() for t in sorted(entry.tag_names)]
+            if tag not in known and (device in devices or device not in file.devices):
+                yield f"{key}: there is no such tag; allowed: {_listed(known)}"
+    yield from _shifts(file.shifts)
+
+
+def _scanners(devices: Mapping[str, DeviceSettings]) -> list[str]:
+    return [name for name, entry in devices.items() if entry.scans]
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names) or "none is configured"
+
+
+def _shifts(shifts: tuple[Shift, ...]) -> Iterable[str]:
+    """Shifts of one day may not overlap: a moment belongs to one shift at most."""
+    minutes: dict[int, str] = {}
+    for index, shift in enumerate(shifts):
+        start = shift.start.hour * 60 + shift.start.minute
+        length = (shift.end.hour * 60 + shift.end.minute - start) % 1440 or 1440
+        for minute in range(start, start + length):
+            other = minutes.setdefault(minute % 1440, shift.name)
+            if other != shift.name:
+                at = f"{minute % 1440 // 60:02d}:{minute % 60:02d}"
+                yield f"shifts.{index} ({shift.name}): overlaps shift {other} at {at}"
+                break

@@ -1,0 +1,1 @@
+"""Delivery: ships the journal to its receivers and fetches master data. It knows nothing of stations."""
