@@ -1,0 +1,344 @@
+"""The journal: the append-only log of events in journal.db.
+
+Invariants: one writer per file (a lock file holds others off). `append` returns after COMMIT under
+synchronous=FULL. The drafts of one call are one transaction; calls that wait at the same time share one
+(group commit). seq runs from 1 without gaps, each event's `chain` follows on the one before. After a failed
+commit nothing of the group is recorded and the head stands where it stood.
+"""
+
+import asyncio
+import fcntl
+import os
+import secrets
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiosqlite
+import msgspec
+
+from edge import schema
+from edge.events import Draft, Event, JournalOpened, chain_of, chains, decode, instant, seal
+from edge.faults import JournalDamaged, StorageFault
+from edge.ids import new_id
+from edge.ports import Clock
+
+GROUP_EVENTS = 1000  # the most one commit takes; what waits longer is in the next
+_WAITING_CALLS = 4096  # full: appenders wait for their turn
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The folded state after event `seq`."""
+
+    seq: int
+    version: str
+    state: bytes
+
+
+class _Call:
+    """One append waiting for its commit."""
+
+    __slots__ = ("done", "drafts")
+
+    def __init__(self, drafts: Sequence[Draft], done: "asyncio.Future[tuple[Event, ...]]") -> None:
+        self.drafts = drafts
+        self.done = done
+
+
+class Journal:
+    """The writer. Open it with `async with Journal.open(...)`; close waits for what was handed in."""
+
+    def __init__(self, path: Path, connection: aiosqlite.Connection, lock: int, clock: Clock) -> None:
+        self.path = path
+        self.epoch = ""
+        self.source = ""
+        self.head = 0  # seq of the last committed event
+        self._chain = ""
+        self._connection = connection
+        self._lock = lock
+        self._clock = clock
+        self._calls: asyncio.Queue[_Call | None] = asyncio.Queue(_WAITING_CALLS)
+        self._task: asyncio.Task[None] | None = None
+        self._exclusive = asyncio.Lock()  # one transaction at a time on the connection
+
+    @classmethod
+    async def open(cls, path: Path, site: str, edge_id: str, clock: Clock) -> "Journal":
+        """Open or create the journal of this edge. Raises StorageFault, JournalDamaged."""
+        lock = _lock(path)
+        try:
+            connection = await schema.open_writer(path, schema.JOURNAL)
+        except BaseException:
+            os.close(lock)
+            raise
+        journal = cls(path, connection, lock, clock)
+        try:
+            await journal._identify(site, edge_id)
+        except sqlite3.Error as error:
+            await journal.close()
+            raise schema.unusable(path, error) from error
+        except BaseException:
+            await journal.close()
+            raise
+        return journal
+
+    async def __aenter__(self) -> "Journal":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def append(self, drafts: Sequence[Draft]) -> tuple[Event, ...]:
+        """Commit the drafts as one transaction, in order; returns them numbered. Raises StorageFault.
+
+        A cancelled caller does not take its drafts back: they are committed all the same.
+        """
+        if self._task is None:
+            self._task = asyncio.create_task(self._write(), name="journal-writer")
+        elif self._task.done():
+            raise StorageFault("the journal is closed; nothing was recorded", hint="Restart lineside")
+        done: asyncio.Future[tuple[Event, ...]] = asyncio.get_running_loop().create_future()
+        await self._calls.put(_Call(drafts, done))
+        return await asyncio.shield(done)
+
+    async def read_after(self, seq: int, limit: int) -> list[tuple[int, bytes]]:
+        """Up to `limit` stored events behind `seq`, in order, as (seq, body)."""
+        rows = await self._connection.execute_fetchall(_READ, (seq, limit))
+        return [(row[0], row[1]) for row in rows]
+
+    async def snapshot(self) -> Snapshot | None:
+        """The last snapshot, if there is one."""
+        rows = await self._connection.execute_fetchall(
+            "SELECT seq, version, CAST(state AS BLOB) FROM snapshot"
+        )
+        return next((Snapshot(*row) for row in rows), None)
+
+    async def save_snapshot(self, snapshot: Snapshot) -> None:
+        """Replace the snapshot. A failure only makes the next start slower."""
+        async with self._exclusive:
+            with suppress(sqlite3.Error):
+                await self._connection.execute(
+                    "INSERT OR REPLACE INTO snapshot VALUES (1, ?, ?, CAST(? AS TEXT))",
+                    (snapshot.seq, snapshot.version, snapshot.state),
+                )
+                await self._connection.commit()
+
+    async def close(self) -> None:
+        """Commit what was handed in, then let go of the file."""
+        if self._task is not None and not self._task.done():
+            await self._calls.put(None)
+            await self._task
+        await self._connection.close()
+        os.close(self._lock)
+
+    async def _identify(self, site: str, edge_id: str) -> None:
+        rows = await self._connection.execute_fetchall("SELECT key, value FROM meta")
+        meta = {str(key): str(value) for key, value in rows}
+        if not meta:
+            meta = {"epoch": secrets.token_hex(8), "site": site, "edge": edge_id}
+            await self._connection.executemany("INSERT INTO meta VALUES (?, ?)", list(meta.items()))
+            await self._connection.commit()
+        if (meta["site"], meta["edge"]) != (site, edge_id):
+            raise StorageFault(
+                f"{self.path} belongs to edge {meta['site']}:{meta['edge']}, not to {site}:{edge_id}",
+                hint="Give edge.site and edge.id their old values, or move the file away to begin anew",
+            )
+        self.epoch = meta["epoch"]
+        self.source = f"urn:lineside:{site}:{edge_id}:{self.epoch}"
+        last = await self._connection.execute_fetchall(
+            "SELECT seq, CAST(body AS BLOB) FROM events ORDER BY seq DESC LIMIT 1"
+        )
+        for seq, body in last:
+            self.head, self._chain = seq, chain_of(body)
+        if self.head == 0:
+            now = self._clock.now()
+            opened = JournalOpened(cause="new", clock=now.clock, boot_id=now.boot_id)
+            await self.append([Draft(new_id(now.wall_ms), now.wall_ms, opened)])
+
+    async def _write(self) -> None:
+        while (call := await self._calls.get()) is not None:
+            group, size = [call], len(call.drafts)
+            while size < GROUP_EVENTS and not self._calls.empty():
+                follower = self._calls.get_nowait()
+                if follower is None:
+                    await self._commit(group)
+                    return
+                group.append(follower)
+                size += len(follower.drafts)
+            await self._commit(group)
+
+    async def _commit(self, group: list[_Call]) -> None:
+        recorded = instant(self._clock.now().wall_ms)
+        seq, chain = self.head, self._chain
+        rows: list[tuple[int, str]] = []
+        sealed: list[tuple[Event, ...]] = []
+        for call in group:
+            events = []
+            for draft in call.drafts:
+                seq += 1
+                event, body = seal(draft, self.source, seq, recorded, chain)
+                chain = chain_of(body)
+                events.append(event)
+                rows.append((seq, body.decode()))
+            sealed.append(tuple(events))
+        try:
+            async with self._exclusive:
+                await self._connection.executemany("INSERT INTO events VALUES (?, ?)", rows)
+                await self._connection.commit()
+        except sqlite3.Error as error:
+            with suppress(sqlite3.Error):
+                await self._connection.rollback()
+            self._answer(group, schema.unusable(self.path, error))
+            return
+        self.head, self._chain = seq, chain
+        for call, numbered in zip(group, sealed, strict=True):
+            if not call.done.done():
+                call.done.set_result(numbered)
+
+    @staticmethod
+    def _answer(group: list[_Call], fault: StorageFault) -> None:
+        for call in group:
+            if not call.done.done():
+                call.done.set_exception(fault)
+
+
+class Reader:
+    """Reads a journal that another task or process writes."""
+
+    def __init__(self, path: Path, connection: aiosqlite.Connection, epoch: str, source: str) -> None:
+        self.path = path
+        self.epoch = epoch
+        self.source = source
+        self._connection = connection
+
+    @classmethod
+    async def open(cls, path: Path) -> "Reader":
+        """Open the journal at `path` for reading. Raises StorageFault."""
+        connection = await schema.open_reader(path)
+        try:
+            rows = await connection.execute_fetchall("SELECT key, value FROM meta")
+            meta = {bytes(key).decode(): bytes(value).decode() for key, value in rows}
+            source = f"urn:lineside:{meta['site']}:{meta['edge']}:{meta['epoch']}"
+        except (sqlite3.Error, KeyError) as error:
+            await connection.close()
+            raise schema.unusable(path, error) from error
+        return cls(path, connection, meta["epoch"], source)
+
+    async def read_after(self, seq: int, limit: int) -> list[tuple[int, bytes]]:
+        """Up to `limit` stored events behind `seq`, in order, as (seq, body)."""
+        rows = await self._connection.execute_fetchall(_READ, (seq, limit))
+        return [(row[0], row[1]) for row in rows]
+
+    async def head(self) -> int:
+        """The last committed seq; 0 before the first."""
+        rows = await self._connection.execute_fetchall("SELECT seq FROM events ORDER BY seq DESC LIMIT 1")
+        return next((row[0] for row in rows), 0)
+
+    async def wait_beyond(self, seq: int) -> None:
+        """Return once an event behind `seq` is committed, within about 50 ms of its commit."""
+        wal = self.path.with_name(self.path.name + "-wal")
+        while True:
+            before = _written(wal)
+            if await self.head() > seq:
+                return
+            # Two commits within one tick of the file's clock look like one: ask again every second.
+            for _ in range(_ASK_AGAIN_POLLS):
+                await asyncio.sleep(_POLL_S)
+                if _written(wal) != before:
+                    break
+
+    async def close(self) -> None:
+        """Let go of the file."""
+        await self._connection.close()
+
+    async def __aenter__(self) -> "Reader":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What a check of the whole journal found; sound when `problems` is empty."""
+
+    events: int
+    first: int
+    last: int
+    problems: tuple[str, ...]
+
+
+async def verify(reader: Reader, progress: Callable[[int], None] = lambda seq: None) -> Verification:
+    """Check every event's number, chain and form, streaming; at most 100 problems are kept."""
+    problems: list[str] = []
+    first = last = events = 0
+    chain: str | None = None
+    while rows := await reader.read_after(last, 1000):
+        for seq, body in rows:
+            problems += _checked(seq, body, last, chain, reader.source) if len(problems) < 100 else []
+            first, last, chain, events = first or seq, seq, chain_of(body), events + 1
+        progress(last)
+    return Verification(events, first, last, tuple(problems))
+
+
+def _checked(seq: int, body: bytes, last: int, chain: str | None, source: str) -> Iterator[str]:
+    if last and seq != last + 1:
+        yield f"seq {last + 1} to {seq - 1} are missing"
+    elif (chain is not None or seq == 1) and not chains(body, chain or ""):
+        yield f"seq {seq} does not follow on the one before: one of them was changed"
+    try:
+        event = decode(body)
+    except msgspec.DecodeError as error:
+        yield f"seq {seq} is no event: {error}"
+        return
+    if event.seq != seq or event.source != source:
+        yield f"seq {seq} says that it is {event.source} {event.seq}"
+
+
+async def replay(journal: Journal, after: int) -> AsyncIterator[Event]:
+    """The events behind `after`, chain-checked from the second on. Raises JournalDamaged."""
+    chain: str | None = None
+    while rows := await journal.read_after(after, 1000):
+        for seq, body in rows:
+            if seq != after + 1 or (chain is not None and not chains(body, chain)):
+                raise JournalDamaged(
+                    f"{journal.path}: seq {seq} does not follow on seq {after}",
+                    hint="`lineside events verify` shows what is damaged; keep a copy of the file",
+                )
+            chain, after = chain_of(body), seq
+            yield decode(body)
+
+
+def _written(wal: Path) -> tuple[int, int]:
+    """What changes when something is committed: the WAL's size and time."""
+    try:
+        found = wal.stat()
+    except FileNotFoundError:
+        return 0, 0
+    return found.st_size, found.st_mtime_ns
+
+
+def _lock(path: Path) -> int:
+    """Hold the journal against a second writer. Raises StorageFault."""
+    try:
+        handle = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    except OSError as error:
+        raise StorageFault(
+            f"{path} cannot be used: {error.strerror}",
+            hint=f"Check that {path.parent} exists and that this user may write there",
+        ) from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        raise StorageFault(
+            f"{path} is in use by another lineside collector", hint="Stop that one first"
+        ) from None
+    return handle
+
+
+_POLL_S = 0.05
+_ASK_AGAIN_POLLS = 20
+_READ = "SELECT seq, CAST(body AS BLOB) FROM events WHERE seq > ? ORDER BY seq LIMIT ?"
