@@ -129,6 +129,8 @@ class WorkPaused(Fact, frozen=True, kw_only=True, omit_defaults=True):
 
     type = "work.paused"
     reason: str
+    labour_goes_on: bool = False  # the reason's setting, so that the fact explains the time by itself
+    machine_goes_on: bool = False
 
 
 class WorkResumed(Fact, frozen=True, kw_only=True, omit_defaults=True):

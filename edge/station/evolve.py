@@ -1,0 +1,320 @@
+"""The fold: how each fact changes the state of the line. Deterministic, from the fact alone.
+
+People's time is shared out at every fact: the milliseconds since the fact before go to the jobs that each
+person works on, edge-wide, equally and exactly (the remainder of a division goes to the first jobs).
+"""
+
+from collections.abc import Callable
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from edge import events
+from edge.events import Draft, Event, Fact, Phase, Resources, parse_instant
+from edge.readings import Moment
+from edge.station.state import ZERO, Counter, Job, JobKey, Labour, Last, Line, Mounted, Noted, Station
+
+NOTED = 3
+UNDOABLE = (events.MaterialConsumed, events.WorkReported, events.WorkStarted)
+
+
+def evolve(line: Line, draft: Draft) -> Line:
+    """The line after a fact."""
+    fact = draft.data
+    if fact.boot_id is None or fact.monotonic_s is None:
+        return line  # no fact of a station: the opening of a journal, for one
+    at = Moment(draft.time_ms, int(fact.monotonic_s * 1000), fact.boot_id, fact.clock or "synced")
+    line = shared_out(line, at)
+    apply = _APPLY.get(type(fact))
+    if apply is None or fact.station is None:
+        return line
+    station = apply(line.station(fact.station), fact, draft.id, at)
+    station = _noted(_reowned(station, at), draft, at)
+    return replace(line, stations={**line.stations, fact.station: station})
+
+
+def fold(line: Line, event: Event) -> Line:
+    """The line after a committed event."""
+    return evolve(line, Draft(event.id, parse_instant(event.time), event.data))
+
+
+def shared_out(line: Line, at: Moment) -> Line:
+    """Give each person's time since the last fact to the jobs they work on."""
+    elapsed_ms = at.since(line.at) if line.at else 0
+    if not elapsed_ms:
+        return line if line.at else replace(line, at=at)
+    working = _working(line)
+    gains: dict[str, dict[JobKey, list[Labour]]] = {}
+    for operator, places in working.items():
+        share, rest = divmod(elapsed_ms, len(places))
+        for index, (name, job) in enumerate(places):
+            gained = Labour(operator, job.phase, share + (index < rest))
+            gains.setdefault(name, {}).setdefault(job.key, []).append(gained)
+    stations = {
+        name: _with_time(station, gains.get(name, {}), elapsed_ms) for name, station in line.stations.items()
+    }
+    return replace(line, stations=stations, at=at)
+
+
+def _working(line: Line) -> dict[str, list[tuple[str, Job]]]:
+    """Who works on which jobs, edge-wide."""
+    working: dict[str, list[tuple[str, Job]]] = {}
+    for name, station in line.stations.items():
+        for job in station.jobs:
+            if job.working:
+                for operator in station.crew:
+                    working.setdefault(operator, []).append((name, job))
+    return working
+
+
+def _with_time(station: Station, gains: dict[JobKey, list[Labour]], elapsed_ms: int) -> Station:
+    def gained(job: Job) -> Job:
+        labour = _summed(job.labour, gains[job.key]) if job.key in gains else job.labour
+        in_setup = job.phase == "setup" and job.paused is None
+        return replace(job, labour=labour, setup_ms=job.setup_ms + (elapsed_ms if in_setup else 0))
+
+    return replace(station, jobs=tuple(map(gained, station.jobs))) if station.jobs else station
+
+
+def _summed(held: tuple[Labour, ...], more: list[Labour], sign: int = 1) -> tuple[Labour, ...]:
+    sums: dict[tuple[str, Phase], int] = {(one.operator, one.phase): one.ms for one in held}
+    for one in more:
+        sums[one.operator, one.phase] = sums.get((one.operator, one.phase), 0) + sign * one.ms
+    return tuple(Labour(operator, phase, ms) for (operator, phase), ms in sums.items() if ms)
+
+
+def _reowned(station: Station, at: Moment) -> Station:
+    """A counter read at the moment of a fact belongs to whoever owns the station after the fact.
+
+    Where the device did not answer at an order change, the owner stays the old one: the next delta then
+    crosses the change and is nobody's (facts: machine signals).
+    """
+    counters = {
+        name: replace(counter, owner=owner(station, name))
+        if counter.answered and (counter.at.monotonic_ms, counter.at.boot_id) == (at.monotonic_ms, at.boot_id)
+        else counter
+        for name, counter in station.counters.items()
+    }
+    return replace(station, counters=counters) if counters else station
+
+
+def owner(station: Station, counter: str) -> JobKey | None:
+    """Whose a counter's movement is: pieces are the selected job's, machine time not while it is paused."""
+    job = station.job
+    if job is None or (counter in ("running", "energy") and job.paused and not job.paused_machine):
+        return None
+    return job.key
+
+
+def _noted(station: Station, draft: Draft, at: Moment) -> Station:
+    fact = draft.data
+    if isinstance(fact, events.CountRecorded):
+        return station
+    line = Noted(draft.time_ms, fact.type, _detail(fact))
+    station = replace(station, noted=(line, *station.noted)[:NOTED])
+    if isinstance(fact, UNDOABLE) and fact.origin == "scan" and fact.actor:
+        data = msgspec.json.encode(fact).decode()
+        last = Last(draft.id, fact.type, fact.actor, fact.shift, fact.production_date, at, data)
+        return replace(station, last=last)
+    return station
+
+
+def _detail(fact: Fact) -> str:
+    """The part of a fact that a person recognises, in no language."""
+    match fact:
+        case events.MaterialConsumed():
+            return f"{fact.lot or fact.material} {fact.quantity} {fact.unit}"
+        case events.WorkReported():
+            return ", ".join(f"{one.disposition} {one.quantity}" for one in fact.outputs)
+        case events.OperatorSignedOn() | events.OperatorSignedOff():
+            return fact.operator
+        case events.LotMounted():
+            return fact.lot
+        case _:
+            return fact.work_order or ""
+
+
+def _changed(station: Station, key: JobKey | None, change: Callable[[Job], Job]) -> Station:
+    jobs = tuple(change(job) if job.key == key else job for job in station.jobs)
+    return replace(station, jobs=jobs)
+
+
+def _key(fact: Fact) -> JobKey:
+    return fact.work_order or "", fact.operation or ""
+
+
+def _signed_on(station: Station, fact: events.OperatorSignedOn, *_: object) -> Station:
+    return replace(station, crew=(*(p for p in station.crew if p != fact.operator), fact.operator))
+
+
+def _signed_off(station: Station, fact: events.OperatorSignedOff, *_: object) -> Station:
+    return replace(station, crew=tuple(p for p in station.crew if p != fact.operator))
+
+
+def _started(station: Station, fact: events.WorkStarted, _id: str, at: Moment) -> Station:
+    key = _key(fact)
+    if station.find(key):
+        changed = _changed(station, key, lambda job: replace(job, phase=fact.phase, paused=None))
+        return replace(changed, selected=key)
+    job = Job(
+        work_order=key[0],
+        order_line=fact.order_line,
+        operation=key[1],
+        product=fact.product or "",
+        unit=fact.unit or "",
+        planned=fact.planned_quantity or ZERO,
+        refs=fact.refs,
+        phase=fact.phase,
+        since_ms=at.wall_ms,
+    )
+    return replace(station, jobs=(*station.jobs, job), selected=key)
+
+
+def _paused(station: Station, fact: events.WorkPaused, *_: object) -> Station:
+    pause = partial(
+        replace, paused=fact.reason, paused_labour=fact.labour_goes_on, paused_machine=fact.machine_goes_on
+    )
+    return _changed(station, _key(fact), pause)
+
+
+def _resumed(station: Station, fact: events.WorkResumed, *_: object) -> Station:
+    resume = partial(replace, paused=None, paused_labour=False, paused_machine=False)
+    return replace(_changed(station, _key(fact), resume), selected=_key(fact))
+
+
+def _reported(station: Station, fact: events.WorkReported, _id: str, at: Moment) -> Station:
+    def report(job: Job) -> Job:
+        since_ms = at.wall_ms if fact.resources else job.since_ms
+        return replace(_with_resources(_with_outputs(job, fact, 1), fact.resources, -1), since_ms=since_ms)
+
+    return _changed(station, _key(fact), report)
+
+
+def _completed(station: Station, fact: events.WorkCompleted, id_: str, at: Moment) -> Station:
+    station = _reported(station, fact, id_, at)
+    jobs = tuple(job for job in station.jobs if job.key != _key(fact))
+    following = next((job.key for job in jobs if job.paused is None), None)
+    return replace(station, jobs=jobs, selected=following, closed=station.find(_key(fact)))
+
+
+def _with_outputs(job: Job, fact: events.WorkReported, sign: int) -> Job:
+    for output in fact.outputs:
+        quantity = sign * output.quantity
+        if output.cause == "setup":
+            job = replace(job, setup_scrap=job.setup_scrap + quantity)
+        elif output.role == "main":
+            held: Decimal = getattr(job, output.disposition)
+            changes: dict[str, Any] = {output.disposition: held + quantity}
+            job = replace(job, **changes)
+    return job
+
+
+def _with_resources(job: Job, resources: Resources | None, sign: int) -> Job:
+    """What is not reported yet, less (or again with) what a report carries."""
+    if resources is None:
+        return job
+    if isinstance(resources.setup_s, Decimal):
+        job = replace(job, setup_ms=job.setup_ms + sign * int(resources.setup_s * 1000))
+    if isinstance(resources.machine_s, Decimal):
+        job = replace(job, machine_s=(job.machine_s or ZERO) + sign * resources.machine_s)
+    if isinstance(resources.energy_kwh, Decimal):
+        job = replace(job, energy_kwh=(job.energy_kwh or ZERO) + sign * resources.energy_kwh)
+    if isinstance(resources.labour, tuple):
+        shares = [Labour(one.operator, one.phase, int(one.s * 1000)) for one in resources.labour]
+        job = replace(job, labour=_summed(job.labour, shares, sign))
+    return job
+
+
+def _consumed(station: Station, fact: events.MaterialConsumed, *_: object) -> Station:
+    return _changed(station, _key(fact), partial(_with_material, fact=fact, sign=1))
+
+
+def _with_material(job: Job, fact: events.MaterialConsumed, sign: int) -> Job:
+    if fact.bom_line is None:
+        return job
+    held = job.consumed.get(fact.bom_line, ZERO)
+    return replace(job, consumed={**job.consumed, fact.bom_line: held + sign * fact.quantity})
+
+
+def _corrected(station: Station, fact: events.WorkCorrected, *_: object) -> Station:
+    """Take the last fact back. What the counters said meanwhile stays."""
+    last = station.last
+    if last is None or last.id != fact.corrects:
+        return station
+    station = replace(station, last=None)
+    match original(last):
+        case events.WorkCompleted() as done if station.closed and station.closed.key == _key(done):
+            job = replace(station.closed, paused=None)
+            job = _with_resources(_with_outputs(job, done, -1), done.resources, 1)
+            return replace(station, jobs=(*station.jobs, job), selected=job.key, closed=None)
+        case events.WorkReported() as report:
+            return _changed(
+                station,
+                _key(report),
+                lambda job: _with_resources(_with_outputs(job, report, -1), report.resources, 1),
+            )
+        case events.MaterialConsumed() as consumed:
+            return _changed(station, _key(consumed), partial(_with_material, fact=consumed, sign=-1))
+        case events.WorkStarted() as started:
+            jobs = tuple(job for job in station.jobs if job.key != _key(started))
+            return replace(station, jobs=jobs, selected=jobs[-1].key if jobs else None)
+    return station
+
+
+def original(last: Last) -> Fact:
+    """The fact that may be undone."""
+    return msgspec.json.decode(last.data, type=events.FACTS[f"lineside.{last.type}.v1"])
+
+
+def _counted(station: Station, fact: events.CountRecorded, _id: str, at: Moment) -> Station:
+    if fact.to is not None:
+        counter = Counter(fact.to, at, _key(fact) if fact.work_order else None, not fact.incomplete)
+        station = replace(station, counters={**station.counters, fact.counter: counter})
+    quantity = fact.quantity
+    if quantity is None or not fact.work_order:
+        return station
+
+    def count(job: Job) -> Job:
+        if fact.counter == "running":
+            # Set-up time is the phase's own length: the machine's strokes in it are no run time.
+            return replace(job, machine_s=(job.machine_s or ZERO) + (quantity if fact.phase == "run" else 0))
+        if fact.counter == "energy":
+            return replace(job, energy_kwh=(job.energy_kwh or ZERO) + quantity)
+        held = job.setup_counted if fact.phase == "setup" else job.counted
+        held = {**held, fact.counter: held.get(fact.counter, ZERO) + quantity}
+        return replace(job, setup_counted=held) if fact.phase == "setup" else replace(job, counted=held)
+
+    return _changed(station, _key(fact), count)
+
+
+def _mounted(station: Station, fact: events.LotMounted, *_: object) -> Station:
+    lot = Mounted(fact.material, fact.lot, fact.quantity, fact.unit)
+    return replace(station, mounted=(*_without(station, fact), lot))
+
+
+def _unmounted(station: Station, fact: events.LotMounted, *_: object) -> Station:
+    return replace(station, mounted=_without(station, fact))
+
+
+def _without(station: Station, fact: events.LotMounted) -> tuple[Mounted, ...]:
+    return tuple(lot for lot in station.mounted if (lot.material, lot.lot) != (fact.material, fact.lot))
+
+
+_APPLY: dict[type[Fact], Callable[..., Station]] = {
+    events.OperatorSignedOn: _signed_on,
+    events.OperatorSignedOff: _signed_off,
+    events.WorkStarted: _started,
+    events.WorkPaused: _paused,
+    events.WorkResumed: _resumed,
+    events.WorkReported: _reported,
+    events.WorkCompleted: _completed,
+    events.MaterialConsumed: _consumed,
+    events.WorkCorrected: _corrected,
+    events.CountRecorded: _counted,
+    events.CountUnattributed: _counted,
+    events.LotMounted: _mounted,
+    events.LotUnmounted: _unmounted,
+}

@@ -1,0 +1,1 @@
+"""What each kind of scan does, one subject a module."""

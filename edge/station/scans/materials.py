@@ -1,0 +1,123 @@
+"""Material: lots and their quantities."""
+
+from decimal import Decimal
+
+from edge.events import Entered, LotMounted, MaterialConsumed, plain
+from edge.masterdata import BomLine
+from edge.masterdata import Lot as KnownLot
+from edge.station.grammar import Amount, Lot
+from edge.station.state import PendingLot
+from edge.station.texts import Text, say
+from edge.station.work import Refused, Work, number
+
+
+def lot(work: Work, scan: Lot) -> Text:
+    """Consume a lot where its BOM line is scanned, mount it where it is backflushed or metered."""
+    job = work.job
+    line, material = _line(work, scan)
+    if line.method != "scanned":
+        held = next((one for one in work.master.lots.get(scan.lot, ()) if one.material == material), None)
+        quantity = scan.quantity or (held.quantity if held else None)
+        work.end_wait()
+        work.emit(LotMounted, job=job, material=material, lot=scan.lot, quantity=quantity, unit=line.unit)
+        return say("lot_mounted", lot=scan.lot)
+    pending = PendingLot(
+        lot=scan.lot,
+        material=material,
+        bom_line=line.line,
+        unit=_base_unit(work, material, line),
+        warehouse=line.warehouse,
+        posted_by=line.posted_by,
+    )
+    if scan.quantity is not None:
+        return consume(work, pending, Amount(scan.quantity, scan.unit))
+    work.wait_for(pending)
+    return say("lot_pending", lot=scan.lot, material=material)
+
+
+def consume(work: Work, pending: PendingLot, amount: Amount) -> Text:
+    """Record the consumption of a lot, in the material's base unit."""
+    if amount.quantity <= 0:
+        raise Refused("quantity_zero")
+    unit = amount.unit or pending.unit
+    quantity = _converted(work, pending, amount.quantity, unit)
+    work.end_wait()
+    job = work.job
+    work.emit(
+        MaterialConsumed,
+        job=job,
+        material=pending.material,
+        lot=pending.lot,
+        quantity=quantity,
+        unit=pending.unit,
+        entered=Entered(quantity=amount.quantity, unit=unit),
+        bom_line=pending.bom_line,
+        warehouse=pending.warehouse,
+        method="scanned",
+        use="setup" if job.phase == "setup" else "production",
+        posted_by=pending.posted_by,
+    )
+    shown = {"lot": pending.lot, "quantity": number(quantity), "unit": pending.unit}
+    if work.master.document.lots is None:
+        return say("provisional_lot", **shown)
+    if unit != pending.unit:
+        return say("lot_recorded_as", **shown, entered=f"{number(amount.quantity)} {unit}")
+    return say("lot_recorded", **shown)
+
+
+def _line(work: Work, scan: Lot) -> tuple[BomLine, str]:
+    """The BOM line that a lot belongs to, and its material. Raises Refused."""
+    bom = work.bom
+    if not bom:
+        raise Refused("no_bom")
+    if work.master.document.lots is None:
+        return _only_line(bom, scan)
+    known = work.master.lots.get(scan.lot, ())
+    matches = [
+        (line, one) for one in known for line in bom if one.material in (line.material, *line.substitutes)
+    ]
+    if not known:
+        raise Refused("lot_unknown", lot=scan.lot)
+    if not matches:
+        needed = ", ".join(line.material for line in bom)
+        raise Refused("lot_foreign", lot=scan.lot, material=known[0].material, needed=needed)
+    materials = sorted({one.material for _, one in matches})
+    if len(materials) > 1:
+        raise Refused("lot_several", lot=scan.lot, materials=", ".join(materials))
+    line, one = matches[0]
+    _usable(work, one)
+    return line, one.material
+
+
+def _only_line(bom: tuple[BomLine, ...], scan: Lot) -> tuple[BomLine, str]:
+    """Without the ERP's lots, a lot is taken for the one line that asks for lots."""
+    asking = [line for line in bom if line.lot_required] or list(bom)
+    if len(asking) > 1:
+        raise Refused("lot_several", lot=scan.lot, materials=", ".join(line.material for line in asking))
+    return asking[0], asking[0].material
+
+
+def _usable(work: Work, lot: KnownLot) -> None:
+    if lot.status != "released":
+        raise Refused("lot_blocked", lot=lot.lot, status=lot.status)
+    today = work.site.calendar.local(work.now.wall_ms).date().isoformat()
+    if lot.expiry is not None and lot.expiry < today:
+        raise Refused("lot_expired", lot=lot.lot, expiry=lot.expiry)
+
+
+def _base_unit(work: Work, material: str, line: BomLine) -> str:
+    known = work.master.materials.get(material)
+    return known.unit if known else line.unit
+
+
+def _converted(work: Work, pending: PendingLot, quantity: Decimal, unit: str) -> Decimal:
+    """A quantity in the base unit, at six places. Raises Refused."""
+    if unit == pending.unit:
+        return plain(quantity)
+    known = work.master.materials.get(pending.material)
+    units = known.units if known else ()
+    for one in units:
+        if one.unit == unit:
+            return plain(quantity * one.numerator / one.denominator)
+    allowed = ", ".join([pending.unit, *(one.unit for one in units)])
+    raise Refused("unit_unknown", material=pending.material, unit=unit, allowed=allowed)

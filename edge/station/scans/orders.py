@@ -1,0 +1,156 @@
+"""Orders: starting, selecting, switching, pausing, set-up."""
+
+from edge.events import WorkPaused, WorkReported, WorkResumed, WorkStarted
+from edge.masterdata import Operation, WorkOrder
+from edge.settings import Pause
+from edge.station import signals
+from edge.station.grammar import Order
+from edge.station.scans import reports
+from edge.station.state import ZERO, Job, JobKey, PendingReport, PendingSetup
+from edge.station.texts import Text, say
+from edge.station.work import Refused, Work, number
+
+SWITCHED = "switched"  # the pause of a job whose station went on with another
+
+
+def order(work: Work, scan: Order) -> Text:
+    """Start a job; with another one open, propose a partial report and the switch."""
+    if not work.station.crew:
+        raise Refused("no_operator")
+    key = _checked(work, scan)
+    current = work.station.job
+    if current is not None and current.key == key and current.paused != SWITCHED:
+        raise Refused("already_running", order=key[0])
+    signals.boundary(work)
+    if current is None or current.key == key or work.settings.concurrent:
+        return take_up(work, key)
+    return reports.propose(work, "switch", switch_to=key)
+
+
+def take_up(work: Work, key: JobKey) -> Text:
+    """Start the job, or go on with it where it is open already. The boundary is the caller's."""
+    job = work.station.find(key)
+    if job is not None:
+        work.emit(WorkResumed, job=job, reason=job.paused)
+        return say("selected", order=key[0])
+    found = work.master.orders[key[0]]
+    started = Job(
+        work_order=key[0],
+        order_line=found.line,
+        operation=key[1],
+        product=found.product,
+        unit=found.unit,
+        planned=found.quantity,
+        refs=dict(found.refs) or None,
+        since_ms=work.now.wall_ms,
+    )
+    _start(work, started, "run")
+    return say("started", order=key[0])
+
+
+def pause(work: Work, reason: str) -> Text:
+    """LSCPAUSE: stop for a reason; its setting says whether labour and machine time go on."""
+    job = work.job
+    if job.paused is not None:
+        raise Refused("already_paused", reason=job.paused)
+    reports.check_reason(work, "pause", reason)
+    signals.boundary(work)
+    setting = work.site.pauses.get(reason, Pause())
+    work.emit(
+        WorkPaused, job=job, reason=reason, labour_goes_on=setting.labour, machine_goes_on=setting.machine
+    )
+    return say("paused", reason=reports.reason_text(work, "pause", reason))
+
+
+def go(work: Work) -> Text:
+    """LSCGO: end a pause, or end set-up."""
+    job = work.job
+    if job.paused is not None:
+        signals.boundary(work)
+        work.emit(WorkResumed, job=job, reason=job.paused)
+        return say("resumed")
+    if job.phase != "setup":
+        raise Refused("nothing_to_go")
+    signals.boundary(work)
+    job = work.job
+    strokes = job.setup_counted.get(work.counter or "", ZERO) - job.setup_scrap
+    if strokes > 0:
+        work.wait_for(PendingSetup(strokes))
+        return say("setup_strokes", strokes=number(strokes))
+    return end_setup(work)
+
+
+def end_setup(work: Work) -> Text:
+    """The run phase begins."""
+    _start(work, work.job, "run")
+    return say("resumed")
+
+
+def setup(work: Work) -> Text:
+    """LSCSETUP: the set-up phase begins."""
+    job = work.job
+    if job.phase == "setup":
+        raise Refused("setup_twice")
+    signals.boundary(work)
+    _start(work, job, "setup")
+    return say("setup_started", order=job.work_order)
+
+
+def switch(work: Work, pending: PendingReport) -> Text:
+    """OK after another order's scan: the partial report, then the other order.
+
+    Strokes after the figure that was shown are nobody's.
+    """
+    assert pending.switch_to is not None
+    signals.boundary(work, pieces=False)
+    job = work.job
+    reported = reports.post(work, WorkReported, pending)
+    if job.paused is None:
+        work.emit(WorkPaused, job=job, reason=SWITCHED)
+    started = take_up(work, pending.switch_to)
+    signals.record_pieces(work)
+    return reported + say("then") + started
+
+
+def _start(work: Work, job: Job, phase: str) -> None:
+    work.emit(
+        WorkStarted,
+        job=job,
+        phase=phase,
+        planned_quantity=job.planned,
+        product=job.product,
+        unit=job.unit,
+    )
+
+
+def _checked(work: Work, scan: Order) -> JobKey:
+    """The job that an order scan means, if it may run here."""
+    orders = work.master.orders
+    if work.master.document.work_orders is None:
+        raise Refused("no_orders")
+    found = orders.get(scan.work_order)
+    if found is None:
+        raise Refused("unknown_order", order=scan.work_order)
+    if found.status != "released":
+        raise Refused("order_not_released", order=scan.work_order, status=found.status)
+    return scan.work_order, _operation(work, found, scan.operation).operation
+
+
+def _operation(work: Work, found: WorkOrder, named: str | None) -> Operation:
+    here = work.settings.work_center
+    fitting = [o for o in found.operations if here in (o.work_center, *o.alternatives)]
+    if named is not None:
+        operation = next((o for o in found.operations if o.operation == named), None)
+        if operation is None:
+            allowed = ", ".join(o.operation for o in found.operations)
+            raise Refused("unknown_operation", order=found.work_order, operation=named, allowed=allowed)
+        if operation not in fitting:
+            raise Refused("order_elsewhere", order=found.work_order, where=operation.work_center, here=here)
+        return operation
+    if not fitting:
+        where = ", ".join(o.work_center for o in found.operations)
+        raise Refused("order_elsewhere", order=found.work_order, where=where, here=here)
+    if len(fitting) > 1:
+        allowed = ", ".join(o.operation for o in fitting)
+        raise Refused("which_operation", order=found.work_order, allowed=allowed)
+    return fitting[0]

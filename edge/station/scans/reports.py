@@ -1,0 +1,232 @@
+"""Reports: scrap and rework, partial reports, completion, and the OK that posts what was shown."""
+
+from decimal import Decimal
+from typing import Any, Literal
+
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from edge.events import (
+    Disposition,
+    Interval,
+    Labour,
+    Output,
+    Resources,
+    WorkCompleted,
+    WorkCorrected,
+    WorkReported,
+    instant,
+    plain,
+    seconds,
+)
+from edge.station import signals
+from edge.station.evolve import original
+from edge.station.grammar import Amount
+from edge.station.state import ZERO, Job, JobKey, PendingReport, PendingSetup
+from edge.station.texts import Text, say
+from edge.station.work import Refused, Work, number
+
+DOUBT = Decimal("0.1")  # how far an entry may be off the counter before it is asked for again
+
+
+def scrap(work: Work, disposition: Literal["scrap", "rework"], reason: str) -> Text:
+    """One piece, at once; LSQ as the next scan makes it that many."""
+    check_reason(work, disposition, reason)
+    return _defect(work, disposition, reason, Decimal(1))
+
+
+def amend(work: Work, amount: Amount) -> Text:
+    """LSQ right after a scrap scan: the fact is cancelled and recorded again with the right quantity."""
+    last = work.station.last
+    if last is None or last.id != work.live.amend:
+        raise Refused("quantity_alone")
+    if amount.quantity <= 0:
+        raise Refused("quantity_zero")
+    report = original(last)
+    assert isinstance(report, WorkReported)
+    output = report.outputs[0]
+    work.emit(
+        WorkCorrected,
+        job=work.job,
+        corrects=last.id,
+        reason="incorrect_data",
+        person=work.actor or last.actor,
+    )
+    disposition: Any = output.disposition
+    return _defect(work, disposition, output.reason or "", amount.quantity, replaces=last.id)
+
+
+def done(work: Work) -> Text:
+    """LSCDONE: propose the job's total."""
+    return _proposed(work, "done")
+
+
+def part(work: Work) -> Text:
+    """LSCPART: propose the total so far."""
+    return _proposed(work, "part")
+
+
+def propose(work: Work, kind: Literal["done", "part", "switch"], switch_to: JobKey | None = None) -> Text:
+    """Wait for OK with what the counter says, or for the quantity where no counter can say it."""
+    job = work.job
+    counted = _by_counter(work, job)
+    total = counted if counted is not None and counted >= job.good else None
+    work.wait_for(PendingReport(kind=kind, counter=total, total=total, switch_to=switch_to))
+    return _shown(job, total)
+
+
+def enter(work: Work, pending: PendingReport, amount: Amount) -> Text:
+    """LSQ after DONE or PART: the total by a person; asked for twice where it is far off the counter."""
+    job, total = work.job, amount.quantity
+    if total < job.good:
+        raise Refused("below_reported", total=number(total), before=number(job.good))
+    counter = pending.counter
+    if counter is not None and abs(total - counter) > DOUBT * counter and pending.doubted != total:
+        work.wait_for(replace(pending, total=counter, doubted=total))
+        raise Doubted("doubtful", entered=number(total), counter=number(counter))
+    work.wait_for(replace(pending, total=total, doubted=None))
+    return _shown(job, total)
+
+
+class Doubted(Refused):
+    """An entry that must be given again; the pending entry goes on."""
+
+
+def complete(work: Work, pending: PendingReport) -> Text:
+    """OK after DONE: the remainder, final. Strokes after the figure shown belong to nobody."""
+    signals.boundary(work, pieces=False)
+    job = work.job
+    post(work, WorkCompleted, pending)
+    signals.record_pieces(work)
+    total = pending.total or ZERO
+    text = say("completed", order=job.work_order, total=number(total), scrap=number(job.scrap))
+    return text + _against_plan(job, total)
+
+
+def report(work: Work, pending: PendingReport) -> Text:
+    """OK after PART."""
+    signals.boundary(work)
+    return post(work, WorkReported, pending)
+
+
+def post(work: Work, fact: type[WorkReported], pending: PendingReport) -> Text:
+    """Draft the report of what is new up to the total that was shown."""
+    job, total = work.job, pending.total
+    if total is None:
+        raise Refused("no_total")
+    if total < job.good:
+        raise Refused("gone")
+    work.end_wait()
+    new = total - job.good
+    good = Output(material=job.product, role="main", disposition="good", quantity=plain(new), unit=job.unit)
+    fields: dict[str, Any] = {"final": True} if fact is WorkCompleted else {}
+    work.emit(
+        fact,
+        job=job,
+        outputs=(good,) if new else (),
+        resources=_resources(work, job),
+        interval=Interval(from_=instant(job.since_ms), to=instant(work.now.wall_ms)),
+        **fields,
+    )
+    return say("reported", total=number(total), before=number(job.good), new=number(new))
+
+
+def confirm_setup(work: Work, pending: PendingSetup) -> None:
+    """OK after LSCGO: the set-up strokes are scrap."""
+    work.end_wait()
+    signals.boundary(work)
+    job = work.job
+    output = Output(
+        material=job.product,
+        role="main",
+        disposition="scrap",
+        cause="setup",
+        quantity=plain(pending.strokes),
+        unit=job.unit,
+    )
+    work.emit(WorkReported, job=job, outputs=(output,))
+
+
+def check_reason(work: Work, kind: str, reason: str) -> None:
+    """Refuse a reason that the ERP does not know; any passes while none was received."""
+    if work.master.document.reasons is None or (kind, reason) in work.master.reasons:
+        return
+    allowed = ", ".join(code for known, code in work.master.reasons if known == kind)
+    raise Refused("reason_unknown", reason=reason, allowed=allowed or "-")
+
+
+def reason_text(work: Work, kind: str, reason: str) -> str:
+    """A reason as people know it: code and text."""
+    known = work.master.reasons.get((kind, reason))
+    return " ".join([reason, *(known.text.values() if known else ())])
+
+
+def _defect(
+    work: Work, disposition: Disposition, reason: str, quantity: Decimal, replaces: str | None = None
+) -> Text:
+    job = work.job
+    known = work.master.reasons.get((disposition, reason))
+    output = Output(
+        material=job.product,
+        role="main",
+        disposition=disposition,
+        reason=reason,
+        cause=(known.cause if known and known.cause else "process") if disposition == "scrap" else None,
+        quantity=plain(quantity),
+        unit=job.unit,
+    )
+    id_ = work.emit(WorkReported, job=job, outputs=(output,), replaces=replaces)
+    work.live = replace(work.live, amend=None if replaces else id_)
+    return say(
+        f"{disposition}_recorded", quantity=number(quantity), reason=reason_text(work, disposition, reason)
+    )
+
+
+def _proposed(work: Work, kind: Literal["done", "part"]) -> Text:
+    if work.job.phase == "setup":
+        raise Refused("in_setup")
+    signals.boundary(work)
+    return propose(work, kind)
+
+
+def _by_counter(work: Work, job: Job) -> Decimal | None:
+    """The job's good total as its counter has it; None without a counter that ever spoke."""
+    name = work.counter
+    if name is None or name not in job.counted:
+        return None
+    counted = job.counted[name]
+    return counted - job.scrap - job.rework if work.settings.counters[name].counts == "all" else counted
+
+
+def _shown(job: Job, total: Decimal | None) -> Text:
+    if total is None:
+        return say("no_counter", before=number(job.good))
+    return say("proposal", total=number(total), before=number(job.good), new=number(total - job.good))
+
+
+def _against_plan(job: Job, total: Decimal) -> Text:
+    off = total - job.planned
+    if not off:
+        return Text("", "")
+    key = "over" if off > 0 else "under"
+    return say(key, **{key: number(abs(off)), "planned": number(job.planned)})
+
+
+def _resources(work: Work, job: Job) -> Resources:
+    """What no report carries yet. Unknown is null: a machine without a signal says nothing of its time."""
+    measured = work.settings.signals
+    labour = tuple(Labour(operator=one.operator, phase=one.phase, s=seconds(one.ms)) for one in job.labour)
+    basis: dict[str, Literal["measured", "confirmed", "standard"]] = {"labour": "measured"}
+    if job.setup_ms:
+        basis["setup_s"] = "measured"
+    if job.machine_s is not None:
+        basis["machine_s"] = "measured"
+    if job.energy_kwh is not None:
+        basis["energy_kwh"] = "measured"
+    return Resources(
+        setup_s=seconds(job.setup_ms) if job.setup_ms else UNSET,
+        machine_s=job.machine_s,
+        labour=labour,
+        energy_kwh=job.energy_kwh if measured.energy else UNSET,
+        basis=basis,
+    )

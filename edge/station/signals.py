@@ -1,0 +1,241 @@
+"""Signals of the machine: counters, the running signal and the energy meter, as evidence and figures.
+
+Movement gathers in `Live` and is recorded every 30 s while there is any, and at every boundary (start,
+phase, pause, report, completion). What nobody owns becomes `count.unattributed`. Machine time and energy
+without a job are recorded without one. A gap in the running signal of at most 60 s with the machine running
+on both sides counts as running; a longer one is not counted and marks the record incomplete.
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
+
+from msgspec.structs import replace
+
+from edge.events import CountRecorded, CountUnattributed, plain, seconds
+from edge.readings import Moment, Quality, Reading
+from edge.station import counters
+from edge.station.evolve import owner
+from edge.station.state import ZERO, LiveCounter, LiveRunning, PendingReport
+from edge.station.work import Work
+
+RECORD_MS = 30_000
+GAP_MS = 60_000
+_WATT_HOUR = Decimal("0.001")
+_ENERGY_SLACK_KWH = Decimal("0.1")
+_PIECES_SLACK = Decimal(2)
+
+
+def observe(work: Work, readings: Sequence[Reading]) -> None:
+    """Take what the devices said about this station's tags."""
+    for reading in readings:
+        for name, counter in work.settings.counters.items():
+            if reading.name == counter.tag:
+                _count(work, name, reading, _piece_rule(work, name))
+        if reading.name == work.settings.signals.running:
+            _run(work, reading)
+        if reading.name == work.settings.signals.energy:
+            _count(work, "energy", reading, _energy_rule(work))
+
+
+def tick(work: Work) -> None:
+    """Record movement that has waited long enough."""
+    held_back = isinstance(work.live.pending, PendingReport) and work.live.pending.kind != "part"
+    due = work.live.recorded_at is None or work.now.since(work.live.recorded_at) >= RECORD_MS
+    if due and not held_back and _moving(work):
+        record(work)
+
+
+def boundary(work: Work, *, pieces: bool = True) -> None:
+    """Record the counters' values now, before the station changes hands or reports.
+
+    Without `pieces` their movement waits: it belongs to what comes after.
+    """
+    _run_on(work)
+    record(work, pieces=pieces, always=True)
+
+
+def record(work: Work, *, pieces: bool = True, always: bool = False) -> None:
+    """Draft `count.recorded` for what moved (`always`: also for what stood still)."""
+    for name in work.live.counters:
+        if pieces or name == "energy":
+            _record_counter(work, name, always)
+    _record_running(work, always)
+    work.live = replace(work.live, recorded_at=work.now)
+
+
+def record_pieces(work: Work) -> None:
+    """Draft what the piece counters moved; after a completion it is nobody's."""
+    for name in work.settings.counters:
+        if name in work.live.counters:
+            _record_counter(work, name, always=True)
+
+
+def _piece_rule(work: Work, name: str) -> counters.Rule:
+    counter = work.settings.counters[name]
+    modulus = None if counter.modulus is None else Decimal(counter.modulus)
+    return counters.Rule(counter.max_rate_per_min / 60, _PIECES_SLACK, modulus, counter.reset)
+
+
+def _energy_rule(work: Work) -> counters.Rule:
+    signals = work.settings.signals
+    return counters.Rule(signals.rated_kw / 3600, _ENERGY_SLACK_KWH, signals.energy_modulus, reset=False)
+
+
+def _moving(work: Work) -> bool:
+    running = work.live.running
+    return any(live.delta for live in work.live.counters.values()) or bool(running and running.ms)
+
+
+def _count(work: Work, name: str, reading: Reading, rule: counters.Rule) -> None:
+    live = work.live.counters.get(name)
+    raw = _raw(reading, name)
+    if raw is None:
+        if live is not None:
+            _set(work, name, replace(live, good=False))
+        return
+    before = live or _recorded(work, name)
+    if before is None:
+        _set(work, name, LiveCounter(raw, reading.received))
+        _draft(work, name, None, raw, ZERO)  # the baseline counts nothing, but a restart goes on from it
+        return
+    move = counters.move(rule, before.raw, raw, reading.received.since(before.at))
+    if move.delta is None:
+        _set(work, name, before)
+        _record_counter(work, name, always=False)
+        _hold(work, name, before.raw, raw, move.kind)
+        _set(work, name, LiveCounter(raw, reading.received))
+        return
+    _set(work, name, LiveCounter(raw, reading.received, before.delta + move.delta))
+
+
+def _raw(reading: Reading, name: str) -> Decimal | None:
+    """The raw value as a decimal; None where it cannot be trusted."""
+    if reading.quality is not Quality.good or isinstance(reading.value, bool | str) or reading.value is None:
+        return None
+    try:
+        value = plain(Decimal(repr(reading.value)))
+    except (InvalidOperation, ValueError):
+        return None
+    return value.quantize(_WATT_HOUR) if name == "energy" else value
+
+
+def _recorded(work: Work, name: str) -> LiveCounter | None:
+    """After a restart the counter goes on from its last recorded value."""
+    counter = work.station.counters.get(name)
+    return LiveCounter(counter.raw, counter.at) if counter else None
+
+
+def _set(work: Work, name: str, live: LiveCounter) -> None:
+    work.live = replace(work.live, counters={**work.live.counters, name: live})
+
+
+def _record_counter(work: Work, name: str, always: bool) -> None:
+    live = work.live.counters[name]
+    recorded = work.station.counters.get(name)
+    if not live.delta and not (always and live.good):
+        return
+    _draft(work, name, recorded.raw if recorded else None, live.raw, live.delta, incomplete=not live.good)
+    _set(work, name, replace(live, delta=ZERO))
+
+
+def _draft(
+    work: Work, name: str, before: Decimal | None, to: Decimal, delta: Decimal, incomplete: bool = False
+) -> None:
+    recorded = work.station.counters.get(name)
+    owned = owner(work.station, name)
+    crossed = recorded is not None and recorded.owner != owned
+    job = work.station.find(owned) if owned and not crossed else None
+    energy = name == "energy"
+    nobodys = bool(delta) and job is None and not energy
+    units = Decimal(1) if energy else work.settings.counters[name].units_per_count
+    work.emit(
+        CountUnattributed if nobodys else CountRecorded,
+        job=job,
+        origin="signal",
+        counter=name,
+        from_=before,
+        to=to,
+        delta=delta,
+        quantity=plain(delta * units),
+        unit="KWH" if energy else job.unit if job else None,
+        phase=job.phase if job else None,
+        incomplete=incomplete,
+    )
+
+
+def _hold(work: Work, name: str, before: Decimal, to: Decimal, kind: counters.Kind) -> None:
+    work.emit(
+        CountUnattributed,
+        origin="signal",
+        counter=name,
+        from_=before,
+        to=to,
+        delta=to - before,
+        held=kind,
+    )
+
+
+def _run(work: Work, reading: Reading) -> None:
+    live = work.live.running or _recorded_running(work)
+    if reading.quality is not Quality.good or not isinstance(reading.value, bool | int):
+        work.live = replace(work.live, running=replace(live, good=False) if live else None)
+        return
+    on, at = bool(reading.value), reading.received
+    if live is None:
+        work.live = replace(work.live, running=LiveRunning(on, at))
+        return
+    ms, incomplete = _ran(live, on, at)
+    work.live = replace(
+        work.live, running=LiveRunning(on, at, live.ms + ms, True, live.incomplete or incomplete)
+    )
+
+
+def _ran(live: LiveRunning, on: bool, at: Moment) -> tuple[int, bool]:
+    """Running time since the signal was last seen, and whether some is missing."""
+    if not live.on:
+        return 0, False
+    gap_ms = at.since(live.at)
+    seen_throughout = live.good and gap_ms <= GAP_MS
+    return (gap_ms, False) if seen_throughout or (on and gap_ms <= GAP_MS) else (0, True)
+
+
+def _recorded_running(work: Work) -> LiveRunning | None:
+    recorded = work.station.counters.get("running")
+    # Not good: the collector did not see the machine since.
+    return LiveRunning(recorded.raw == 1, recorded.at, good=False) if recorded else None
+
+
+def _run_on(work: Work) -> None:
+    """Bring running time up to this moment, so that each side of a boundary gets its own."""
+    live = work.live.running
+    if live is None:
+        return
+    if live.good:
+        ms = work.now.since(live.at) if live.on and work.now.since(live.at) <= GAP_MS else 0
+        work.live = replace(work.live, running=replace(live, at=work.now, ms=live.ms + ms))
+    else:
+        # What the silent machine did cannot be told apart on the two sides.
+        work.live = replace(work.live, running=replace(live, on=False, at=work.now, incomplete=live.on))
+
+
+def _record_running(work: Work, always: bool) -> None:
+    live = work.live.running
+    if live is None or not (live.ms or live.incomplete or (always and live.good)):
+        return
+    owned = owner(work.station, "running")
+    job = work.station.find(owned) if owned else None
+    before = work.station.counters.get("running")
+    work.emit(
+        CountRecorded,
+        job=job,
+        origin="signal",
+        counter="running",
+        from_=before.raw if before else None,
+        to=Decimal(int(live.on)),
+        delta=seconds(live.ms),
+        quantity=seconds(live.ms),
+        unit="SEC",
+        phase=job.phase if job else None,
+        incomplete=live.incomplete,
+    )
+    work.live = replace(work.live, running=replace(live, ms=0, incomplete=False))

@@ -1,0 +1,227 @@
+"""The state of the line: frozen, a fold over the journal, kept in snapshots as JSON.
+
+`Line` holds all that facts say. `Live` holds what is no fact yet (pending entries, what the screen says,
+counter movement since the last `count.recorded`); it ends with the process, and the counters go on from the
+last recorded raw value.
+"""
+
+from decimal import Decimal
+from typing import Literal
+
+import msgspec
+
+from edge.events import Phase
+from edge.readings import Moment
+from edge.station.texts import Text
+
+STATE_VERSION = "1"
+ZERO = Decimal(0)
+JobKey = tuple[str, str]  # (work order, operation)
+
+
+class Labour(msgspec.Struct, frozen=True):
+    """A person's time on a job that no report carries yet."""
+
+    operator: str
+    phase: Phase
+    ms: int
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """A work order's operation open at a station."""
+
+    work_order: str
+    order_line: str | None
+    operation: str
+    product: str
+    unit: str
+    planned: Decimal
+    refs: dict[str, str] | None = None
+    phase: Phase = "run"
+    paused: str | None = None  # the reason
+    paused_labour: bool = False  # labour time goes on while paused
+    paused_machine: bool = False
+    since_ms: int  # wall clock: from where the next report's interval begins
+    counted: dict[str, Decimal] = {}  # pieces by counter, set-up left out
+    setup_counted: dict[str, Decimal] = {}  # pieces by counter in set-up
+    setup_scrap: Decimal = ZERO  # of those, confirmed as scrap
+    good: Decimal = ZERO  # reported here, like the next three
+    scrap: Decimal = ZERO  # set-up scrap left out
+    rework: Decimal = ZERO
+    concession: Decimal = ZERO
+    consumed: dict[str, Decimal] = {}  # by BOM line, in base units
+    setup_ms: int = 0  # not yet reported, like the next three
+    machine_s: Decimal | None = None  # None: no signal said anything yet
+    energy_kwh: Decimal | None = None
+    labour: tuple[Labour, ...] = ()
+
+    @property
+    def key(self) -> JobKey:
+        return self.work_order, self.operation
+
+    @property
+    def working(self) -> bool:
+        """Whether people's time goes into this job."""
+        return self.paused is None or self.paused_labour
+
+
+class Counter(msgspec.Struct, frozen=True):
+    """The last recorded raw value of a counter, and whose it was."""
+
+    raw: Decimal
+    at: Moment
+    owner: JobKey | None
+    answered: bool = True  # the device answered at that moment
+
+
+class Mounted(msgspec.Struct, frozen=True):
+    """A lot standing at the station."""
+
+    material: str
+    lot: str
+    quantity: Decimal | None = None
+    unit: str | None = None
+
+
+class Last(msgspec.Struct, frozen=True):
+    """The last fact that an operator may undo."""
+
+    id: str
+    type: str
+    actor: str
+    shift: str | None
+    production_date: str | None
+    at: Moment
+    data: str  # the fact's data as JSON
+
+
+class Noted(msgspec.Struct, frozen=True):
+    """A line of the page's list of last events."""
+
+    time_ms: int
+    type: str
+    detail: str
+
+
+class Station(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything facts say about one station."""
+
+    crew: tuple[str, ...] = ()
+    jobs: tuple[Job, ...] = ()
+    selected: JobKey | None = None
+    closed: Job | None = None  # the last completed job, for its undo
+    counters: dict[str, Counter] = {}
+    mounted: tuple[Mounted, ...] = ()
+    last: Last | None = None
+    noted: tuple[Noted, ...] = ()
+
+    @property
+    def job(self) -> Job | None:
+        """The selected job."""
+        return self.find(self.selected) if self.selected else None
+
+    def find(self, key: JobKey) -> Job | None:
+        return next((job for job in self.jobs if job.key == key), None)
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    """All stations; `at` is the moment up to which people's time has been shared out."""
+
+    stations: dict[str, Station] = {}
+    at: Moment | None = None
+
+    def station(self, name: str) -> Station:
+        return self.stations.get(name) or _EMPTY
+
+
+_EMPTY = Station()
+
+
+class PendingLot(msgspec.Struct, frozen=True, kw_only=True):
+    """A lot that waits for its quantity."""
+
+    lot: str
+    material: str
+    bom_line: str | None
+    unit: str
+    warehouse: str | None
+    posted_by: Literal["edge", "erp"]
+
+
+class PendingReport(msgspec.Struct, frozen=True, kw_only=True):
+    """A total that waits for OK; `switch_to` is the order scanned meanwhile."""
+
+    kind: Literal["done", "part", "switch"]
+    counter: Decimal | None  # what the counter proposes
+    total: Decimal | None  # what OK would post
+    doubted: Decimal | None = None  # an entry far off the counter, asked for again
+    switch_to: JobKey | None = None
+
+
+class PendingUndo(msgspec.Struct, frozen=True):
+    """An undo that waits for OK."""
+
+    id: str
+
+
+class PendingSignOff(msgspec.Struct, frozen=True):
+    """A sign-off that waits for the badge."""
+
+
+class PendingSetup(msgspec.Struct, frozen=True):
+    """Set-up strokes that wait for OK before they are scrap."""
+
+    strokes: Decimal
+
+
+Pending = PendingLot | PendingReport | PendingUndo | PendingSignOff | PendingSetup
+
+
+class Said(msgspec.Struct, frozen=True):
+    """What the screen says after a scan."""
+
+    tone: Literal["good", "bad", "info"]
+    message: Text
+    at: Moment
+
+
+class Heard(msgspec.Struct, frozen=True):
+    """The scan before, for the suppression of repeats."""
+
+    device: str
+    text: str
+    at: Moment
+    taken: bool  # it was recorded or is pending
+
+
+class LiveCounter(msgspec.Struct, frozen=True):
+    """A counter since its last recorded value."""
+
+    raw: Decimal
+    at: Moment  # when it was read
+    delta: Decimal = ZERO  # raw units not yet recorded
+    good: bool = True  # the device answers
+
+
+class LiveRunning(msgspec.Struct, frozen=True):
+    """The running signal since its last recorded value."""
+
+    on: bool
+    at: Moment
+    ms: int = 0  # running time not yet recorded
+    good: bool = True
+    incomplete: bool = False
+
+
+class Live(msgspec.Struct, frozen=True, kw_only=True):
+    """What is no fact yet."""
+
+    pending: Pending | None = None
+    until: Moment | None = None  # when the pending entry began
+    said: Said | None = None
+    heard: Heard | None = None
+    actor: str | None = None  # the last badge scanned
+    amend: str | None = None  # id of the scrap that an LSQ as next scan changes
+    counters: dict[str, LiveCounter] = {}
+    running: LiveRunning | None = None
+    recorded_at: Moment | None = None  # when counters were last recorded

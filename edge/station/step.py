@@ -1,0 +1,245 @@
+"""The station's one state machine: every input goes through `step`, every scan gets an answer.
+
+`(line, live, input, master data, now) -> (line, live, drafts, answer)`, pure: ids come from the caller. What
+a refused scan would have changed is left as it was.
+"""
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+from msgspec.structs import replace
+
+from edge.events import Draft
+from edge.masterdata import MasterData
+from edge.readings import Moment, Reading, Scan, Unreadable
+from edge.station import grammar, signals
+from edge.station.grammar import Amount, Badge, Command, Lot, Malformed, Order, Unrecognised, Word
+from edge.station.scans import materials, orders, people, reports, undo
+from edge.station.state import (
+    Heard,
+    Line,
+    Live,
+    Pending,
+    PendingLot,
+    PendingReport,
+    PendingSetup,
+    PendingSignOff,
+    PendingUndo,
+    Said,
+)
+from edge.station.texts import Text, say
+from edge.station.work import PENDING_MS, Answer, Refused, Site, Work
+
+REPEAT_MS = 2_000
+
+
+class Tick(msgspec.Struct, frozen=True):
+    """Time passed."""
+
+
+class Observed(msgspec.Struct, frozen=True):
+    """Devices said something."""
+
+    readings: Sequence[Reading]
+
+
+class Restarted(msgspec.Struct, frozen=True):
+    """The collector started: pending entries have ended."""
+
+
+Input = Scan | Unreadable | Observed | Tick | Restarted
+
+
+class Step(msgspec.Struct, frozen=True):
+    """What an input led to. `answer` is for the person, where one is waiting."""
+
+    line: Line
+    live: Live
+    drafts: tuple[Draft, ...]
+    answer: Answer | None = None
+
+
+def step(
+    site: Site,
+    name: str,
+    line: Line,
+    live: Live,
+    given: Input,
+    master: MasterData,
+    now: Moment,
+    new_id: Callable[[int], str],
+) -> Step:
+    """One input at station `name`."""
+    work = Work(site, name, line, live, master, now, new_id)
+    _expire(work)
+    answer: Answer | None = None
+    match given:
+        case Scan():
+            answer = _scan(work, given)
+        case Unreadable():
+            what = {"garbage": "garbage", "too_long": "an over-long line", "incomplete": "half a code"}
+            answer = Answer("refused", say("unreadable", what=what[given.reason]))
+            _say(work, answer)
+        case Observed():
+            signals.observe(work, given.readings)
+            signals.tick(work)
+        case Tick():
+            signals.tick(work)
+        case Restarted():
+            if work.station.jobs:
+                work.live = replace(work.live, said=Said("info", say("restarted"), now))
+    return Step(work.line, work.live, tuple(work.drafts), answer)
+
+
+def _scan(work: Work, scan: Scan) -> Answer:
+    if _repeats(work, scan):
+        return Answer("repeated", say("repeated", text=grammar.shown(scan.text)))
+    before = work.line, work.live, len(work.drafts)
+    try:
+        message = _meant(work, grammar.read(scan.text))
+        answer = Answer("recorded" if len(work.drafts) > before[2] else "pending", message)
+    except reports.Doubted as doubted:
+        answer = Answer("refused", doubted.text)
+    except Refused as refused:
+        work.line, work.live = before[:2]
+        del work.drafts[before[2] :]
+        answer = Answer("refused", refused.text)
+    _say(work, answer)
+    taken = answer.result != "refused"
+    work.live = replace(work.live, heard=Heard(scan.device, scan.text, work.now, taken))
+    return answer
+
+
+def _repeats(work: Work, scan: Scan) -> bool:
+    """The same scan of the same gun within 2 s; never an OK that answers a prompt."""
+    heard = work.live.heard
+    if heard is None or not heard.taken or (heard.device, heard.text) != (scan.device, scan.text):
+        return False
+    is_ok = grammar.read(scan.text) == Command("OK")
+    return work.now.since(heard.at) < REPEAT_MS and not (is_ok and work.live.pending)
+
+
+def _meant(work: Work, word: Word) -> Text:
+    """Do what the scan means. What another scan leaves waiting ends, and the message says so."""
+    pending = work.live.pending
+    amend, work.live = work.live.amend, replace(work.live, amend=None)
+    match word:
+        case Unrecognised(text):
+            raise Refused("unknown_code", text=text)
+        case Malformed(text, expects):
+            raise Refused("malformed", text=text, expects=expects)
+        case Amount():
+            return _amount(work, word, pending, amend)
+        case Command("OK"):
+            return _ok(work, pending)
+        case Badge():
+            message = people.badge(work, word)
+        case Order():
+            message = orders.order(work, word)
+        case Lot():
+            message = materials.lot(work, word)
+        case Command(name, reason):
+            message = _command(work, name, reason or "")
+    return _without(work, pending, message)
+
+
+def _without(work: Work, pending: Pending | None, message: Text) -> Text:
+    """Say what ended because this scan came instead of the one it waited for."""
+    if pending is None or isinstance(pending, PendingSignOff) or _same(pending, work.live.pending):
+        return message
+    if work.live.pending is pending:
+        work.end_wait()
+    return message + say("dropped", what=_waiting(pending))
+
+
+def _same(before: Pending, after: Pending | None) -> bool:
+    """Whether the same entry was begun again."""
+    if isinstance(before, PendingReport) and isinstance(after, PendingReport):
+        return before is not after and before.kind == after.kind and before.switch_to == after.switch_to
+    return before is not after and before == after
+
+
+def _amount(work: Work, amount: Amount, pending: Pending | None, amend: str | None) -> Text:
+    match pending:
+        case PendingLot():
+            return materials.consume(work, pending, amount)
+        case PendingReport():
+            return reports.enter(work, pending, amount)
+        case None if amend and _fresh(work):
+            work.live = replace(work.live, amend=amend)
+            return reports.amend(work, amount)
+    raise Refused("quantity_alone")
+
+
+def _fresh(work: Work) -> bool:
+    heard = work.live.heard
+    return heard is not None and work.now.since(heard.at) <= PENDING_MS
+
+
+def _ok(work: Work, pending: Pending | None) -> Text:
+    match pending:
+        case PendingReport(kind="done"):
+            return reports.complete(work, pending)
+        case PendingReport(kind="part"):
+            return reports.report(work, pending)
+        case PendingReport(kind="switch"):
+            return orders.switch(work, pending)
+        case PendingUndo():
+            return undo.confirm(work, pending)
+        case PendingSetup():
+            reports.confirm_setup(work, pending)
+            return orders.end_setup(work)
+    raise Refused("ok_alone")
+
+
+def _command(work: Work, name: str, reason: str) -> Text:
+    match name:
+        case "DONE":
+            return reports.done(work)
+        case "PART":
+            return reports.part(work)
+        case "SCRAP":
+            return reports.scrap(work, "scrap", reason)
+        case "REWORK":
+            return reports.scrap(work, "rework", reason)
+        case "PAUSE":
+            return orders.pause(work, reason)
+        case "GO":
+            return orders.go(work)
+        case "SETUP":
+            return orders.setup(work)
+        case "UNDO":
+            return undo.propose(work)
+        case "OUT":
+            return people.sign_off(work)
+    raise Refused("not_offered", command=f"LSC{name}")
+
+
+def _expire(work: Work) -> None:
+    """A pending entry ends after 60 s without posting, and says so."""
+    live = work.live
+    if live.pending is None or live.until is None or work.now.since(live.until) < PENDING_MS:
+        return
+    message = say("expired", what=_waiting(live.pending))
+    work.end_wait()
+    work.live = replace(work.live, said=Said("bad", message, work.now))
+
+
+def _waiting(pending: Pending) -> Text:
+    match pending:
+        case PendingLot(lot=lot):
+            return say("wait_lot", lot=lot)
+        case PendingReport(switch_to=(order, _)):
+            return say("wait_switch", order=order)
+        case PendingReport():
+            return say("wait_report")
+        case PendingUndo():
+            return say("wait_undo")
+        case PendingSignOff():
+            return say("wait_sign_off")
+    return say("wait_setup")
+
+
+def _say(work: Work, answer: Answer) -> None:
+    said = Said("bad" if answer.result == "refused" else "good", answer.message, work.now)
+    work.live = replace(work.live, said=said)

@@ -1,0 +1,144 @@
+"""Every sentence that the stations say, in English and Chinese.
+
+A refusal says three things: what happened, whether anything was recorded, what to scan next.
+"""
+
+import msgspec
+
+
+class Text(msgspec.Struct, frozen=True):
+    """A sentence in the languages of the floor."""
+
+    en: str
+    zh: str
+
+    def __add__(self, more: "Text") -> "Text":
+        return Text(self.en + more.en, self.zh + more.zh)
+
+    def of(self, language: str) -> str:
+        return self.zh if language.startswith("zh") else self.en
+
+
+def say(key: str, **values: object) -> Text:
+    """The sentence named `key` with its values; a value that is a Text is put in by language."""
+    en, zh = _TEXTS[key]
+    in_en = {name: value.en if isinstance(value, Text) else value for name, value in values.items()}
+    in_zh = {name: value.zh if isinstance(value, Text) else value for name, value in values.items()}
+    return Text(en.format(**in_en), zh.format(**in_zh))
+
+
+_TEXTS = {
+    # next
+    "scan_badge": ("Scan badge", "请扫工牌"),
+    "scan_order": ("Scan work order", "请扫工单"),
+    "scan_go_setup": ("Set-up; scan GO when ready", "换型中，完成后扫“继续”"),
+    "scan_lot": ("Scan lot, pause or DONE", "请扫物料、暂停或完工"),
+    "scan_go": ("Paused: {reason}; scan GO", "已暂停：{reason}，扫“继续”"),
+    "confirm_good": (
+        "Good {total}? Scan OK, or scan/enter quantity",
+        "良品{total}？扫“确认”或输入数量",
+    ),
+    "enter_good": ("Enter the good quantity (LSQ…), then scan OK", "请输入良品数量（LSQ…），再扫“确认”"),
+    "enter_lot_quantity": ("Scan or enter the quantity of lot {lot} in {unit}", "请扫或输入批次{lot}的数量（{unit}）"),
+    "confirm_undo": ("Scan OK to undo it", "扫“确认”以撤销"),
+    "confirm_setup": ("{strokes} set-up pieces become scrap: scan OK", "换型件{strokes}计为报废：扫“确认”"),
+    "badge_to_leave": ("Scan the badge of the person who leaves", "请扫离岗人员的工牌"),
+    # good
+    "signed_on": ("{operator} signed on", "{operator} 已上岗"),
+    "signed_off": ("{operator} signed off", "{operator} 已离岗"),
+    "status": ("{operator} is signed on; {jobs}", "{operator} 已在岗；{jobs}"),
+    "started": ("WO {order} started", "工单{order}已开工"),
+    "setup_started": ("Set-up of WO {order} started", "工单{order}开始换型"),
+    "selected": ("WO {order} selected", "已切换到工单{order}"),
+    "lot_recorded": ("Lot {lot} recorded: {quantity} {unit}", "批次{lot}已记录：{quantity} {unit}"),
+    "lot_recorded_as": (
+        "Lot {lot} recorded: {quantity} {unit} (entered {entered})",
+        "批次{lot}已记录：{quantity} {unit}（输入{entered}）",
+    ),
+    "lot_mounted": ("Lot {lot} mounted", "批次{lot}已上料"),
+    "lot_pending": ("Lot {lot} of {material}", "批次{lot}，物料{material}"),
+    "scrap_recorded": ("Scrap {quantity}, reason {reason}", "报废{quantity}，原因{reason}"),
+    "rework_recorded": ("Rework {quantity}, reason {reason}", "返工{quantity}，原因{reason}"),
+    "paused": ("Paused: {reason}", "已暂停：{reason}"),
+    "resumed": ("Running again", "继续生产"),
+    "proposal": ("Good {total} = {before} + {new} new", "良品{total} = 已报{before} + 新增{new}"),
+    "no_counter": ("{before} reported so far", "此前已报{before}"),
+    "reported": ("Reported: good {total} = {before} + {new} new", "已报工：良品{total} = {before} + 新增{new}"),
+    "completed": ("WO {order} completed: good {total}, scrap {scrap}", "工单{order}已完工：良品{total}，报废{scrap}"),
+    "over": ("; {over} over the planned {planned}", "；超出计划{planned}共{over}"),
+    "under": ("; {under} under the planned {planned}", "；比计划{planned}少{under}"),
+    "undo_shows": ("Undo {what}?", "撤销{what}？"),
+    "undone": ("Undone: {what}", "已撤销：{what}"),
+    "signing_off": ("Sign-off", "离岗"),
+    "setup_strokes": ("{strokes} pieces counted in set-up", "换型中计数{strokes}件"),
+    "repeated": ("Already taken: {text}", "已收到：{text}"),
+    "provisional_lot": (
+        "Lot {lot} recorded: {quantity} {unit}; lots were never received from the ERP, so it was not checked",
+        "批次{lot}已记录：{quantity} {unit}；尚未收到ERP批次数据，未核对",
+    ),
+    # bad
+    "unknown_code": ("Code not recognised: {text}. Not recorded", "无法识别：{text}，未记录"),
+    "malformed": (
+        "Code damaged or half read: {text}. Not recorded. Right form: {expects}",
+        "条码损坏或不完整：{text}，未记录。正确格式：{expects}",
+    ),
+    "unreadable": ("The scanner read {what}. Not recorded. Scan again", "扫描枪读到{what}，未记录，请重扫"),
+    "not_offered": ("{command} is not offered at this station yet. Nothing recorded", "本站尚不支持{command}，未记录"),
+    "unknown_badge": ("Badge {badge} is unknown. Nothing recorded. Ask the shift leader", "工牌{badge}未登记，未记录，请找班长"),
+    "not_signed_on": ("{operator} is not signed on here. Nothing recorded", "{operator}未在本站上岗，未记录"),
+    "no_operator": ("Nobody is signed on. Nothing recorded. Scan your badge first", "无人上岗，未记录，请先扫工牌"),
+    "no_orders": (
+        "No work orders were received from the ERP yet. Nothing recorded. Call the shift leader",
+        "尚未收到ERP工单，未记录，请找班长",
+    ),
+    "unknown_order": (
+        "WO {order} is unknown. Nothing recorded. Check the traveller, or wait for the ERP's next delivery",
+        "工单{order}不存在，未记录。请核对流转卡或等待ERP下发",
+    ),
+    "order_not_released": ("WO {order} is {status}. Nothing recorded. Scan a released order", "工单{order}状态为{status}，未记录，请扫已下达工单"),
+    "unknown_operation": ("WO {order} has no operation {operation}. Nothing recorded. It has {allowed}", "工单{order}没有工序{operation}，未记录。现有工序：{allowed}"),
+    "which_operation": ("WO {order} has several operations here. Nothing recorded. Scan the code with the operation: {allowed}", "工单{order}在本站有多道工序，未记录，请扫带工序的条码：{allowed}"),
+    "order_elsewhere": ("WO {order} belongs to {where}. Nothing recorded. Scan an order of {here}", "工单{order}属于{where}，未记录，请扫{here}的工单"),
+    "no_job": ("No work order is open. Nothing recorded. Scan the work order first", "没有已开工的工单，未记录，请先扫工单"),
+    "already_running": ("WO {order} is already running. Nothing new recorded", "工单{order}已在生产，无新记录"),
+    "already_paused": ("Already paused: {reason}. Nothing recorded. Scan GO to go on", "已处于暂停：{reason}，未记录，扫“继续”恢复"),
+    "nothing_to_go": ("Nothing is paused or in set-up. Nothing recorded", "没有暂停或换型，未记录"),
+    "in_setup": ("Set-up is open. Nothing recorded. Scan GO first", "正在换型，未记录，请先扫“继续”"),
+    "setup_twice": ("Set-up is already open. Nothing recorded", "已在换型中，未记录"),
+    "quantity_alone": ("A quantity alone says nothing. Nothing recorded. Scan lot or DONE first", "只有数量无法记录，请先扫物料或完工"),
+    "quantity_zero": ("A quantity above 0 is needed. Nothing recorded", "数量必须大于0，未记录"),
+    "unit_unknown": ("{material} is not measured in {unit}. Nothing recorded. Allowed: {allowed}", "{material}没有单位{unit}，未记录。可用：{allowed}"),
+    "below_reported": ("{total} is below the {before} already reported. Nothing recorded. Enter the total, or undo a report", "{total}低于已报的{before}，未记录。请输入总数，或撤销报工"),
+    "doubtful": ("{entered} entered, the counter says {counter}. Nothing recorded yet. Scan the same quantity again, or OK for {counter}", "输入{entered}，计数器为{counter}，尚未记录。请再扫同一数量，或扫“确认”采用{counter}"),
+    "ok_alone": ("Nothing waits for OK. Nothing recorded", "没有待确认的内容，未记录"),
+    "no_total": ("The good quantity is missing. Nothing recorded. Enter LSQ… first", "缺少良品数量，未记录，请先输入LSQ…"),
+    "lot_unknown": ("Lot {lot} is unknown. Nothing recorded. Check the label", "批次{lot}未登记，未记录，请核对标签"),
+    "lot_foreign": ("Lot {lot} is {material}, which this operation does not use. Nothing recorded. It needs {needed}", "批次{lot}为{material}，本工序不用，未记录。需要：{needed}"),
+    "lot_several": ("Lot {lot} exists for {materials}. Nothing recorded. Scan the label that names the material", "批次{lot}对应多种物料{materials}，未记录，请扫带物料号的标签"),
+    "lot_blocked": ("Lot {lot} is {status}. Nothing recorded. Take another lot and tell quality", "批次{lot}状态为{status}，未记录，请换料并通知质量"),
+    "lot_expired": ("Lot {lot} expired on {expiry}. Nothing recorded. Take another lot", "批次{lot}已于{expiry}过期，未记录，请换料"),
+    "no_bom": ("This operation uses no material. Nothing recorded", "本工序不用料，未记录"),
+    "reason_unknown": ("Reason {reason} is unknown. Nothing recorded. Allowed: {allowed}", "原因{reason}不存在，未记录。可用：{allowed}"),
+    "nothing_to_undo": ("There is nothing of yours in this shift to undo. Nothing recorded. Ask the shift leader", "本班没有可撤销的记录，未记录，请找班长"),
+    "gone": ("What waited for OK has changed. Nothing recorded. Start again", "待确认内容已变化，未记录，请重新操作"),
+    "expired": ("Not confirmed within 60 s: {what} was not recorded", "60秒内未确认：{what}未记录"),
+    "dropped": ("; {what} was not recorded", "；{what}未记录"),
+    "then": (". ", "。"),
+    "restarted": ("Restarted. What was not confirmed was not recorded", "系统已重启，未确认的内容未记录"),
+    "storage": ("NOT RECORDED. Write on paper, call supervisor", "未记录！请手写并叫班长"),
+    # what waits
+    "wait_lot": ("lot {lot}", "批次{lot}"),
+    "wait_report": ("the report", "报工"),
+    "wait_switch": ("the switch to WO {order}", "切换到工单{order}"),
+    "wait_undo": ("the undo", "撤销"),
+    "wait_sign_off": ("the sign-off", "离岗"),
+    "wait_setup": ("the end of set-up", "换型结束"),
+    # states
+    "state_no_operator": ("NO OPERATOR", "无人上岗"),
+    "state_ready": ("READY", "待工"),
+    "state_setup": ("SET-UP", "换型中"),
+    "state_running": ("RUNNING", "生产中"),
+    "state_paused": ("PAUSED", "暂停"),
+    "state_confirm": ("CONFIRM", "待确认"),
+    "none": ("no order open", "无工单"),
+}  # fmt: skip

@@ -1,0 +1,152 @@
+"""What the operator page shows of a station. Pure; the page adds nothing of its own."""
+
+from decimal import Decimal
+from typing import Literal
+
+import msgspec
+
+from edge.masterdata import MasterData
+from edge.readings import Moment
+from edge.station.state import (
+    ZERO,
+    Job,
+    Line,
+    Live,
+    PendingLot,
+    PendingReport,
+    PendingSetup,
+    PendingSignOff,
+    PendingUndo,
+    Station,
+)
+from edge.station.texts import Text, say
+from edge.station.work import Site, number
+
+State = Literal["no_operator", "ready", "setup", "running", "paused", "confirm"]
+
+
+class Noted(msgspec.Struct, frozen=True):
+    """One of the last events: local time HH:MM:SS, type, what a person recognises."""
+
+    time: str
+    type: str
+    detail: str
+
+
+class View(msgspec.Struct, frozen=True, kw_only=True):
+    """The operator page's content. Quantities are decimal strings."""
+
+    station: str
+    line: str
+    time: str  # local HH:MM
+    state: State
+    state_text: Text
+    operators: tuple[str, ...]
+    work_order: str | None = None
+    operation: str | None = None
+    product: str | None = None
+    description: str | None = None
+    unit: str | None = None
+    good: str | None = None  # so far, the counter's movement included
+    planned: str | None = None
+    scrap: str | None = None
+    rework: str | None = None
+    machine_running: bool | None = None  # None: no signal, or the machine does not answer
+    open_orders: tuple[str, ...] = ()
+    tone: Literal["good", "bad", "info"] | None = None
+    message: Text | None = None
+    next: Text
+    noted: tuple[Noted, ...] = ()
+
+
+def view(site: Site, name: str, line: Line, live: Live, master: MasterData, now: Moment) -> View:
+    """The page of station `name` at this moment."""
+    station = line.station(name)
+    job = station.job
+    state = _state(station, live)
+    product = master.materials.get(job.product) if job else None
+    running = live.running
+    return View(
+        station=name,
+        line=site.line,
+        time=site.calendar.local(now.wall_ms).strftime("%H:%M"),
+        state=state,
+        state_text=say(f"state_{state}"),
+        operators=tuple(_operator(master, operator) for operator in station.crew),
+        work_order=job.work_order if job else None,
+        operation=job.operation if job else None,
+        product=job.product if job else None,
+        description=product.description if product else None,
+        unit=job.unit if job else None,
+        good=number(_good(site, name, job, live)) if job else None,
+        planned=number(job.planned) if job else None,
+        scrap=number(job.scrap) if job else None,
+        rework=number(job.rework) if job else None,
+        machine_running=running.on if running and running.good else None,
+        open_orders=tuple(f"{one.work_order}/{one.operation}" for one in station.jobs),
+        tone=live.said.tone if live.said else None,
+        message=live.said.message if live.said else None,
+        next=_next(station, live, state),
+        noted=tuple(
+            Noted(site.calendar.local(one.time_ms).strftime("%H:%M:%S"), one.type, one.detail)
+            for one in station.noted
+        ),
+    )
+
+
+def _operator(master: MasterData, operator: str) -> str:
+    person = master.badges.get(operator)
+    return person.name if person and person.name else operator
+
+
+def _state(station: Station, live: Live) -> State:
+    job = station.job
+    if live.pending is not None:
+        return "confirm"
+    if not station.crew:
+        return "no_operator"
+    if job is None:
+        return "ready"
+    if job.paused is not None:
+        return "paused"
+    return "setup" if job.phase == "setup" else "running"
+
+
+def _good(site: Site, name: str, job: Job, live: Live) -> Decimal:
+    """Good pieces so far: by the counter where there is one, else as reported."""
+    counter = next(iter(site.stations[name].counters), None)
+    if counter is None or counter not in job.counted:
+        return job.good
+    settings = site.stations[name].counters[counter]
+    moving = live.counters.get(counter)
+    unrecorded = moving.delta * settings.units_per_count if moving and job.phase == "run" else ZERO
+    counted = job.counted[counter] + unrecorded
+    return counted - job.scrap - job.rework if settings.counts == "all" else counted
+
+
+def _next(station: Station, live: Live, state: State) -> Text:
+    """What to scan next."""
+    match live.pending:
+        case PendingLot(lot=lot, unit=unit):
+            return say("enter_lot_quantity", lot=lot, unit=unit)
+        case PendingReport(total=None):
+            return say("enter_good")
+        case PendingReport(total=total):
+            return say("confirm_good", total=number(total or ZERO))
+        case PendingUndo():
+            return say("confirm_undo")
+        case PendingSignOff():
+            return say("badge_to_leave")
+        case PendingSetup(strokes=strokes):
+            return say("confirm_setup", strokes=number(strokes))
+    job = station.job
+    match state:
+        case "no_operator":
+            return say("scan_badge")
+        case "ready":
+            return say("scan_order")
+        case "setup":
+            return say("scan_go_setup")
+        case "paused":
+            return say("scan_go", reason=job.paused if job else "")
+    return say("scan_lot")

@@ -1,0 +1,166 @@
+"""The desk on which one step is worked out: the state as it changes, and the facts drafted so far.
+
+Facts drafted by one step are committed as one transaction. A refusal leaves state and facts as they were.
+"""
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any, Literal
+
+import msgspec
+from msgspec.structs import replace
+
+from edge import settings
+from edge.calendar import Calendar
+from edge.events import Draft, Fact, Origin, seconds
+from edge.masterdata import BomLine, MasterData, Operation
+from edge.readings import Moment
+from edge.station.evolve import evolve
+from edge.station.state import Job, Line, Live, Pending, Station
+from edge.station.texts import Text, say
+
+PENDING_MS = 60_000
+
+
+class Refused(Exception):
+    """A scan that may not be: nothing of it is recorded."""
+
+    def __init__(self, key: str, **values: object) -> None:
+        super().__init__(key)
+        self.text = say(key, **values)
+
+
+class Site(msgspec.Struct, frozen=True):
+    """What the configuration says about the line."""
+
+    line: str
+    calendar: Calendar
+    stations: Mapping[str, settings.Station]
+    pauses: Mapping[str, settings.Pause]
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What the person is told."""
+
+    result: Literal["recorded", "pending", "repeated", "refused"]
+    message: Text
+
+
+class Work:
+    """One step at one station."""
+
+    def __init__(
+        self,
+        site: Site,
+        name: str,
+        line: Line,
+        live: Live,
+        master: MasterData,
+        now: Moment,
+        new_id: Callable[[int], str],
+    ) -> None:
+        self.site = site
+        self.name = name
+        self.settings = site.stations[name]
+        self.line = line
+        self.live = live
+        self.master = master
+        self.now = now
+        self.drafts: list[Draft] = []
+        self._new_id = new_id
+
+    @property
+    def station(self) -> Station:
+        return self.line.station(self.name)
+
+    @property
+    def job(self) -> Job:
+        """The selected job. Raises Refused where there is none."""
+        job = self.station.job
+        if job is None:
+            raise Refused("no_job")
+        return job
+
+    @property
+    def operation(self) -> Operation | None:
+        """The selected job's operation in the master data."""
+        job = self.station.job
+        order = self.master.orders.get(job.work_order) if job else None
+        return (
+            next((o for o in order.operations if job and o.operation == job.operation), None)
+            if order
+            else None
+        )
+
+    @property
+    def bom(self) -> tuple[BomLine, ...]:
+        """The BOM lines of the selected job's operation."""
+        job = self.station.job
+        order = self.master.orders.get(job.work_order) if job else None
+        lines = order.bom if order else ()
+        return tuple(line for line in lines if job and line.operation in (None, job.operation))
+
+    @property
+    def counter(self) -> str | None:
+        """The counter that proposes quantities."""
+        return next(iter(self.settings.counters), None)
+
+    @property
+    def actor(self) -> str | None:
+        """Who is taken to have scanned: the last badge seen here, if still signed on."""
+        crew = self.station.crew
+        return self.live.actor if self.live.actor in crew else (crew[-1] if crew else None)
+
+    def emit(
+        self,
+        fact: type[Fact],
+        *,
+        job: Job | None = None,
+        origin: Origin = "scan",
+        **fields: Any,
+    ) -> str:
+        """Draft a fact, with what every fact says, and fold it in. Returns its id."""
+        day = self.site.calendar.day(self.now.wall_ms)
+        common: dict[str, Any] = {
+            "station": self.name,
+            "work_center": self.settings.work_center,
+            "equipment": self.settings.equipment,
+            "operators": self.station.crew,
+            "actor": self.actor if origin == "scan" else None,
+            "origin": origin,
+            "posting_date": day.posting_date,
+            "production_date": day.production_date,
+            "shift": day.shift,
+            "clock": self.now.clock,
+            "boot_id": self.now.boot_id,
+            "monotonic_s": seconds(self.now.monotonic_ms),
+            "utc_offset": day.utc_offset,
+            "masterdata": self.master.etag,
+        }
+        if job is not None:
+            common |= {
+                "work_order": job.work_order,
+                "order_line": job.order_line,
+                "operation": job.operation,
+                "refs": job.refs,
+            }
+        draft = Draft(self._new_id(self.now.wall_ms), self.now.wall_ms, fact(**(common | fields)))
+        self.drafts.append(draft)
+        self.line = evolve(self.line, draft)
+        return draft.id
+
+    def wait_for(self, pending: Pending) -> None:
+        """Begin a pending entry; one before it ends without posting."""
+        self.live = replace(self.live, pending=pending, until=self.now)
+
+    def end_wait(self) -> Pending | None:
+        """End the pending entry, if there is one, and return it."""
+        pending = self.live.pending
+        self.live = replace(self.live, pending=None, until=None)
+        return pending
+
+
+def number(value: Decimal) -> str:
+    """A quantity as a person writes it, without trailing zeros."""
+    text = format(value, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
