@@ -281,19 +281,30 @@ def rows(
             yield name, etag, fetched_ms, msgspec.json.encode(held)
 
 
+def version(path: Path) -> tuple[tuple[str, int], ...]:
+    """What tells one state of the held master data from another; cheap enough to ask every second."""
+    return tuple(
+        (name, fetched_ms) for name, fetched_ms in _select(path, "SELECT list, fetched_ms FROM masterdata")
+    )
+
+
 def load(path: Path) -> MasterData:
     """What sync.db holds; empty where there is no such file or table yet."""
-    if not path.exists():
-        return MasterData()
-    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)
-    try:
-        found = connection.execute("SELECT list, etag, fetched_ms, body FROM masterdata").fetchall()
-    except sqlite3.OperationalError:
-        return MasterData()
-    finally:
-        connection.close()
+    found = _select(path, "SELECT list, etag, fetched_ms, body FROM masterdata")
     lists: dict[str, Any] = {
         name: msgspec.json.decode(body, type=_types[name]) for name, _, _, body in found if name in _types
     }
     newest = max(found, key=lambda row: row[2], default=None)
     return MasterData(Document(**lists), newest[1] if newest else None, newest[2] if newest else None)
+
+
+def _select(path: Path, sql: str) -> list[Any]:
+    if not path.exists():
+        return []
+    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)
+    try:
+        return connection.execute(sql).fetchall()
+    except sqlite3.OperationalError:  # sync has not made its table yet
+        return []
+    finally:
+        connection.close()

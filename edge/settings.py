@@ -291,6 +291,8 @@ def _crossed(file: _File, devices: Mapping[str, DeviceSettings]) -> Iterable[str
     """What is wrong between the parts: names that point nowhere, tags and scanners claimed twice."""
     claimed: dict[str, str] = {}
     for name, station in file.stations.items():
+        for counter in {"running", "energy"} & set(station.counters):
+            yield f"stations.{name}.counters.{counter}: this name is taken by the signal; choose another"
         for index, scanner in enumerate(station.scanners):
             key = f"stations.{name}.scanners.{index} = {scanner!r}"
             if scanner not in file.devices:

@@ -71,8 +71,7 @@ def step(
 ) -> Step:
     """One input at station `name`."""
     work = Work(site, name, line, live, master, now, new_id)
-    _expire(work)
-    answer: Answer | None = None
+    answer = _expire(work)
     match given:
         case Scan():
             answer = _scan(work, given)
@@ -215,14 +214,15 @@ def _command(work: Work, name: str, reason: str) -> Text:
     raise Refused("not_offered", command=f"LSC{name}")
 
 
-def _expire(work: Work) -> None:
+def _expire(work: Work) -> Answer | None:
     """A pending entry ends after 60 s without posting, and says so."""
     live = work.live
     if live.pending is None or live.until is None or work.now.since(live.until) < PENDING_MS:
-        return
-    message = say("expired", what=_waiting(live.pending))
+        return None
+    answer = Answer("refused", say("expired", what=_waiting(live.pending)))
     work.end_wait()
-    work.live = replace(work.live, said=Said("bad", message, work.now))
+    _say(work, answer)
+    return answer
 
 
 def _waiting(pending: Pending) -> Text:

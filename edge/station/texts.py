@@ -126,6 +126,7 @@ _TEXTS = {
     "then": (". ", "。"),
     "restarted": ("Restarted. What was not confirmed was not recorded", "系统已重启，未确认的内容未记录"),
     "storage": ("NOT RECORDED. Write on paper, call supervisor", "未记录！请手写并叫班长"),
+    "busy": ("Too much at once. NOT RECORDED. Scan again", "系统繁忙，未记录，请重扫"),
     # what waits
     "wait_lot": ("lot {lot}", "批次{lot}"),
     "wait_report": ("the report", "报工"),

@@ -115,12 +115,12 @@ def _state(station: Station, live: Live) -> State:
 def _good(site: Site, name: str, job: Job, live: Live) -> Decimal:
     """Good pieces so far: by the counter where there is one, else as reported."""
     counter = next(iter(site.stations[name].counters), None)
-    if counter is None or counter not in job.counted:
+    moving = live.counters.get(counter) if counter else None
+    if counter is None or (moving is None and counter not in job.counted):
         return job.good
     settings = site.stations[name].counters[counter]
-    moving = live.counters.get(counter)
     unrecorded = moving.delta * settings.units_per_count if moving and job.phase == "run" else ZERO
-    counted = job.counted[counter] + unrecorded
+    counted = job.counted.get(counter, ZERO) + unrecorded
     return counted - job.scrap - job.rework if settings.counts == "all" else counted
 
 

@@ -1,0 +1,385 @@
+"""The collector's one actor: takes scans and readings, steps the stations, appends, then answers.
+
+Inputs are worked off in the order in which they came, many at a time: their facts are one commit. Nobody is
+answered "recorded" before that commit. After a failed commit the state is what it was and each person is told
+that nothing was recorded; readings lose nothing, for counters go on from their last recorded value.
+"""
+
+import asyncio
+import functools
+from collections import deque
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import structlog
+from prometheus_client import Counter as Metric
+from prometheus_client import Gauge
+
+from edge import masterdata
+from edge.events import Draft, Event
+from edge.faults import StorageFault
+from edge.ids import new_id
+from edge.journal import Journal, Snapshot, replay
+from edge.masterdata import MasterData
+from edge.ports import Clock, Driver
+from edge.readings import Link, Reading, Scan, Unreadable
+from edge.station import grammar
+from edge.station.evolve import fold
+from edge.station.state import STATE_VERSION, Line, Live
+from edge.station.step import Input, Observed, Restarted, Step, Tick, step
+from edge.station.texts import Text, say
+from edge.station.view import View, view
+from edge.station.work import Answer, Site
+
+log = structlog.get_logger()
+
+SNAPSHOT_EVENTS = 1000
+TICK_S = 1.0
+REFRESH_S = 0.2  # the longest that a scan waits for a counter's value at a boundary
+_WAITING_INPUTS = 1000  # full: a scan is refused with the bad signal, readings give up their oldest
+_KEYS_KEPT = 1000
+_BOUNDARY = frozenset({"DONE", "PART", "OK", "GO", "SETUP", "PAUSE"})
+
+SCANS = Metric("lineside_scans", "Scans by what became of them", ["result"])
+EVENTS = Metric("lineside_events", "Events committed to the journal")
+HEAD = Gauge("lineside_journal_head", "The last committed seq")
+DEVICE_UP = Gauge("lineside_device_up", "Whether a device answers", ["device"])
+DEVICE_SEEN = Gauge(
+    "lineside_device_last_success_timestamp_seconds", "When a device last said something good", ["device"]
+)
+ANOMALIES = Metric("lineside_counter_anomalies", "Counter moves held for a person", ["kind"])
+
+
+class Recorded(msgspec.Struct, frozen=True):
+    """An event that a scan led to."""
+
+    seq: int
+    id: str
+    type: str
+
+
+class Result(msgspec.Struct, frozen=True):
+    """The answer to a scan, after the commit."""
+
+    result: Literal["recorded", "pending", "repeated", "refused", "storage"]
+    message: Text
+    next: Text
+    events: tuple[Recorded, ...] = ()
+
+    @property
+    def good(self) -> bool:
+        return self.result in ("recorded", "pending", "repeated")
+
+
+class _Entry:
+    """An input waiting for its turn, and who waits for the answer."""
+
+    __slots__ = ("done", "given", "station")
+
+    def __init__(self, station: str, given: Input, done: "asyncio.Future[Result] | None" = None) -> None:
+        self.station = station
+        self.given = given
+        self.done = done
+
+
+class Collector:
+    """Observes devices, runs the stations, holds their state."""
+
+    def __init__(self, site: Site, journal: Journal, clock: Clock, masterdata_path: Path) -> None:
+        self.site = site
+        self.line = Line()
+        self.lives: dict[str, Live] = {name: Live() for name in site.stations}
+        self.master = MasterData()
+        self.links: dict[str, Link] = {}
+        self.storage_fault: StorageFault | None = None
+        self._journal = journal
+        self._clock = clock
+        self._masterdata_path = masterdata_path
+        self._masterdata_version: tuple[tuple[str, int], ...] = ()
+        self._drivers: Mapping[str, Driver] = {}
+        self._station_of = {
+            scanner: name for name, station in site.stations.items() for scanner in station.scanners
+        }
+        self._stations_of_tag = _stations_of_tag(site)
+        self._entries: deque[_Entry] = deque()
+        self._wake = asyncio.Event()
+        self._changed = asyncio.Event()
+        self._answered: dict[str, Result] = {}
+        self._snapshot_seq = 0
+
+    # What the composition root calls
+
+    async def restore(self) -> None:
+        """Rebuild the stations' state from the snapshot and the events behind it."""
+        snapshot = await self._journal.snapshot()
+        after = 0
+        if snapshot is not None and snapshot.version == STATE_VERSION:
+            self.line, after = msgspec.json.decode(snapshot.state, type=Line), snapshot.seq
+        self._snapshot_seq = after
+        async for event in replay(self._journal, after):
+            self.line = fold(self.line, event)
+        HEAD.set(self._journal.head)
+        await self._load_masterdata()
+        for name in self.site.stations:
+            self._entries.append(_Entry(name, Restarted()))
+
+    def attach(self, drivers: Mapping[str, Driver]) -> None:
+        """Know the devices: whom to answer, and whom to ask for a boundary value."""
+        self._drivers = drivers
+
+    async def run(self) -> None:
+        """Work off inputs until cancelled."""
+        while True:
+            try:
+                async with asyncio.timeout(TICK_S):
+                    await self._wake.wait()
+            except TimeoutError:
+                self._entries.extend(_Entry(name, Tick()) for name in self.site.stations)
+            self._wake.clear()
+            await self._refresh_boundaries()
+            entries = list(self._entries)
+            self._entries.clear()
+            if entries:
+                await self._work_off(entries)
+
+    async def watch_masterdata(self) -> None:
+        """Take up what sync fetched, within about a second."""
+        while True:
+            await asyncio.sleep(TICK_S)
+            await self._load_masterdata()
+
+    async def close(self) -> None:
+        """Keep a snapshot, so that the next start is quick."""
+        if self._journal.head > self._snapshot_seq:
+            await self._save_snapshot()
+
+    # Observer: what drivers call
+
+    def readings(self, batch: Sequence[Reading]) -> None:
+        """Keep the readings that stations use."""
+        for name, readings in self._sorted(batch).items():
+            self._put(_Entry(name, Observed(readings)))
+
+    def scan(self, scan: Scan) -> None:
+        """Queue a scan; a full queue answers with the bad signal at once."""
+        self._scanned(scan.device, scan)
+
+    def unreadable(self, unreadable: Unreadable) -> None:
+        """Tell the person that the gun read nothing of use."""
+        log.warning("unreadable scan", device=unreadable.device, reason=unreadable.reason, raw=unreadable.raw)
+        self._scanned(unreadable.device, unreadable)
+
+    def link(self, link: Link) -> None:
+        """Remember whether a device is there."""
+        self.links[link.device] = link
+        DEVICE_UP.labels(link.device).set(link.up)
+        self._notify()
+
+    # What pages and the local API call
+
+    async def typed(self, station: str, text: str, key: str | None = None) -> Result:
+        """A scan from a page or the API. The same `key` again gives the same answer. Raises KeyError."""
+        if station not in self.site.stations:
+            raise KeyError(station)
+        if key is not None and (known := self._answered.get(f"{station} {key}")):
+            return known
+        done: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        if not self._put(_Entry(station, Scan("page", text, self._clock.now()), done)):
+            return self._unanswered(station, "storage", say("busy"))
+        result = await asyncio.shield(done)
+        if key is not None and result.good:
+            self._answered[f"{station} {key}"] = result
+            if len(self._answered) > _KEYS_KEPT:
+                del self._answered[next(iter(self._answered))]
+        return result
+
+    def view(self, station: str) -> View:
+        """What the page of a station shows now. Raises KeyError."""
+        live = self.lives[station]
+        return view(self.site, station, self.line, live, self.master, self._clock.now())
+
+    async def change(self) -> None:
+        """Return when something that a page shows has changed."""
+        await self._changed.wait()
+
+    # Inside
+
+    def _scanned(self, device: str, given: Scan | Unreadable) -> None:
+        station = self._station_of.get(device)
+        if station is None:
+            log.warning("scan at a scanner without station", device=device)
+            return
+        if not self._put(_Entry(station, given)):
+            self._answer_device(given, "bad")
+
+    def _put(self, entry: _Entry) -> bool:
+        if len(self._entries) >= _WAITING_INPUTS:
+            if not isinstance(entry.given, Observed):
+                return False
+            oldest = next((e for e in self._entries if isinstance(e.given, Observed)), None)
+            if oldest is None:
+                return False
+            self._entries.remove(oldest)
+        self._entries.append(entry)
+        self._wake.set()
+        return True
+
+    def _sorted(self, batch: Sequence[Reading]) -> dict[str, list[Reading]]:
+        found: dict[str, list[Reading]] = {}
+        for reading in batch:
+            for name in self._stations_of_tag.get(reading.name, ()):
+                found.setdefault(name, []).append(reading)
+        if batch and batch[0].value is not None:
+            DEVICE_SEEN.labels(batch[0].device).set(batch[0].received.wall_ms / 1000)
+        return found
+
+    async def _refresh_boundaries(self) -> None:
+        """Read the counters of stations where a scan is about to move a boundary."""
+        waiting = [e for e in self._entries if isinstance(e.given, Scan) and _moves_boundary(e.given.text)]
+        devices = {d for entry in waiting for d in self._devices_of(entry.station)}
+        if not devices:
+            return
+        refreshes = [asyncio.wait_for(self._drivers[d].refresh(), REFRESH_S) for d in devices]
+        await asyncio.gather(*refreshes, return_exceptions=True)  # too late: the last value is the boundary
+        # What was read belongs before the scans that asked for it.
+        fresh = [e for e in self._entries if isinstance(e.given, Observed)]
+        self._entries = deque(fresh + [e for e in self._entries if not isinstance(e.given, Observed)])
+
+    def _devices_of(self, station: str) -> set[str]:
+        devices = {tag.partition(".")[0] for tag, names in self._stations_of_tag.items() if station in names}
+        return {device for device in devices if device in self._drivers}
+
+    async def _work_off(self, entries: list[_Entry]) -> None:
+        line, lives = self.line, dict(self.lives)
+        steps: list[tuple[_Entry, Step]] = []
+        drafts: list[Draft] = []
+        for entry in entries:
+            done = self._step(entry)
+            self.line, self.lives[entry.station] = done.line, done.live
+            steps.append((entry, done))
+            drafts += done.drafts
+        try:
+            events = await self._append(drafts)
+        except StorageFault as fault:
+            self.line, self.lives = line, lives
+            self._storage(fault)
+            await self._answer_failed(steps)
+            return
+        self._storage(None)
+        await self._answer(steps, events)
+        if drafts or any(done.answer for _, done in steps) or any(_shows(e.given) for e in entries):
+            self._notify()
+        if self._journal.head - self._snapshot_seq >= SNAPSHOT_EVENTS:
+            await self._save_snapshot()
+
+    def _step(self, entry: _Entry) -> Step:
+        return step(
+            self.site,
+            entry.station,
+            self.line,
+            self.lives[entry.station],
+            entry.given,
+            self.master,
+            self._clock.now(),
+            new_id,
+        )
+
+    async def _append(self, drafts: list[Draft]) -> Sequence[Event]:
+        if not drafts:
+            return ()
+        events = await self._journal.append(drafts)
+        EVENTS.inc(len(events))
+        HEAD.set(self._journal.head)
+        for draft in drafts:
+            if held := getattr(draft.data, "held", None):
+                ANOMALIES.labels(held).inc()
+        return events
+
+    async def _answer(self, steps: list[tuple[_Entry, Step]], events: Sequence[Event]) -> None:
+        position = 0
+        for entry, done in steps:
+            own = events[position : position + len(done.drafts)]
+            position += len(done.drafts)
+            if done.answer is not None:
+                await self._tell(entry, done.answer, own)
+
+    async def _tell(self, entry: _Entry, answer: Answer, events: Sequence[Event]) -> None:
+        recorded = tuple(Recorded(event.seq, event.id, event.type) for event in events)
+        result = Result(answer.result, answer.message, self.view(entry.station).next, recorded)
+        if isinstance(entry.given, Scan | Unreadable):
+            SCANS.labels(result.result).inc()
+            self._answer_device(entry.given, "good" if result.good else "bad")
+        else:  # a pending entry expired: tell whoever stands at the station
+            for scanner in self.site.stations[entry.station].scanners:
+                self._signal(scanner, "bad")
+        if entry.done is not None and not entry.done.done():
+            entry.done.set_result(result)
+
+    async def _answer_failed(self, steps: list[tuple[_Entry, Step]]) -> None:
+        for entry, _ in steps:
+            if isinstance(entry.given, Scan | Unreadable):
+                SCANS.labels("storage").inc()
+                self._answer_device(entry.given, "bad")
+            if entry.done is not None and not entry.done.done():
+                entry.done.set_result(self._unanswered(entry.station, "storage", say("storage")))
+
+    def _unanswered(self, station: str, result: Literal["storage"], message: Text) -> Result:
+        return Result(result, message, self.view(station).next)
+
+    def _answer_device(self, given: Scan | Unreadable, verdict: Literal["good", "bad"]) -> None:
+        self._signal(given.device, verdict)
+
+    def _signal(self, device: str, verdict: Literal["good", "bad"]) -> None:
+        driver = self._drivers.get(device)
+        if driver is not None:
+            driver.signal(verdict)
+
+    def _storage(self, fault: StorageFault | None) -> None:
+        """Log once when storage fails and once when it is back."""
+        if fault is not None and self.storage_fault is None:
+            log.error("NOT RECORDED: the journal cannot be written", error=fault.message, hint=fault.hint)
+        elif fault is None and self.storage_fault is not None:
+            log.info("the journal can be written again")
+        if fault is not self.storage_fault:
+            self.storage_fault = fault
+            self._notify()
+
+    def _notify(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def _save_snapshot(self) -> None:
+        state = msgspec.json.encode(self.line)
+        self._snapshot_seq = self._journal.head
+        await self._journal.save_snapshot(Snapshot(self._snapshot_seq, STATE_VERSION, state))
+
+    async def _load_masterdata(self) -> None:
+        current = await asyncio.to_thread(masterdata.version, self._masterdata_path)
+        if current == self._masterdata_version:
+            return
+        self.master = await asyncio.to_thread(masterdata.load, self._masterdata_path)
+        self._masterdata_version = current
+        log.info("master data taken up", etag=self.master.etag, orders=len(self.master.orders))
+        self._notify()
+
+
+def _stations_of_tag(site: Site) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name, station in site.stations.items():
+        tags = {counter.tag for counter in station.counters.values()}
+        tags |= {tag for tag in (station.signals.running, station.signals.energy) if tag}
+        for tag in tags:
+            found.setdefault(tag, []).append(name)
+    return found
+
+
+@functools.lru_cache(256)
+def _moves_boundary(text: str) -> bool:
+    word = grammar.read(text)
+    return isinstance(word, grammar.Order) or (isinstance(word, grammar.Command) and word.name in _BOUNDARY)
+
+
+def _shows(given: Input) -> bool:
+    return isinstance(given, Observed)
