@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 from msgspec.structs import replace
 
-from edge.events import Draft
+from edge.events import CountRecorded, Draft
 from edge.masterdata import MasterData
 from edge.readings import Moment, Reading, Scan, Unreadable
 from edge.station import grammar, signals
@@ -96,7 +96,8 @@ def _scan(work: Work, scan: Scan) -> Answer:
     before = work.line, work.live, len(work.drafts)
     try:
         message = _meant(work, grammar.read(scan.text))
-        answer = Answer("recorded" if len(work.drafts) > before[2] else "pending", message)
+        recorded = any(not isinstance(one.data, CountRecorded) for one in work.drafts[before[2] :])
+        answer = Answer("recorded" if recorded else "pending", message)
     except reports.Doubted as doubted:
         answer = Answer("refused", doubted.text)
     except Refused as refused:

@@ -120,6 +120,7 @@ _TEXTS = {
     "no_bom": ("This operation uses no material. Nothing recorded", "本工序不用料，未记录"),
     "reason_unknown": ("Reason {reason} is unknown. Nothing recorded. Allowed: {allowed}", "原因{reason}不存在，未记录。可用：{allowed}"),
     "nothing_to_undo": ("There is nothing of yours in this shift to undo. Nothing recorded. Ask the shift leader", "本班没有可撤销的记录，未记录，请找班长"),
+    "undo_used": ("Work was already counted on this start. Nothing recorded. Complete the order, or ask the shift leader", "该开工已有产量，未记录。请完工，或找班长"),
     "gone": ("What waited for OK has changed. Nothing recorded. Start again", "待确认内容已变化，未记录，请重新操作"),
     "expired": ("Not confirmed within 60 s: {what} was not recorded", "60秒内未确认：{what}未记录"),
     "dropped": ("; {what} was not recorded", "；{what}未记录"),

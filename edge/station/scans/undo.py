@@ -1,9 +1,17 @@
 """Undo: an operator takes back their own last fact in the same shift, by a new fact that names it."""
 
-from edge.events import MaterialConsumed, WorkCompleted, WorkCorrected, WorkReported, WorkStarted
+from edge.events import (
+    MaterialConsumed,
+    TimeUnassigned,
+    WorkCompleted,
+    WorkCorrected,
+    WorkReported,
+    WorkStarted,
+    seconds,
+)
 from edge.station import signals
 from edge.station.evolve import original
-from edge.station.state import Last, PendingUndo
+from edge.station.state import Job, Last, PendingUndo
 from edge.station.texts import Text, say
 from edge.station.work import Refused, Work, number
 
@@ -26,6 +34,8 @@ def confirm(work: Work, pending: PendingUndo) -> Text:
     station = work.station
     job = station.find((fact.work_order or "", fact.operation or "")) or station.closed
     person = work.actor or last.actor
+    if isinstance(fact, WorkStarted) and job is not None:
+        _release_time(work, job)
     work.emit(WorkCorrected, job=job, corrects=last.id, reason="did_not_occur", person=person)
     return say("undone", what=_what(last))
 
@@ -40,11 +50,30 @@ def _undoable(work: Work) -> Last:
         raise Refused("nothing_to_undo")
     fact = original(last)
     job = station.find((fact.work_order or "", fact.operation or ""))
-    if isinstance(fact, WorkStarted) and (job is None or job.good or job.scrap or job.rework or job.consumed):
-        raise Refused("nothing_to_undo")
+    if isinstance(fact, WorkStarted) and (job is None or _used(job)):
+        raise Refused("undo_used")
     if isinstance(fact, WorkCompleted) and station.job is not None and not work.settings.concurrent:
         raise Refused("nothing_to_undo")
     return last
+
+
+def _used(job: Job) -> bool:
+    """Whether something stands on the start of this job: it can be completed, not undone."""
+    reported = job.good, job.scrap, job.rework, job.concession, job.setup_scrap
+    counted = *job.counted.values(), *job.setup_counted.values()
+    return any(reported) or any(counted) or any(job.consumed.values())
+
+
+def _release_time(work: Work, job: Job) -> None:
+    """The time that went into a job which never was belongs to no job."""
+    for held in job.labour:
+        work.emit(TimeUnassigned, operator=held.operator, category="undone", s=seconds(held.ms))
+    if job.machine_s:
+        work.emit(TimeUnassigned, equipment=_equipment(work), category="undone", s=job.machine_s)
+
+
+def _equipment(work: Work) -> str:
+    return work.settings.equipment or work.settings.work_center
 
 
 def _what(last: Last) -> str:

@@ -1,0 +1,142 @@
+"""For any interleaving of scans, readings and restarts: nothing is lost and nothing counted twice."""
+
+import re
+from decimal import Decimal
+from itertools import pairwise
+
+import msgspec
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from edge import events as e
+from edge.events import DECIMAL_PATTERN
+from edge.station.evolve import fold
+from edge.station.state import Line
+from tests.unit.station.floor import START_MS, Floor
+
+SCANS = (
+    "LSE1042", "LSE1043", "LSCOUT", "LSW100", "LSW200", "LSL A1", "LSL O1", "LSQ3", "LSQ1", "LSCSCRAP04",
+    "LSCREWORK04", "LSCPAUSE21", "LSCGO", "LSCSETUP", "LSCDONE", "LSCPART", "LSCOK", "LSCUNDO", "garbage",
+    "LSE1042,LSW100", "LSE1042,LSW100", "LSCDONE,LSCOK", "LSCPART,LSCOK", "LSCUNDO,LSCOK", "LSCUNDO,LSCOK",
+    "LSW200,LSCOK", "LSL A1,LSQ3", "LSCSCRAP04,LSQ3", "LSCSETUP,LSCGO,LSCOK",
+)  # fmt: skip
+MOVES = st.one_of(
+    st.sampled_from(SCANS),
+    st.sampled_from(SCANS),
+    st.tuples(st.just("read"), st.integers(0, 3), st.booleans()),
+    st.tuples(st.just("silent"), st.just(0), st.just(False)),
+    st.tuples(st.just("restart"), st.just(0), st.just(False)),
+    st.tuples(st.just("wait"), st.integers(1, 90), st.just(False)),
+)
+
+
+def played(moves: list[object]) -> tuple[Floor, int]:
+    """A floor after the moves, and the strokes that the press made."""
+    floor = Floor()
+    raw = 2**32 - 5  # the counter rolls over on the way
+    strokes = 0
+    floor.read(cycles=raw, running=True, energy=1.0)
+    for move in moves:
+        match move:
+            case ("read", int(step), bool(on)):
+                strokes += step
+                floor.wait(2).read(cycles=(raw + strokes) % 2**32, running=on, energy=1.0 + strokes / 1000)
+            case ("silent", _, _):
+                floor.read(good=False)
+            case ("restart", _, _):
+                floor.restart()
+            case ("wait", int(seconds), _):
+                floor.wait(seconds)
+            case str(text):
+                floor.scan(*text.split(","))
+    floor.read(cycles=(raw + strokes) % 2**32)
+    floor.wait(61).wait(61)  # pending entries end, what moved is recorded
+    return floor, strokes
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(MOVES, max_size=40))
+def test_every_stroke_is_in_exactly_one_fact(moves: list[object]) -> None:
+    floor, strokes = played(moves)
+    counts = [
+        fact
+        for fact in floor.facts(e.CountRecorded, e.CountUnattributed)
+        if isinstance(fact, e.CountRecorded) and fact.counter == "good"
+    ]
+    assert sum((fact.delta or Decimal(0) for fact in counts), Decimal(0)) == strokes
+    assert [a.to for a in counts[:-1]] == [b.from_ for b in counts[1:]], "raw values without a hole"
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(MOVES, max_size=40))
+def test_the_state_folded_from_the_journal_is_the_live_state(moves: list[object]) -> None:
+    floor, _ = played(moves)
+    assert floor.refolded() == floor.line
+    stored = msgspec.json.encode(floor.line)
+    assert msgspec.json.decode(stored, type=Line) == floor.line, "through a snapshot too"
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(MOVES, max_size=40))
+def test_labour_is_the_time_that_people_spent_at_running_jobs(moves: list[object]) -> None:
+    floor, _ = played(moves)
+    floor.scan("LSE1042")  # a last fact, so that time is shared out up to it
+    expected: dict[str, int] = {}
+    for before, after in pairwise(floor.events):
+        line = refold(floor, before.seq)
+        elapsed = round((after.data.monotonic_s - before.data.monotonic_s) * 1000)  # type: ignore[operator]
+        station = line.station("OP20")
+        if any(job.paused is None for job in station.jobs):
+            for operator in station.crew:
+                expected[operator] = expected.get(operator, 0) + elapsed
+    assert labour_of(floor) == {operator: ms for operator, ms in expected.items() if ms}
+
+
+def refold(floor: Floor, upto: int) -> Line:
+    line = Line()
+    for body in floor.bodies[:upto]:
+        line = fold(line, e.decode(body))
+    return line
+
+
+def labour_of(floor: Floor) -> dict[str, int]:
+    """Each person's time in reports that stand, in open jobs, and left without a job by an undo."""
+    sums: dict[str, int] = {}
+    corrected = {fact.corrects for fact in floor.facts(e.WorkCorrected) if isinstance(fact, e.WorkCorrected)}
+    for event in floor.events:
+        fact = event.data
+        if isinstance(fact, e.WorkReported) and event.id not in corrected and fact.resources:
+            for one in fact.resources.labour or ():  # type: ignore[union-attr]
+                sums[one.operator] = sums.get(one.operator, 0) + round(one.s * 1000)
+        if isinstance(fact, e.TimeUnassigned) and fact.operator:
+            sums[fact.operator] = sums.get(fact.operator, 0) + round(fact.s * 1000)
+    for job in floor.station.jobs:
+        for held in job.labour:
+            sums[held.operator] = sums.get(held.operator, 0) + held.ms
+    return {operator: ms for operator, ms in sums.items() if ms}
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(MOVES, max_size=40))
+def test_every_quantity_is_a_plain_decimal_string(moves: list[object]) -> None:
+    floor, _ = played(moves)
+    for body in floor.bodies:
+        for value in leaves(msgspec.json.decode(body)["data"]):
+            assert not isinstance(value, int | float) or isinstance(value, bool)
+        assert not re.search(rb'"-?[0-9.]+E[-+]?[0-9]+"', body)
+    for event in floor.events:
+        for name in ("delta", "quantity", "from_", "to", "monotonic_s"):
+            value = getattr(event.data, name, None)
+            assert not isinstance(value, Decimal) or re.match(DECIMAL_PATTERN, str(value))
+
+
+def leaves(value: object) -> list[object]:
+    if isinstance(value, dict):
+        return [leaf for one in value.values() for leaf in leaves(one)]
+    if isinstance(value, list):
+        return [leaf for one in value for leaf in leaves(one)]
+    return [value]
+
+
+def test_start_is_where_the_clock_says() -> None:
+    assert Floor().now.wall_ms == START_MS
