@@ -15,7 +15,7 @@ from edge.calendar import Calendar
 from edge.events import Draft, Fact, Origin, seconds
 from edge.masterdata import BomLine, MasterData, Operation
 from edge.readings import Moment
-from edge.station.evolve import evolve
+from edge.station.evolve import evolve, shared_out
 from edge.station.state import Job, Line, Live, Pending, Station
 from edge.station.texts import Text, say
 
@@ -80,6 +80,10 @@ class Work:
         if job is None:
             raise Refused("no_job")
         return job
+
+    def with_time(self, job: Job) -> Job:
+        """A job with people's time shared out up to now, as the next fact will have it."""
+        return shared_out(self.line, self.now).station(self.name).find(job.key) or job
 
     @property
     def operation(self) -> Operation | None:

@@ -124,7 +124,7 @@ def post(work: Work, fact: type[WorkReported], pending: PendingReport) -> Text:
         fact,
         job=job,
         outputs=(good,) if new else (),
-        resources=_resources(work, job),
+        resources=_resources(work, work.with_time(job)),
         interval=Interval(from_=instant(job.since_ms), to=instant(work.now.wall_ms)),
         **fields,
     )

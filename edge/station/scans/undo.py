@@ -35,7 +35,7 @@ def confirm(work: Work, pending: PendingUndo) -> Text:
     job = station.find((fact.work_order or "", fact.operation or "")) or station.closed
     person = work.actor or last.actor
     if isinstance(fact, WorkStarted) and job is not None:
-        _release_time(work, job)
+        _release_time(work, work.with_time(job))
     work.emit(WorkCorrected, job=job, corrects=last.id, reason="did_not_occur", person=person)
     return say("undone", what=_what(last))
 

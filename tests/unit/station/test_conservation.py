@@ -30,9 +30,9 @@ MOVES = st.one_of(
 )
 
 
-def played(moves: list[object]) -> tuple[Floor, int]:
+def played(moves: list[object], signals: bool = True) -> tuple[Floor, int]:
     """A floor after the moves, and the strokes that the press made."""
-    floor = Floor()
+    floor = Floor() if signals else Floor(counters={}, signals={})
     raw = 2**32 - 5  # the counter rolls over on the way
     strokes = 0
     floor.read(cycles=raw, running=True, energy=1.0)
@@ -68,18 +68,18 @@ def test_every_stroke_is_in_exactly_one_fact(moves: list[object]) -> None:
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(MOVES, max_size=40))
-def test_the_state_folded_from_the_journal_is_the_live_state(moves: list[object]) -> None:
-    floor, _ = played(moves)
+@given(st.lists(MOVES, max_size=40), st.booleans())
+def test_the_state_folded_from_the_journal_is_the_live_state(moves: list[object], signals: bool) -> None:
+    floor, _ = played(moves, signals)
     assert floor.refolded() == floor.line
     stored = msgspec.json.encode(floor.line)
     assert msgspec.json.decode(stored, type=Line) == floor.line, "through a snapshot too"
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(MOVES, max_size=40))
-def test_labour_is_the_time_that_people_spent_at_running_jobs(moves: list[object]) -> None:
-    floor, _ = played(moves)
+@given(st.lists(MOVES, max_size=40), st.booleans())
+def test_labour_is_the_time_that_people_spent_at_running_jobs(moves: list[object], signals: bool) -> None:
+    floor, _ = played(moves, signals)
     floor.scan("LSE1042")  # a last fact, so that time is shared out up to it
     expected: dict[str, int] = {}
     for before, after in pairwise(floor.events):

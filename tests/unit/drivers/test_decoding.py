@@ -1,0 +1,185 @@
+"""Values come out of a block as the device meant them, whatever their order, place and neighbours."""
+
+import math
+import struct
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drivers.modbus.decoding import decoder, size
+from drivers.modbus.plan import plan
+from drivers.modbus.settings import WIDTH, Tag
+from edge.readings import Value
+
+CODES = {
+    "uint16": ">H",
+    "int16": ">h",
+    "uint32": ">I",
+    "int32": ">i",
+    "uint64": ">Q",
+    "int64": ">q",
+    "float32": ">f",
+    "float64": ">d",
+}
+ORDERS = [(byte, word) for byte in ("big", "little") for word in ("big", "little")]
+
+
+def tag(address: int = 0, type: str = "uint16", register: str = "holding", **more: Any) -> Tag:
+    return Tag.model_validate({"register": register, "address": address, "type": type, **more})
+
+
+def registers(type: str, value: Any, byte_order: str, word_order: str) -> list[int]:
+    """A value as a device with these orders holds it, made the slow way."""
+    packed = struct.pack(CODES[type], value)
+    words = [packed[at : at + 2] for at in range(0, len(packed), 2)]
+    if word_order == "little":
+        words.reverse()
+    return [int.from_bytes(word, byte_order) for word in words]  # type: ignore[arg-type]
+
+
+def read(
+    tags: dict[str, Tag], memory: dict[int, int], orders: tuple[Any, Any] = ("big", "big")
+) -> dict[str, Value | None]:
+    """All tags read from one table of registers."""
+    values: dict[str, Value | None] = {}
+    for block in plan(tags, 16):
+        words = [memory.get(block.address + number, 0xDEAD) for number in range(block.count)]
+        payload = struct.pack(f">{block.count}H", *words)
+        assert len(payload) == size(block)
+        decoded = decoder(block, *orders)(payload)
+        values |= dict(zip([name for name, _ in block.tags], decoded, strict=True))
+    return values
+
+
+def value_of(type: str) -> st.SearchStrategy[Any]:
+    if type.startswith("float"):
+        return st.floats(width=32 if type == "float32" else 64, allow_nan=False, allow_infinity=False)
+    bits = 16 * WIDTH[type]
+    return (
+        st.integers(-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+        if type[0] == "i"
+        else st.integers(0, 2**bits - 1)
+    )
+
+
+placed = st.lists(
+    st.sampled_from(sorted(CODES)).flatmap(
+        lambda type: st.tuples(st.just(type), value_of(type), st.sampled_from(ORDERS), st.integers(0, 20))
+    ),
+    min_size=1,
+    max_size=40,
+)
+
+
+@given(placed, st.sampled_from(ORDERS))
+def test_any_mixture_of_types_orders_and_gaps_reads_back(placed: list[Any], device: tuple[str, str]) -> None:
+    tags: dict[str, Tag] = {}
+    memory: dict[int, int] = {}
+    expected: dict[str, Any] = {}
+    address = 0
+    for number, (kind, value, (byte_order, word_order), gap) in enumerate(placed):
+        address += gap
+        own = {"byte_order": byte_order, "word_order": word_order} if number % 2 else {}
+        tags[f"t{number}"] = tag(address, kind, **own)
+        expected[f"t{number}"] = value
+        for word in registers(kind, value, *((byte_order, word_order) if own else device)):
+            memory[address] = word
+            address += 1
+    values = read(tags, memory, device)
+    assert values == expected
+    assert {name: type(value) for name, value in values.items()} == {n: type(v) for n, v in expected.items()}
+
+
+@pytest.mark.parametrize(
+    ("byte_order", "word_order", "words"),
+    [
+        ("big", "big", [0x4142, 0x4344]),
+        ("big", "little", [0x4344, 0x4142]),
+        ("little", "big", [0x4241, 0x4443]),
+        ("little", "little", [0x4443, 0x4241]),
+    ],
+)
+def test_the_four_orders_that_manuals_call_abcd_cdab_badc_dcba(
+    byte_order: str, word_order: str, words: list[int]
+) -> None:
+    values = read({"v": tag(7, "uint32")}, dict(enumerate(words, 7)), (byte_order, word_order))
+    assert values == {"v": 0x41424344}
+
+
+def test_tags_that_overlap_are_each_read_right() -> None:
+    tags = {
+        "whole": tag(0, "uint32"),
+        "high": tag(0),
+        "low": tag(1),
+        "across": tag(1, "uint32"),
+        "flag": tag(1, "bool", bit=0),
+        "same": tag(0, "uint32"),
+    }
+    values = read(tags, {0: 1, 1: 2, 2: 3})
+    assert values == {"whole": 65538, "high": 1, "low": 2, "across": 131075, "flag": False, "same": 65538}
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("type", ["float32", "float64"])
+@pytest.mark.parametrize("scale", [None, 2.5])
+def test_what_is_no_number_has_no_value(type: str, value: float, scale: float | None) -> None:
+    memory = dict(enumerate(registers(type, value, "big", "big")))
+    assert read({"v": tag(0, type, scale=scale)}, memory) == {"v": None}
+
+
+def test_a_scaled_float_beyond_the_largest_has_no_value() -> None:
+    memory = dict(enumerate(registers("float64", 1e308, "big", "big")))
+    assert read({"v": tag(0, "float64", scale=100)}, memory) == {"v": None}
+
+
+@pytest.mark.parametrize(
+    ("raw", "scale", "offset", "value"),
+    [
+        (123, 0.1, None, 12.3),
+        (65535, 0.001, None, 65.535),
+        (7, None, -7, 0),
+        (3, 10, None, 30),
+        (300, 0.1, -273.15, -243.15),
+        (1, 0.5, 0.5, 1.0),
+    ],
+)
+def test_scaling_gives_the_decimal_a_person_would_write(
+    raw: int, scale: float | None, offset: float | None, value: float
+) -> None:
+    (read_value,) = read({"v": tag(0, scale=scale, offset=offset)}, {0: raw}).values()
+    assert (read_value, type(read_value)) == (value, type(value))
+
+
+def test_an_integer_stays_an_integer_up_to_its_last_bit() -> None:
+    words = dict(enumerate(registers("uint64", 2**64 - 1, "big", "big")))
+    assert read({"v": tag(0, "uint64")}, words) == {"v": 2**64 - 1}
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=200), st.integers(0, 3000), st.integers(0, 15))
+def test_bits_are_read_from_the_lowest_of_the_first_byte(bits: list[bool], first: int, gap: int) -> None:
+    step = gap + 1
+    tags = {f"b{n}": tag(first + n * step, "bool", "coil") for n in range(len(bits))}
+    values: dict[str, Any] = {}
+    for block in plan(tags, 16):
+        packed = 0
+        for name, entry in block.tags:
+            packed |= bits[int(name[1:])] << (entry.address - block.address)
+        decoded = decoder(block, "big", "big")(packed.to_bytes(size(block), "little"))
+        values |= dict(zip([name for name, _ in block.tags], decoded, strict=True))
+    assert values == {f"b{n}": bit for n, bit in enumerate(bits)}
+
+
+@pytest.mark.parametrize("byte_order", ["big", "little"])
+def test_a_bit_of_a_register_and_a_register_as_a_bool(byte_order: str) -> None:
+    word = 0x8001 if byte_order == "big" else 0x0180
+    tags = {
+        "lowest": tag(0, "bool", bit=0),
+        "second": tag(0, "bool", bit=1),
+        "highest": tag(0, "bool", bit=15),
+        "any": tag(0, "bool"),
+        "none": tag(1, "bool"),
+    }
+    values = read(tags, {0: word, 1: 0}, (byte_order, "big"))
+    assert values == {"lowest": True, "second": False, "highest": True, "any": True, "none": False}

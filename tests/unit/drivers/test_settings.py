@@ -1,0 +1,182 @@
+"""A wrong configuration is refused in words that say what is allowed; a right one needs little."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from drivers.barcode.settings import ScannerSettings
+from drivers.modbus.settings import ModbusSettings
+from drivers.registry import KINDS, build
+from edge.faults import SettingsFault
+from edge.settings import Settings, load
+from tests.contract.observing import TestClock
+
+EDGE = """
+[edge]
+id = "L3-IPC1"
+site = "suzhou"
+line = "L3"
+timezone = "Asia/Shanghai"
+"""
+
+LINE = """
+[devices.press1]
+driver = "modbus-tcp"
+host = "192.168.10.21"
+port = 502
+device_id = 1
+poll_interval_s = 1.0
+[devices.press1.tags]
+cycles  = { register = "holding", address = 100, type = "uint32" }
+running = { register = "coil", address = 0 }
+energy  = { register = "input", address = 20, type = "float32", unit = "kWh" }
+
+[devices.gun1]
+driver = "scanner-serial"
+port = "/dev/lineside/gun1"
+baudrate = 9600
+feedback = "honeywell"
+
+[stations.OP20]
+work_center = "WC-PRESS-1"
+scanners = ["gun1"]
+[stations.OP20.counters.good]
+tag = "press1.cycles"
+"""
+
+
+def loaded(tmp_path: Path, devices: str) -> Settings:
+    path = tmp_path / "lineside.toml"
+    path.write_text(EDGE + devices, encoding="utf-8")
+    return load(path, KINDS, {})
+
+
+def problems(tmp_path: Path, devices: str) -> str:
+    with pytest.raises(SettingsFault) as caught:
+        loaded(tmp_path, devices)
+    return "\n".join(caught.value.problems)
+
+
+def modbus(tags: str, more: str = "") -> str:
+    return f'[devices.p]\ndriver = "modbus-tcp"\nhost = "10.0.0.1"\n{more}\n[devices.p.tags]\n{tags}'
+
+
+def scanner(more: str) -> str:
+    return f'[devices.g]\ndriver = "scanner-serial"\nport = "/dev/ttyS0"\n{more}'
+
+
+def test_the_documented_line_is_accepted_and_built(tmp_path: Path) -> None:
+    settings = loaded(tmp_path, LINE)
+    assert settings.devices["press1"].tag_names == {"cycles", "running", "energy"}
+    for name, device in settings.devices.items():
+        assert build(name, device, TestClock()).name == name
+
+
+def test_defaults_are_those_of_the_documentation(tmp_path: Path) -> None:
+    press = loaded(tmp_path, modbus('n = { register = "holding", address = 1 }')).devices["p"]
+    gun = loaded(tmp_path, scanner("")).devices["g"]
+    assert isinstance(press, ModbusSettings)
+    assert isinstance(gun, ScannerSettings)
+    assert (press.port, press.device_id, press.timeout_s, press.retries) == (502, 1, 1.0, 1)
+    assert press.tags["n"].kind == "uint16"
+    assert (gun.baudrate, gun.bytesize, gun.parity, gun.stopbits) == (9600, 8, "none", 1)
+    assert (gun.feedback.good, gun.feedback.bad) == (b"", b"")
+
+
+@pytest.mark.parametrize(
+    ("tag", "words"),
+    [
+        ('{ register = "holdin", address = 1 }', ["tags.n.register = 'holdin'", "'holding', 'input'"]),
+        ('{ register = "holding" }', ["devices.p.tags.n.address is missing"]),
+        ('{ register = "holding", address = 40001, typ = "int16" }', ["n.typ", "did you mean type?"]),
+        ('{ register = "holding", address = 70000 }', ["n.address = 70000", "65535"]),
+        ('{ register = "holding", address = 1, type = "uint8" }', ["'uint8'", "'uint16'", "'float64'"]),
+        ('{ register = "coil", address = 1, type = "float32" }', ["float32 does not fit", "allowed: bool"]),
+        ('{ register = "holding", address = 1, bit = 16 }', ["n.bit = 16", "15"]),
+        ('{ register = "holding", address = 1, bit = 1, type = "int16" }', ["bit picks one bit", "bool"]),
+        ('{ register = "coil", address = 1, scale = 2 }', ["scale and offset", "numbers"]),
+        ('{ register = "holding", address = 1, scale = 0 }', ["scale = 0", "any other number"]),
+        ('{ register = "holding", address = 65535, type = "uint32" }', ["beyond the last address 65535"]),
+        ('{ register = "holding", address = 1, word_order = "middle" }', ["'middle'", "'big' or 'little'"]),
+    ],
+)
+def test_a_wrong_tag_is_refused_with_what_is_allowed(tmp_path: Path, tag: str, words: list[str]) -> None:
+    told = problems(tmp_path, modbus(f"n = {tag}"))
+    assert all(word in told for word in words), told
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ("poll_interval_s = 0", ["p.poll_interval_s = 0", "greater than"]),
+        ("retries = 9", ["p.retries = 9", "5"]),
+        ("port = 0", ["p.port = 0"]),
+        (
+            "reconnect_min_s = 5\nreconnect_max_s = 1",
+            ["reconnect_max_s = 1.0 is shorter", "allowed: 5.0 to 60"],
+        ),
+        ("pol_interval_s = 1", ["pol_interval_s", "did you mean poll_interval_s?"]),
+    ],
+)
+def test_a_wrong_device_is_refused_with_what_is_allowed(tmp_path: Path, more: str, words: list[str]) -> None:
+    told = problems(tmp_path, modbus('n = { register = "coil", address = 1 }', more))
+    assert all(word in told for word in words), told
+
+
+@pytest.mark.parametrize("host", ["", "a..b", "http://10.0.0.1", "two words"])
+def test_a_host_that_cannot_be_one_is_refused(tmp_path: Path, host: str) -> None:
+    told = problems(tmp_path, modbus('n = { register = "coil", address = 1 }').replace("10.0.0.1", host))
+    assert "is no host; allowed" in told
+
+
+def test_a_device_without_tags_is_refused(tmp_path: Path) -> None:
+    assert "devices.p.tags" in problems(tmp_path, modbus(""))
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ('feedback = "honeywel"', ["g.feedback = 'honeywel'", "allowed: none, plain, honeywell, datalogic"]),
+        ('feedback = { good = "hex:1g" }', ["feedback.good = 'hex:1g'", "hex:1b 37 2c"]),
+        ("feedback = { good = '\\q' }", ["feedback.good", "text with escapes"]),
+        ('feedback = { god = "B" }', ["feedback.god"]),
+        ('encoding = "utf-16"', ["g.encoding = 'utf-16'", "allowed: utf-8"]),
+        ('encoding = "klingon"', ["g.encoding = 'klingon'", "allowed: utf-8"]),
+        ("bytesize = 6", ["g.bytesize = 6", "7 or 8"]),
+        ('parity = "N"', ["g.parity = 'N'", "'none'", "'space'"]),
+    ],
+)
+def test_a_wrong_scanner_is_refused_with_what_is_allowed(tmp_path: Path, more: str, words: list[str]) -> None:
+    told = problems(tmp_path, scanner(more))
+    assert all(word in told for word in words), told
+
+
+@pytest.mark.parametrize(
+    ("written", "sent"),
+    [
+        ("'\\e7,'", b"\x1b7,"),
+        ("'\\x1b7,'", b"\x1b7,"),
+        ('"\\u001b7,"', b"\x1b7,"),
+        ("'hex:1b 37 2c'", b"\x1b7,"),
+        ("'hex:1b372c'", b"\x1b7,"),
+        ("'E\\r\\n\\\\'", b"E\r\n\\"),
+        ("'\\xff'", b"\xff"),
+        ("''", b""),
+    ],
+)
+def test_feedback_bytes_can_be_written_as_people_find_them_in_manuals(
+    tmp_path: Path, written: str, sent: bytes
+) -> None:
+    gun = loaded(tmp_path, scanner(f"feedback = {{ good = {written} }}")).devices["g"]
+    assert isinstance(gun, ScannerSettings)
+    assert (gun.feedback.good, gun.feedback.bad) == (sent, b"")
+
+
+def test_reading_the_configuration_imports_no_protocol_library() -> None:
+    code = (
+        "import sys; from drivers.registry import KINDS; [kind() for kind in KINDS.values()]; "
+        "sys.exit(bool({'pymodbus', 'serial', 'serial_asyncio_fast'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
