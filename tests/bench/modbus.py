@@ -1,0 +1,138 @@
+"""What a Modbus poll costs up to decoded readings, against bare pymodbus reading the same blocks.
+
+The server is another process. Both ways take turns, so that the machine's moods hit both; the ratio is that
+of the medians of their rounds.
+"""
+
+import asyncio
+import json
+import statistics
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import uvloop
+from pymodbus.client import AsyncModbusTcpClient
+
+from drivers.modbus.driver import ModbusDriver
+from drivers.modbus.plan import plan
+from drivers.modbus.settings import ModbusSettings
+from drivers.modbus.simulator import Plc
+from edge.readings import Link, Moment, Reading, Scan, Unreadable
+
+TARGET = 1.6
+REGISTERS = 500
+POLLS = 100  # a round
+ROUNDS = 15
+
+TAGS: dict[str, dict[str, dict[str, Any]]] = {
+    "500 × uint16": {f"t{n}": {"register": "holding", "address": n} for n in range(REGISTERS)},
+    "250 × float32, scaled": {
+        f"t{n}": {"register": "holding", "address": n * 2, "type": "float32", "scale": 0.1, "unit": "kWh"}
+        for n in range(REGISTERS // 2)
+    },
+}
+
+
+class _Clock:
+    def now(self) -> Moment:
+        return Moment(time.time_ns() // 1_000_000, time.monotonic_ns() // 1_000_000, "boot")
+
+
+class _Counting:
+    """An observer that only counts."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.begun = asyncio.Event()
+
+    def readings(self, batch: Sequence[Reading]) -> None:
+        self.count += len(batch)
+        self.begun.set()
+
+    def scan(self, scan: Scan) -> None: ...
+    def unreadable(self, unreadable: Unreadable) -> None: ...
+    def link(self, link: Link) -> None: ...
+
+
+async def measure() -> list[dict[str, Any]]:
+    """One row for each set of tags: µs of CPU a poll, bare and driven, and their ratio."""
+    async with _server() as port:
+        return [await _row(name, port, tags) for name, tags in TAGS.items()]
+
+
+@asynccontextmanager
+async def _server() -> AsyncIterator[int]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.bench.modbus", "--serve", stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        assert process.stdout is not None
+        yield int(await process.stdout.readline())
+    finally:
+        process.kill()
+        await process.wait()
+
+
+async def _row(name: str, port: int, tags: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    settings = ModbusSettings.model_validate(
+        {"driver": "modbus-tcp", "host": "127.0.0.1", "port": port, "poll_interval_s": 3600, "tags": tags}
+    )
+    blocks = plan(settings.tags, settings.max_gap)
+    counting = _Counting()
+    driver = ModbusDriver("plc", settings, _Clock())
+    client = AsyncModbusTcpClient("127.0.0.1", port=port, reconnect_delay=0)
+    assert await client.connect()
+    task = asyncio.create_task(driver.run(counting))
+
+    async def bare() -> None:
+        for block in blocks:
+            answer = await client.read_holding_registers(block.address, count=block.count, device_id=1)
+            assert not answer.isError()
+
+    try:
+        await counting.begun.wait()
+        bare_us, driven_us = await _rounds(bare, driver.refresh)
+        assert counting.count == len(tags) * (1 + POLLS * (ROUNDS + 1))
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+        client.close()
+        await asyncio.sleep(0)
+    ratio = driven_us / bare_us
+    return {
+        "what": f"Modbus poll of {name} in {len(blocks)} requests",
+        "bare_us": round(bare_us, 1),
+        "driven_us": round(driven_us, 1),
+        "ratio": round(ratio, 2),
+        "target": TARGET,
+        "met": ratio <= TARGET,
+    }
+
+
+async def _rounds(*ways: Callable[[], Awaitable[None]]) -> list[float]:
+    """The median CPU of one call, in µs, of each way; the first round warms up."""
+    taken: list[list[float]] = [[] for _ in ways]
+    for _ in range(ROUNDS + 1):
+        for way, times in zip(ways, taken, strict=True):
+            begun = time.process_time()
+            for _ in range(POLLS):
+                await way()
+            times.append((time.process_time() - begun) / POLLS * 1e6)
+    return [statistics.median(times[1:]) for times in taken]
+
+
+async def _serve() -> None:
+    async with Plc(holding={address: address for address in range(REGISTERS)}) as plc:
+        print(plc.port, flush=True)
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    if "--serve" in sys.argv:
+        uvloop.run(_serve())
+    else:
+        for row in uvloop.run(measure()):
+            print(json.dumps(row, ensure_ascii=False))

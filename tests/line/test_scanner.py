@@ -1,0 +1,191 @@
+"""The scanner driver over a real pty: what the line garbles, what is pulled out, and what the gun hears."""
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from drivers.barcode.driver import ScannerDriver
+from drivers.barcode.settings import PRESETS, Feedback, ScannerSettings
+from drivers.barcode.simulator import Gun
+from tests.contract.observing import TestClock, serving
+
+
+def driver(link: Path, **more: Any) -> ScannerDriver:
+    table = {"driver": "scanner-serial", "port": str(link), "feedback": "honeywell"} | more
+    return ScannerDriver("gun1", ScannerSettings.model_validate(table), TestClock())
+
+
+def _target(link: Path) -> Path:
+    return link.readlink()
+
+
+@pytest.fixture
+def link(tmp_path: Path) -> Path:
+    return tmp_path / "gun1"
+
+
+async def test_codes_arrive_in_order_each_with_its_own_moment(link: Path) -> None:
+    codes = [f"LSW{number}" for number in range(200)]
+    async with Gun(link) as gun, serving(driver(link)) as told:
+        await told.until_up()
+        for code in codes:
+            await gun.scan(code)
+        await told.until(lambda: len(told.scans) == len(codes))
+    assert told.texts == codes
+    moments = [scan.received.monotonic_ms for scan in told.scans]
+    assert moments == sorted(set(moments))
+
+
+async def test_a_code_with_group_separators_arrives_whole(link: Path) -> None:
+    code = "[)>\x1e06\x1dPSTEEL-4\x1dQ100\x1d1TA2207\x1e\x04"
+    async with Gun(link, line_end=b"\r\n") as gun, serving(driver(link)) as told:
+        await told.until_up()
+        await gun.scan(code)
+        await told.until(lambda: told.texts == [code])
+
+
+async def test_bytes_that_dribble_in_make_one_code(link: Path) -> None:
+    async with Gun(link) as gun, serving(driver(link)) as told:
+        await told.until_up()
+        for byte in b"LSW10045678\r\n":
+            await gun.send(bytes([byte]))
+            await asyncio.sleep(0)
+        await told.until(lambda: bool(told.scans))
+    assert told.texts == ["LSW10045678"]
+    assert not told.flaws
+
+
+async def test_garbage_is_told_and_the_next_code_is_read(link: Path) -> None:
+    async with Gun(link) as gun, serving(driver(link)) as told:
+        await told.until_up()
+        await gun.send(b"\xff\xfe\x00\x80\r")
+        await gun.scan("LSOK")
+        await told.until(lambda: told.texts == ["LSOK"])
+    assert [(flaw.reason, flaw.raw) for flaw in told.flaws] == [("garbage", b"\xff\xfe\x00\x80")]
+
+
+async def test_an_over_long_line_is_told_once_and_the_next_code_is_read(link: Path) -> None:
+    async with Gun(link) as gun, serving(driver(link, max_length=64)) as told:
+        await told.until_up()
+        await gun.send(b"x" * 20_000 + b"\r")
+        await gun.scan("LSOK")
+        await told.until(lambda: told.texts == ["LSOK"])
+    assert [(flaw.reason, flaw.raw) for flaw in told.flaws] == [("too_long", b"x" * 64)]
+
+
+async def test_a_half_line_is_given_up_after_the_silence_and_not_glued_to_the_next(link: Path) -> None:
+    async with Gun(link) as gun, serving(driver(link, idle_s=0.1)) as told:
+        await told.until_up()
+        await gun.send(b"LSW100")
+        await told.until(lambda: bool(told.flaws))
+        await gun.scan("LSOK")
+        await told.until(lambda: told.texts == ["LSOK"])
+    assert [(flaw.reason, flaw.raw) for flaw in told.flaws] == [("incomplete", b"LSW100")]
+
+
+async def test_a_gun_pulled_out_in_the_middle_of_a_code_leaves_its_half_as_evidence(link: Path) -> None:
+    async with Gun(link) as gun, serving(driver(link)) as told:
+        await told.until_up()
+        await gun.send(b"LSW100\rLSW2")
+        await told.until(lambda: bool(told.scans))
+        gun.unplug()
+        await told.until_down()
+    assert [(flaw.reason, flaw.raw) for flaw in told.flaws] == [("incomplete", b"LSW2")]
+
+
+async def test_a_gun_put_back_as_another_device_under_the_same_link_is_read_again(link: Path) -> None:
+    async with Gun(link) as gun, serving(driver(link)) as told:
+        await told.until_up()
+        was = _target(link)
+        gun.unplug()
+        await told.until_down()
+        taken, other = os.openpty()  # so that the gun gets another number
+        gun.plug()
+        assert _target(link) != was
+        await told.until_up(times=2)
+        await gun.scan("LSOK")
+        await told.until(lambda: told.texts == ["LSOK"])
+        os.close(taken)
+        os.close(other)
+    assert told.ups == [True, False, True]
+
+
+@pytest.mark.parametrize("preset", [name for name in PRESETS if name != "none"])
+async def test_the_gun_hears_good_and_bad_in_its_makers_words(link: Path, preset: str) -> None:
+    async with Gun(link, feedback=preset) as gun:
+        served = driver(link, feedback=preset)
+        async with serving(served) as told:
+            await told.until_up()
+            await served.signal("good")
+            assert await gun.verdict() == "good"
+            await served.signal("bad")
+            assert await gun.verdict() == "bad"
+    assert gun.heard == b""
+
+
+async def test_the_gun_hears_bytes_of_ones_own(link: Path) -> None:
+    own = Feedback(good=b"\x02OK\x03", bad=b"\x02NO\x03")
+    async with Gun(link, feedback=own) as gun:
+        served = driver(link, feedback={"good": "\\x02OK\\x03", "bad": "hex:02 4e 4f 03"})
+        async with serving(served) as told:
+            await told.until_up()
+            await served.signal("bad")
+            await served.signal("good")
+            assert [await gun.verdict(), await gun.verdict()] == ["bad", "good"]
+
+
+async def test_without_feedback_the_gun_hears_nothing(link: Path) -> None:
+    async with Gun(link, feedback="none") as gun:
+        served = driver(link, feedback="none")
+        async with serving(served) as told:
+            await told.until_up()
+            await served.signal("good")
+            await gun.scan("LSOK")
+            await told.until(lambda: bool(told.scans))
+    assert gun.heard == b""
+
+
+async def test_a_gun_that_takes_no_bytes_does_not_hold_up_the_line_and_is_logged_once(link: Path) -> None:
+    async with Gun(link) as gun:
+        served = driver(link)
+        async with serving(served) as told:
+            await told.until_up()
+            gun.deafen()
+            with capture_logs() as logs:
+                for _ in range(20_000):
+                    await served.signal("good")
+            await gun.scan("LSOK")
+            await told.until(lambda: told.texts == ["LSOK"])
+    assert [line["event"] for line in logs] == ["scanner takes no feedback"]
+
+
+async def test_a_port_in_use_is_told_with_who_may_hold_it(link: Path) -> None:
+    async with Gun(link), serving(driver(link)) as first:
+        await first.until_up()
+        async with serving(driver(link)) as second:
+            await second.until_down()
+    assert "in use by another program" in second.links[0].detail
+    assert "Stop the other program" in second.links[0].hint
+
+
+async def test_a_port_that_is_no_tty_is_told_and_not_fatal(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"LSW1\r")
+    async with serving(driver(path)) as told:
+        await told.until_down()
+    assert "could not be opened" in told.links[0].detail
+    assert not told.scans
+
+
+async def test_what_was_scanned_while_nobody_listened_is_not_read_later(link: Path) -> None:
+    async with Gun(link) as gun:
+        await gun.scan("LSOLD")
+        async with serving(driver(link)) as told:
+            await told.until_up()
+            await gun.scan("LSNEW")
+            await told.until(lambda: "LSNEW" in told.texts)
+    assert told.texts == ["LSNEW"]
