@@ -1,0 +1,115 @@
+"""What a person writes below `[devices.<name>]` with `driver = "modbus-tcp"`.
+
+A tag is complete or refused: what is left out has a value here, and what does not fit together is named
+together with what would.
+"""
+
+import warnings
+from collections.abc import Mapping
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from edge.settings import DeviceSettings, Name, Part, Seconds
+
+Register = Literal["holding", "input", "coil", "discrete"]
+Type = Literal["bool", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32", "float64"]
+Order = Literal["big", "little"]
+
+# Registers that a value of this type takes; coils and discrete inputs take one bit each.
+WIDTH: Mapping[str, int] = MappingProxyType(
+    {"bool": 1, "uint16": 1, "int16": 1, "uint32": 2, "int32": 2, "float32": 2}
+    | {"uint64": 4, "int64": 4, "float64": 4}
+)
+
+Factor = Annotated[Decimal, Field(allow_inf_nan=False)]
+
+
+def _host(value: str) -> str:
+    try:
+        value.encode("idna")
+    except UnicodeError:
+        value = ""
+    if not value or any(char.isspace() or char in "/@" for char in value):
+        raise ValueError("is no host; allowed: an address such as 192.168.10.21, or a host name")
+    return value
+
+
+# The key is called register like a method that ABCMeta gives every class; pydantic warns of the namesake.
+warnings.filterwarnings("ignore", 'Field name "register" in "Tag" shadows', UserWarning)
+
+
+class Tag(Part):
+    """Where a value is, and how it is read: value × scale + offset, in `unit`."""
+
+    register: Register = Field()
+    address: Annotated[
+        int, Field(ge=0, le=65535)
+    ]  # from 0, as on the wire: manuals often count from 1 or 40001
+    type: Type | None = None  # None: bool for coils and discrete inputs, else uint16
+    bit: Annotated[int, Field(ge=0, le=15)] | None = None  # which bit of the register; 0 is the lowest
+    byte_order: Order | None = None  # within a register; None: the device's
+    word_order: Order | None = None  # of the registers of a value; None: the device's
+    scale: Factor | None = None
+    offset: Factor | None = None
+    unit: str | None = None
+
+    @property
+    def is_bit(self) -> bool:
+        """Whether the table holds bits instead of registers."""
+        return self.register in ("coil", "discrete")
+
+    @property
+    def kind(self) -> Type:
+        """The type, the default filled in."""
+        if self.type is not None:
+            return self.type
+        return "bool" if self.is_bit or self.bit is not None else "uint16"
+
+    @property
+    def end(self) -> int:
+        """The address behind the value's last register or bit."""
+        return self.address + WIDTH[self.kind]
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.is_bit and self.kind != "bool":
+            raise ValueError(f"type {self.kind} does not fit register {self.register}; allowed: bool")
+        if self.bit is not None and (self.is_bit or self.kind != "bool"):
+            raise ValueError("bit picks one bit of a register; allowed with holding or input and type bool")
+        if self.kind == "bool" and (self.scale is not None or self.offset is not None):
+            raise ValueError("scale and offset do not fit type bool; allowed with numbers")
+        if self.scale == 0:
+            raise ValueError("scale = 0 would make every value the same; allowed: any other number")
+        if self.end > 65536:
+            raise ValueError(f"a {self.kind} at address {self.address} reaches beyond the last address 65535")
+        return self
+
+
+class ModbusSettings(DeviceSettings):
+    """A device that answers Modbus TCP."""
+
+    driver: Literal["modbus-tcp"]
+    host: Annotated[str, AfterValidator(_host)]
+    port: Annotated[int, Field(ge=1, le=65535)] = 502
+    device_id: Annotated[int, Field(ge=0, le=255)] = 1  # unit id; gateways use it to choose the device behind
+    poll_interval_s: Annotated[Seconds, Field(ge=0.01)] = 1.0
+    timeout_s: Annotated[Seconds, Field(ge=0.05, le=30)] = 1.0  # to connect, and for each answer
+    retries: Annotated[int, Field(ge=0, le=5)] = 1  # lost after timeout_s × (retries + 1)
+    reconnect_min_s: Annotated[Seconds, Field(ge=0.05, le=60)] = 0.5
+    reconnect_max_s: Annotated[Seconds, Field(ge=0.05, le=60)] = 10.0
+    max_gap: Annotated[int, Field(ge=0, le=123)] = 16  # unused registers read along to save a request
+    byte_order: Order = "big"
+    word_order: Order = "big"
+    tags: Annotated[dict[Name, Tag], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.reconnect_max_s < self.reconnect_min_s:
+            raise ValueError(
+                f"reconnect_max_s = {self.reconnect_max_s} is shorter than reconnect_min_s; "
+                f"allowed: {self.reconnect_min_s} to 60"
+            )
+        return self
