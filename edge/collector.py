@@ -7,6 +7,7 @@ that nothing was recorded; readings lose nothing, for counters go on from their 
 
 import asyncio
 import functools
+import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -94,6 +95,7 @@ class Collector:
         self.master = MasterData()
         self.links: dict[str, Link] = {}
         self.storage_fault: StorageFault | None = None
+        self.came_round_s = time.monotonic()  # when the actor last began a round; the watchdog looks at it
         self._journal = journal
         self._clock = clock
         self._masterdata_path = masterdata_path
@@ -131,11 +133,15 @@ class Collector:
 
     async def run(self) -> None:
         """Work off inputs until cancelled."""
+        loop = asyncio.get_running_loop()
+        tick_at = loop.time() + TICK_S
         while True:
+            self.came_round_s = time.monotonic()
             try:
-                async with asyncio.timeout(TICK_S):
+                async with asyncio.timeout_at(tick_at):
                     await self._wake.wait()
             except TimeoutError:
+                tick_at = loop.time() + TICK_S
                 self._entries.extend(_Entry(name, Tick()) for name in self.site.stations)
             self._wake.clear()
             await self._refresh_boundaries()

@@ -84,6 +84,10 @@ class UplinkSettings(Part):
 
     kind: str
 
+    def located(self, folder: Path, credentials: Path | None) -> "UplinkSettings":
+        """The same with absolute paths of its files: `folder` is the configuration's."""
+        return self
+
 
 class Counter(Part):
     """A machine's piece counter (facts: cap = rate × elapsed × 1.2 + 2)."""

@@ -65,7 +65,7 @@ class ScannerDriver:
     async def refresh(self) -> None:
         """A scanner has no tags."""
 
-    async def signal(self, verdict: Verdict) -> None:
+    def signal(self, verdict: Verdict) -> None:
         """Make the gun beep good or bad; nothing happens while it is unplugged."""
         feedback = self._settings.feedback
         data = feedback.good if verdict == "good" else feedback.bad

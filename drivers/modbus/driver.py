@@ -89,7 +89,7 @@ class ModbusDriver:
         # Shielded, because several callers may wait for the same poll and any of them may give up.
         await asyncio.shield(self._asked)
 
-    async def signal(self, verdict: Verdict) -> None:
+    def signal(self, verdict: Verdict) -> None:
         """A PLC has no one to beep to."""
 
     async def _connection(self, observer: Observer) -> None:

@@ -113,7 +113,7 @@ def _noted(station: Station, draft: Draft, at: Moment) -> Station:
     fact = draft.data
     if isinstance(fact, events.CountRecorded):
         return station
-    line = Noted(draft.time_ms, fact.type, _detail(fact))
+    line = Noted(draft.time_ms, fact.type, detail(fact))
     station = replace(station, noted=(line, *station.noted)[:NOTED])
     if isinstance(fact, UNDOABLE) and fact.origin == "scan" and fact.actor:
         data = msgspec.json.encode(fact).decode()
@@ -122,7 +122,7 @@ def _noted(station: Station, draft: Draft, at: Moment) -> Station:
     return station
 
 
-def _detail(fact: Fact) -> str:
+def detail(fact: Fact) -> str:
     """The part of a fact that a person recognises, in no language."""
     match fact:
         case events.MaterialConsumed():
@@ -133,6 +133,9 @@ def _detail(fact: Fact) -> str:
             return fact.operator
         case events.LotMounted():
             return fact.lot
+        case events.CountRecorded():
+            moved = f"+{fact.delta}" if fact.held is None else f"held: {fact.held}"
+            return f"{fact.counter} {fact.to} {moved}"
         case _:
             return fact.work_order or ""
 

@@ -29,6 +29,7 @@ class Noted(msgspec.Struct, frozen=True):
     """One of the last events: local time HH:MM:SS, type, what a person recognises."""
 
     time: str
+    time_ms: int  # the same, UTC
     type: str
     detail: str
 
@@ -88,7 +89,7 @@ def view(site: Site, name: str, line: Line, live: Live, master: MasterData, now:
         message=live.said.message if live.said else None,
         next=_next(station, live, state),
         noted=tuple(
-            Noted(site.calendar.local(one.time_ms).strftime("%H:%M:%S"), one.type, one.detail)
+            Noted(site.calendar.local(one.time_ms).strftime("%H:%M:%S"), one.time_ms, one.type, one.detail)
             for one in station.noted
         ),
     )

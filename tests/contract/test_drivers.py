@@ -172,20 +172,20 @@ async def test_refresh_and_signal_neither_fail_nor_wait_whatever_the_device_does
     driver = rig.driver()
     async with asyncio.timeout(2):
         await driver.refresh()
-        await driver.signal("good")
+        driver.signal("good")
     async with serving(driver) as told:
         await told.until_up()
         async with asyncio.timeout(2):
             await driver.refresh()
-            await driver.signal("good")
+            driver.signal("good")
         await rig.go()
         async with asyncio.timeout(2):
             await driver.refresh()
-            await driver.signal("bad")
+            driver.signal("bad")
         await told.until_down()
         async with asyncio.timeout(2):
             await driver.refresh()
-            await driver.signal("bad")
+            driver.signal("bad")
 
 
 async def test_cancellation_ends_a_driver_in_every_state_and_leaves_no_descriptor(rig: Rig) -> None:

@@ -120,9 +120,9 @@ async def test_the_gun_hears_good_and_bad_in_its_makers_words(link: Path, preset
         served = driver(link, feedback=preset)
         async with serving(served) as told:
             await told.until_up()
-            await served.signal("good")
+            served.signal("good")
             assert await gun.verdict() == "good"
-            await served.signal("bad")
+            served.signal("bad")
             assert await gun.verdict() == "bad"
     assert gun.heard == b""
 
@@ -133,8 +133,8 @@ async def test_the_gun_hears_bytes_of_ones_own(link: Path) -> None:
         served = driver(link, feedback={"good": "\\x02OK\\x03", "bad": "hex:02 4e 4f 03"})
         async with serving(served) as told:
             await told.until_up()
-            await served.signal("bad")
-            await served.signal("good")
+            served.signal("bad")
+            served.signal("good")
             assert [await gun.verdict(), await gun.verdict()] == ["bad", "good"]
 
 
@@ -143,7 +143,7 @@ async def test_without_feedback_the_gun_hears_nothing(link: Path) -> None:
         served = driver(link, feedback="none")
         async with serving(served) as told:
             await told.until_up()
-            await served.signal("good")
+            served.signal("good")
             await gun.scan("LSOK")
             await told.until(lambda: bool(told.scans))
     assert gun.heard == b""
@@ -157,7 +157,7 @@ async def test_a_gun_that_takes_no_bytes_does_not_hold_up_the_line_and_is_logged
             gun.deafen()
             with capture_logs() as logs:
                 for _ in range(20_000):
-                    await served.signal("good")
+                    served.signal("good")
             await gun.scan("LSOK")
             await told.until(lambda: told.texts == ["LSOK"])
     assert [line["event"] for line in logs] == ["scanner takes no feedback"]
@@ -189,3 +189,14 @@ async def test_what_was_scanned_while_nobody_listened_is_not_read_later(link: Pa
             await gun.scan("LSNEW")
             await told.until(lambda: "LSNEW" in told.texts)
     assert told.texts == ["LSNEW"]
+
+
+async def test_a_scan_that_nobody_listened_to_is_not_recorded_later(link: Path) -> None:
+    # It got no good beep: the person takes it as not recorded and scans again.
+    async with Gun(link) as gun:
+        await gun.scan("LSCSCRAP04")
+        async with serving(driver(link)) as told:
+            await told.until_up()
+            await gun.scan("LSOK")
+            await told.until(lambda: bool(told.scans))
+    assert told.texts == ["LSOK"]

@@ -1,0 +1,1 @@
+"""The command line: what people type. Not part of the daemons' memory."""

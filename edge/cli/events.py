@@ -1,0 +1,128 @@
+"""`lineside events`: look at the journal, take events out of it, prove that nothing was changed."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import msgspec
+import typer
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from edge import main
+from edge.cli.common import FAULT, AsJson, Config, err, guarded, out
+from edge.events import Event, decode
+from edge.journal import Reader, verify
+from edge.station.evolve import detail
+
+app = typer.Typer(no_args_is_help=True, help="The journal: show, export, verify.")
+T = TypeVar("T")
+PAGE = 500
+
+
+@app.command()
+@guarded
+def tail(
+    config: Config = None,
+    number: Annotated[int, typer.Option("--number", "-n", min=1, help="How many of the last events.")] = 20,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on as events come. Ctrl-C ends.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show the last events."""
+
+    async def show(reader: Reader) -> None:
+        at = max(0, await reader.head() - number)
+        while True:
+            for seq, body in await reader.read_after(at, PAGE):
+                out.out(body.decode() if as_json else _line(decode(body)), highlight=False)
+                at = seq
+            if await reader.head() <= at:
+                if not follow:
+                    return
+                await reader.wait_beyond(at)
+
+    try:
+        _with_reader(config, show)
+    except KeyboardInterrupt:
+        raise typer.Exit from None
+
+
+@app.command()
+@guarded
+def export(
+    config: Config = None,
+    first: Annotated[int, typer.Option("--from", min=1, help="The first seq.")] = 1,
+    last: Annotated[int | None, typer.Option("--to", min=1, help="The last seq.", show_default=False)] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="A file; else standard output.", show_default=False)
+    ] = None,
+) -> None:
+    """Write events as they went out: one CloudEvents JSON object a line."""
+
+    async def write(reader: Reader) -> int:
+        at, written = first - 1, 0
+        target = output.open("wb") if output else typer.get_binary_stream("stdout")
+        try:
+            while rows := await reader.read_after(at, PAGE):
+                for seq, body in rows:
+                    if last is not None and seq > last:
+                        return written
+                    target.write(body + b"\n")
+                    at, written = seq, written + 1
+        finally:
+            target.flush()
+            if output:
+                target.close()
+        return written
+
+    written = _with_reader(config, write)
+    err.print(f"{written} events exported", highlight=False)
+
+
+@app.command(name="verify")
+@guarded
+def verify_command(config: Config = None, as_json: AsJson = False) -> None:
+    """Check every event's number, chain and form. Exit code 1 where anything does not fit."""
+
+    async def check(reader: Reader) -> None:
+        head = await reader.head()
+        with Progress(
+            TextColumn("verifying"), BarColumn(), TextColumn("{task.completed:,} of {task.total:,}"),
+            TimeRemainingColumn(), console=err, transient=True, disable=as_json,
+        ) as progress:  # fmt: skip
+            task = progress.add_task("verify", total=head)
+            found = await verify(reader, lambda seq: progress.update(task, completed=seq))
+        if as_json:
+            out.out(json.dumps(msgspec.to_builtins(found)))
+        elif found.problems:
+            out.print(f"[bold red]NOT SOUND[/]: {reader.path}")
+            for problem in found.problems:
+                out.print(f"  {problem}", highlight=False)
+            out.print("Keep a copy of the file. What receivers hold can be compared by reconciliation.")
+        else:
+            out.print(f"sound: {found.events:,} events, seq {found.first} to {found.last}", highlight=False)
+            out.print(f"epoch {reader.epoch}, no number missing, the chain holds", highlight=False)
+        if found.problems:
+            raise typer.Exit(FAULT)
+
+    _with_reader(config, check)
+
+
+def _with_reader(config: Path | None, use: Callable[[Reader], Awaitable[T]]) -> T:
+    async def run() -> T:
+        async with await Reader.open(main.load(config).edge.data_dir / main.JOURNAL) as reader:
+            return await use(reader)
+
+    return asyncio.run(run())
+
+
+def _line(event: Event) -> str:
+    kind = event.type.removeprefix("lineside.").removesuffix(".v1")
+    subject = event.subject if isinstance(event.subject, str) else ""
+    station = event.data.station or ""
+    return (
+        f"{event.seq:>8}  {event.time}  {kind:<20} {station:<8} {subject:<16} {detail(event.data)}".rstrip()
+    )

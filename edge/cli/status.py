@@ -1,0 +1,130 @@
+"""`lineside status` and `lineside scan`: how it goes, and a scan typed instead of scanned."""
+
+import json
+import urllib.error
+import urllib.request
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from edge import main
+from edge.cli.common import FAULT, UNREACHABLE, AsJson, Config, guarded, out
+from edge.masterdata import load as load_masterdata
+from edge.settings import Settings
+
+
+@guarded
+def status(config: Config = None, as_json: AsJson = False) -> None:
+    """Show stations, receivers, what waits and how old the master data is."""
+    loaded = main.load(config)
+    found = {
+        "edge": loaded.edge.id,
+        "data_dir": str(loaded.edge.data_dir),
+        "stations": _stations(loaded),
+        "receivers": [asdict(one) for one in main.delivery(loaded.edge.data_dir, loaded).receivers],
+        "master_data": _masterdata(loaded),
+    }
+    if as_json:
+        out.out(json.dumps(found, ensure_ascii=False))
+    else:
+        _show(found)
+    if found["stations"] is None:
+        raise typer.Exit(UNREACHABLE)
+
+
+@guarded
+def scan(
+    station: Annotated[str, typer.Argument(help="The station, as the configuration names it.")],
+    text: Annotated[str, typer.Argument(help="What the scanner would read, LSCDONE for one.")],
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Scan by hand at a station of the running collector. Exit code 1 when nothing was recorded."""
+    loaded = main.load(config)
+    code, answer = _call(loaded, f"/api/v1/stations/{station}/scan", {"text": text})
+    if as_json:
+        out.out(json.dumps(answer, ensure_ascii=False))
+    else:
+        sign = "[bold cyan]✓[/]" if code == 200 else "[bold red]✕[/]"
+        out.print(sign, answer.get("message") or answer.get("detail"), highlight=False)
+        if answer.get("next"):
+            out.print("  next:", answer["next"], highlight=False)
+        for event in answer.get("events") or ():
+            out.print(f"  event {event['seq']}: {event['type']}", highlight=False)
+    if code != 200:
+        raise typer.Exit(FAULT)
+
+
+def _stations(loaded: Settings) -> list[dict[str, Any]] | None:
+    """What the running collector says of each station; None where it does not answer."""
+    found = []
+    for name in loaded.stations:
+        try:
+            found.append(_call(loaded, f"/api/v1/stations/{name}")[1])
+        except typer.Exit:
+            return None
+    return found
+
+
+def _call(loaded: Settings, path: str, body: dict[str, str] | None = None) -> tuple[int, dict[str, Any]]:
+    url = f"http://{loaded.web.listen}{path}"
+    data = json.dumps(body).encode() if body else None
+    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.load(error)
+    except (urllib.error.URLError, OSError, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        out.print(f"The collector does not answer at http://{loaded.web.listen}: {reason}", highlight=False)
+        out.print("Start it with `lineside run`, or: systemctl status lineside-collect", highlight=False)
+        raise typer.Exit(UNREACHABLE) from error
+
+
+def _masterdata(loaded: Settings) -> dict[str, Any]:
+    held = load_masterdata(loaded.edge.data_dir / main.STORE)
+    fetched = datetime.fromtimestamp(held.fetched_ms / 1000, UTC) if held.fetched_ms else None
+    return {
+        "etag": held.etag,
+        "fetched": fetched.isoformat(timespec="seconds") if fetched else None,
+        "age_s": round((datetime.now(UTC) - fetched).total_seconds()) if fetched else None,
+        "work_orders": len(held.orders),
+    }
+
+
+def _show(found: dict[str, Any]) -> None:
+    out.print(f"[bold]{found['edge']}[/]  {found['data_dir']}", highlight=False)
+    stations = Table(title="Stations", title_justify="left")
+    for column in ("station", "state", "operators", "order", "good", "scrap", "next"):
+        stations.add_column(column)
+    for one in found["stations"] or ():
+        order = f"{one['work_order']}/{one['operation']}" if one.get("work_order") else "-"
+        good = f"{one['good']} / {one['planned']}" if one.get("work_order") else "-"
+        stations.add_row(
+            one["station"], one["state"], ", ".join(one["operators"]) or "-", order, good,
+            one.get("scrap") or "-", one["next"]["en"],
+        )  # fmt: skip
+    if found["stations"] is not None:
+        out.print(stations)
+    receivers = Table(title="Receivers", title_justify="left")
+    for column in ("receiver", "state", "settled through", "waiting", "quarantined", "detail"):
+        receivers.add_column(column)
+    for one in found["receivers"]:
+        detail = " ".join(part for part in (one["detail"], one["hint"]) if part)
+        receivers.add_row(
+            one["name"],
+            one["state"],
+            str(one["posted"]),
+            str(one["waiting"]),
+            str(one["quarantined"]),
+            detail,
+        )
+    out.print(receivers)
+    held = found["master_data"]
+    age = f"{held['age_s']} s old" if held["age_s"] is not None else "never received"
+    out.print(f"Master data: {held['work_orders']} work orders, {age}", highlight=False)

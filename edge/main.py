@@ -1,0 +1,197 @@
+"""The composition root: the only module that knows drivers, sync and pages at once.
+
+`collect` is drivers, stations, journal and pages; `sync` is delivery and master data; `run` is both in one
+process. They meet only in the files of `data_dir`.
+"""
+
+import logging
+import os
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import structlog
+
+from drivers import registry as device_kinds
+from edge import __version__, settings
+from edge.calendar import Calendar
+from edge.clock import SystemClock
+from edge.collector import Collector
+from edge.faults import Fault, SettingsFault, StorageFault
+from edge.journal import Journal
+from edge.ports import Clock
+from edge.settings import Settings
+from edge.station.work import Site
+from edge.supervisor import Service, supervise
+from edge.web.app import application, listen
+from edge.web.delivery import Delivery, Receiver
+from sync import registry as uplink_kinds
+from sync.service import JOURNAL as JOURNAL
+from sync.service import STORE as STORE
+from sync.service import Sync
+from sync.status import load_outbox, load_status
+
+log = structlog.get_logger()
+
+_STUCK_S = 10.0  # an actor that has not come round for so long is stuck
+
+
+def load(path: Path | None) -> Settings:
+    """The configuration at `path`, else at its usual place. Raises SettingsFault."""
+    return settings.load(path or settings.DEFAULT_PATH, device_kinds.KINDS, uplink_kinds.KINDS)
+
+
+def daemon(what: str, config: str | None) -> int:
+    """Run `collect`, `sync` or both until told to stop. Returns the exit code."""
+    configure_logs()
+    import uvloop
+
+    try:
+        uvloop.run(_serve(what, load(Path(config) if config else None)))
+    except SettingsFault as fault:
+        print(fault, file=sys.stderr)
+        return 2
+    except Fault as fault:
+        print(fault, file=sys.stderr)
+        return 1
+    return 0
+
+
+def configure_logs() -> None:
+    """One line an occurrence, `key=value`, on standard error; journald adds the rest."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"]),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+async def _serve(what: str, loaded: Settings) -> None:
+    clock = SystemClock()
+    began_s = time.monotonic()
+    if what == "collect":
+        async with collecting(loaded, clock) as (services, alive):
+            _started("collect", loaded, began_s)
+            await supervise(services, alive)
+    elif what == "sync":
+        async with syncing(loaded, clock) as services:
+            _started("sync", loaded, began_s)
+            await supervise(services)
+    else:
+        async with collecting(loaded, clock) as (services, alive), syncing(loaded, clock) as more:
+            _started("run", loaded, began_s)
+            await supervise([*services, *more], alive)
+    log.info("stopped")
+
+
+def _started(what: str, loaded: Settings, began_s: float) -> None:
+    took_s = round(time.monotonic() - began_s, 3)
+    log.info("started", what=what, version=__version__, edge=loaded.edge.id, start_s=took_s)
+
+
+@asynccontextmanager
+async def collecting(
+    loaded: Settings, clock: Clock
+) -> AsyncIterator[tuple[list[Service], Callable[[], bool]]]:
+    """Drivers, stations, journal and pages, ready to be supervised; and whether they advance."""
+    data_dir = ensured(loaded.edge.data_dir)
+    edge = loaded.edge
+    async with await Journal.open(data_dir / JOURNAL, edge.site, edge.id, clock) as journal:
+        collector = Collector(site_of(loaded), journal, clock, data_dir / STORE)
+        await collector.restore()
+        drivers = {name: device_kinds.build(name, one, clock) for name, one in loaded.devices.items()}
+        collector.attach(drivers)
+
+        def alive() -> bool:
+            return time.monotonic() - collector.came_round_s < _STUCK_S
+
+        app = application(
+            collector,
+            language=edge.language,
+            delivery=lambda: delivery(data_dir, loaded),
+            ready=lambda: collector.storage_fault is None,
+            alive=alive,
+        )
+        services = [Service("stations", collector.run), Service("master-data", collector.watch_masterdata)]
+        for name, driver in drivers.items():
+            services.append(Service(f"device-{name}", lambda driver=driver: driver.run(collector)))  # type: ignore[misc]
+        listener = await listen(app, loaded.web.listen)
+        try:
+            log.info("pages", url=listener.url)
+            yield services, alive
+        finally:
+            await listener.close()
+            await collector.close()
+
+
+@asynccontextmanager
+async def syncing(loaded: Settings, clock: Clock) -> AsyncIterator[list[Service]]:
+    """Uplinks and master data, ready to be supervised."""
+    ensured(loaded.edge.data_dir)
+    async with await Sync.open(loaded, clock) as sync:
+        yield [Service(name, run) for name, run in sync.parts()]
+
+
+def site_of(loaded: Settings) -> Site:
+    """What stations need of the configuration."""
+    calendar = Calendar(loaded.edge.zone, loaded.shifts, loaded.posting)
+    return Site(loaded.edge.line, calendar, loaded.stations, loaded.pauses)
+
+
+def delivery(data_dir: Path, loaded: Settings) -> Delivery:
+    """What sync's file says of each receiver."""
+    status = load_status(data_dir / STORE)
+    known = {one.uplink: one for one in status.uplinks}
+    receivers = []
+    for name in loaded.uplinks:
+        one = known.get(name)
+        outbox = load_outbox(data_dir / JOURNAL, one.epoch, one.seq) if one else None
+        receivers.append(
+            Receiver(
+                name=name,
+                online=one is not None and one.state in ("shipping", "idle"),
+                state=one.state if one else "unknown",
+                waiting=outbox.events if outbox else 0,
+                posted=one.seq if one else 0,
+                quarantined=one.waiting + one.held if one else 0,
+                detail=one.detail if one else "",
+                hint=one.hint if one else "",
+            )
+        )
+    return Delivery(tuple(receivers))
+
+
+def secret_problems(loaded: Settings) -> Iterator[str]:
+    """Secret and certificate files that uplinks name and this user cannot read."""
+    folder = loaded.path.parent.absolute()
+    given = os.environ.get("CREDENTIALS_DIRECTORY")
+    for name, uplink in loaded.uplinks.items():
+        located = uplink.located(folder, Path(given) if given else None)
+        for key, value in located.model_dump().items():
+            if key.endswith("_file") and value is not None and not os.access(value, os.R_OK):
+                yield f"uplinks.{name}.{key}: {value} cannot be read. Put it there, readable by this user"
+
+
+def ensured(data_dir: Path) -> Path:
+    """The data folder, made where it is missing. Raises StorageFault."""
+    try:
+        data_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageFault(
+            f"edge.data_dir {data_dir} cannot be made: {error.strerror}",
+            hint="Create it and give it to this user, or point edge.data_dir elsewhere",
+        ) from error
+    if not os.access(data_dir, os.W_OK | os.X_OK):
+        raise StorageFault(
+            f"edge.data_dir {data_dir} cannot be written by this user",
+            hint=f"Give this user the right to write there: chown lineside {data_dir}",
+        )
+    return data_dir

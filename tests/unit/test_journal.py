@@ -1,0 +1,251 @@
+"""The journal on a real file: order, durability of what is acknowledged, and nothing that can be changed."""
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from edge.events import Draft, OperatorSignedOn, WorkPaused, decode
+from edge.faults import JournalDamaged, StorageFault
+from edge.ids import new_id
+from edge.journal import Journal, Reader, Snapshot, replay, verify
+from tests.unit.clocks import ManualClock
+
+CLOCK = ManualClock()
+
+
+def drafts(*operators: str) -> list[Draft]:
+    return [Draft(new_id(CLOCK.now().wall_ms), 0, OperatorSignedOn(operator=one)) for one in operators]
+
+
+async def opened(folder: Path) -> Journal:
+    return await Journal.open(folder / "journal.db", "suzhou", "L3-IPC1", CLOCK)
+
+
+@pytest.fixture
+async def journal(tmp_path: Path) -> AsyncIterator[Journal]:
+    async with await opened(tmp_path) as journal:
+        yield journal
+
+
+async def operators(folder: Path) -> list[str]:
+    """Who signed on, in order of seq, as another process reads it."""
+    async with await Reader.open(folder / "journal.db") as reader:
+        rows = await reader.read_after(1, 10_000)
+        assert [seq for seq, _ in rows] == list(range(2, len(rows) + 2))
+        facts = [decode(body).data for _, body in rows]
+        return [fact.operator for fact in facts if isinstance(fact, OperatorSignedOn)]
+
+
+async def test_a_new_journal_begins_with_its_opening(journal: Journal, tmp_path: Path) -> None:
+    async with await Reader.open(journal.path) as reader:
+        ((seq, body),) = await reader.read_after(0, 10)
+        event = decode(body)
+    assert (seq, event.type) == (1, "lineside.journal.opened.v1")
+    assert event.source == f"urn:lineside:suzhou:L3-IPC1:{journal.epoch}"
+    assert len(journal.epoch) == 16
+
+
+async def test_what_append_returned_is_on_the_disk_in_order(journal: Journal, tmp_path: Path) -> None:
+    async def produce(name: str) -> list[int]:
+        numbers = []
+        for index in range(20):
+            events = await journal.append(drafts(f"{name}-{index}a", f"{name}-{index}b"))
+            numbers += [event.seq for event in events]
+        return numbers
+
+    numbers = await asyncio.gather(*(produce(f"p{n}") for n in range(16)))
+    assert sorted(seq for one in numbers for seq in one) == list(range(2, 642))
+    assert all(one == sorted(one) for one in numbers)
+    found = await operators(tmp_path)
+    by_seq = {seq: found[seq - 2] for seq in range(2, 642)}
+    for name, one in enumerate(numbers):
+        expected = [f"p{name}-{i}{half}" for i in range(20) for half in "ab"]
+        assert [by_seq[seq] for seq in one] == expected
+    # The drafts of one call stand next to each other: one transaction.
+    assert all(b == a + 1 for one in numbers for a, b in zip(one[::2], one[1::2], strict=True))
+
+
+async def test_calls_that_wait_together_share_a_commit(journal: Journal, tmp_path: Path) -> None:
+    commits = 0
+
+    def counted() -> None:
+        nonlocal commits
+        commits += 1
+
+    connection = journal._connection
+    original = connection.commit
+
+    async def commit() -> None:
+        counted()
+        await original()
+
+    connection.commit = commit  # type: ignore[method-assign]
+    await asyncio.gather(*(journal.append(drafts(str(n))) for n in range(64)))
+    assert commits <= 3
+    assert len(await operators(tmp_path)) == 64
+
+
+async def test_a_cancelled_caller_neither_loses_nor_doubles_its_fact(journal: Journal, tmp_path: Path) -> None:
+    task = asyncio.create_task(journal.append(drafts("cancelled")))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await journal.append(drafts("after"))
+    assert await operators(tmp_path) == ["cancelled", "after"]
+
+
+async def test_a_reopened_journal_goes_on_with_number_and_chain(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        async with await opened(tmp_path) as journal:
+            await journal.append(drafts(name))
+    assert await operators(tmp_path) == ["a", "b", "c"]
+    async with await Reader.open(tmp_path / "journal.db") as reader:
+        assert (await verify(reader)).problems == ()
+
+
+async def test_synchronous_full_and_wal_are_in_force(journal: Journal) -> None:
+    rows = await journal._connection.execute_fetchall("PRAGMA synchronous")
+    assert [tuple(row) for row in rows] == [(2,)]
+    rows = await journal._connection.execute_fetchall("PRAGMA journal_mode")
+    assert [tuple(row) for row in rows] == [("wal",)]
+
+
+async def test_a_full_disk_records_nothing_says_so_and_goes_on_when_space_is_back(
+    journal: Journal, tmp_path: Path
+) -> None:
+    await journal.append(drafts("before"))
+    connection = journal._connection
+    ((pages,),) = await connection.execute_fetchall("PRAGMA page_count")
+    await connection.execute(f"PRAGMA max_page_count = {pages}")
+    many = [f"{n}-{'x' * 900}" for n in range(50)]
+    with pytest.raises(StorageFault, match="full"):
+        await journal.append(drafts(*many))
+    assert journal.head == 2
+    await connection.execute("PRAGMA max_page_count = 1000000")
+    (event,) = await journal.append(drafts("after"))
+    assert event.seq == 3, "no number was used up"
+    assert await operators(tmp_path) == ["before", "after"]
+
+
+async def test_nobody_can_change_a_fact(journal: Journal) -> None:
+    await journal.append(drafts("a"))
+    with sqlite3.connect(journal.path) as other, pytest.raises(sqlite3.IntegrityError, match="append-only"):
+        other.execute("UPDATE events SET body = '{}' WHERE seq = 2")
+    other.close()
+
+
+async def test_a_second_collector_is_refused(journal: Journal) -> None:
+    with pytest.raises(StorageFault, match="in use by another lineside collector"):
+        await Journal.open(journal.path, "suzhou", "L3-IPC1", CLOCK)
+
+
+async def test_another_edges_journal_is_refused(tmp_path: Path) -> None:
+    async with await opened(tmp_path):
+        pass
+    with pytest.raises(StorageFault, match="belongs to edge suzhou:L3-IPC1, not to suzhou:OTHER"):
+        await Journal.open(tmp_path / "journal.db", "suzhou", "OTHER", CLOCK)
+
+
+async def test_a_foreign_file_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    path.write_bytes(b"This is somebody's diary, not a database. " * 50)
+    with pytest.raises(StorageFault, match="move it away") as caught:
+        await opened(tmp_path)
+    assert "cannot be used" in str(caught.value)
+    assert path.read_bytes().startswith(b"This is somebody's diary")
+    path.unlink()
+    with sqlite3.connect(path) as other:
+        other.execute("CREATE TABLE recipes (name TEXT)")
+    other.close()
+    with pytest.raises(StorageFault, match="is no lineside file"):
+        await opened(tmp_path)
+
+
+async def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
+    async with await opened(tmp_path):
+        pass
+    with sqlite3.connect(tmp_path / "journal.db") as other:
+        other.execute("PRAGMA user_version = 99")
+    other.close()
+    with pytest.raises(StorageFault, match="written by a newer lineside"):
+        await opened(tmp_path)
+
+
+async def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StorageFault, match="Check that .* exists"):
+        await Journal.open(tmp_path / "nowhere" / "journal.db", "a", "b", CLOCK)
+
+
+async def test_snapshot_and_replay_start_behind_it(tmp_path: Path) -> None:
+    async with await opened(tmp_path) as journal:
+        await journal.append(drafts("a", "b"))
+        await journal.save_snapshot(Snapshot(3, "1", b'{"x":1}'))
+        await journal.append(drafts("c"))
+    async with await opened(tmp_path) as journal:
+        snapshot = await journal.snapshot()
+        assert snapshot == Snapshot(3, "1", b'{"x":1}')
+        events = [event async for event in replay(journal, 3)]
+        assert [event.seq for event in events] == [4]
+
+
+def tampered(path: Path, seq: int, change: tuple[str, str]) -> None:
+    with sqlite3.connect(path) as other:
+        other.execute("DROP TRIGGER events_never_change")
+        other.execute("UPDATE events SET body = replace(body, ?, ?) WHERE seq = ?", (*change, seq))
+    other.close()
+
+
+async def test_verify_finds_a_changed_a_missing_and_a_foreign_event(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    async with await opened(tmp_path) as journal:
+        await journal.append(drafts("a", "b", "c", "d", "e", "f"))
+    tampered(path, 3, ('"operator":"b"', '"operator":"z"'))
+    async with await Reader.open(path) as reader:
+        found = await verify(reader)
+        assert found.problems == ("seq 3 does not follow on the one before: one of them was changed",)
+    with sqlite3.connect(path) as other:
+        other.execute("DELETE FROM events WHERE seq IN (5, 6)")
+    other.close()
+    async with await Reader.open(path) as reader:
+        found = await verify(reader)
+        assert "seq 5 to 6 are missing" in found.problems
+        assert (found.events, found.first, found.last) == (5, 1, 7)
+    with pytest.raises(JournalDamaged):
+        async with await opened(tmp_path) as journal:
+            _ = [event async for event in replay(journal, 0)]
+
+
+async def test_a_rewritten_tail_is_found_by_its_chain(tmp_path: Path) -> None:
+    """A forger who fixes the chain of one event cannot fix what follows."""
+    path = tmp_path / "journal.db"
+    async with await opened(tmp_path) as journal:
+        await journal.append(drafts("a", "b"))
+    with sqlite3.connect(path) as other:
+        (body,) = other.execute("SELECT body FROM events WHERE seq = 2").fetchone()
+        forged = json.loads(body)
+    other.close()
+    tampered(path, 2, (forged["chain"], "0" * 64))
+    async with await Reader.open(path) as reader:
+        assert len((await verify(reader)).problems) == 2
+
+
+async def test_a_reader_wakes_within_100_ms_of_a_commit(journal: Journal) -> None:
+    async with await Reader.open(journal.path) as reader:
+        waiting = asyncio.create_task(reader.wait_beyond(journal.head))
+        await asyncio.sleep(0.12)
+        assert not waiting.done()
+        await journal.append(drafts("a"))
+        async with asyncio.timeout(0.1):
+            await waiting
+
+
+async def test_a_pause_of_another_type_reads_back(journal: Journal) -> None:
+    await journal.append([Draft(new_id(0), 0, WorkPaused(reason="21"))])
+    async with await Reader.open(journal.path) as reader:
+        rows = await reader.read_after(1, 5)
+    assert decode(rows[0][1]).data == WorkPaused(reason="21")
