@@ -13,6 +13,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
@@ -317,6 +318,7 @@ def _leaves(cls: type[Fact]) -> Iterator[type[Fact]]:
 
 
 FACTS: Mapping[str, type[Fact]] = {f"lineside.{fact.type}.v1": fact for fact in _leaves(Fact)}
+_NAMES = {fact: name for name, fact in FACTS.items()}
 COSTED = frozenset(
     f"lineside.{name}.v1"
     for name in (
@@ -373,7 +375,7 @@ def seal(draft: Draft, source: str, seq: int, recorded: str, previous_chain: str
     event = Event(
         id=draft.id,
         source=source,
-        type=f"lineside.{fact.type}.v1",
+        type=_NAMES[type(fact)],
         subject=f"{fact.work_order}/{fact.operation}" if fact.work_order else UNSET,
         time=instant(draft.time_ms),
         sequence=f"{seq:020d}",
@@ -414,7 +416,13 @@ def decode(body: bytes) -> Event:
 
 def instant(wall_ms: int) -> str:
     """UTC milliseconds as RFC 3339, `2026-11-22T08:00:00.000Z`."""
-    return datetime.fromtimestamp(wall_ms / 1000, UTC).isoformat(timespec="milliseconds")[:23] + "Z"
+    seconds, ms = divmod(wall_ms, 1000)
+    return f"{_to_the_second(seconds)}.{ms:03d}Z"
+
+
+@lru_cache(64)  # every event of a second has the same, and formatting a datetime is dear
+def _to_the_second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat()[:19]
 
 
 def parse_instant(text: str) -> int:

@@ -11,6 +11,7 @@ import fcntl
 import os
 import secrets
 import sqlite3
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -26,7 +27,6 @@ from edge.ids import new_id
 from edge.ports import Clock
 
 GROUP_EVENTS = 1000  # the most one commit takes; what waits longer is in the next
-_WAITING_CALLS = 4096  # full: appenders wait for their turn
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,9 @@ class Journal:
         self._connection = connection
         self._lock = lock
         self._clock = clock
-        self._calls: asyncio.Queue[_Call | None] = asyncio.Queue(_WAITING_CALLS)
+        self._calls: deque[_Call] = deque()  # bounded by the callers: each waits for its commit
+        self._called = asyncio.Event()
+        self._closing = False
         self._task: asyncio.Task[None] | None = None
         self._exclusive = asyncio.Lock()  # one transaction at a time on the connection
 
@@ -95,13 +97,14 @@ class Journal:
 
         A cancelled caller does not take its drafts back: they are committed all the same.
         """
+        if self._closing:
+            raise StorageFault("the journal is closed; nothing was recorded", hint="Restart lineside")
         if self._task is None:
             self._task = asyncio.create_task(self._write(), name="journal-writer")
-        elif self._task.done():
-            raise StorageFault("the journal is closed; nothing was recorded", hint="Restart lineside")
         done: asyncio.Future[tuple[Event, ...]] = asyncio.get_running_loop().create_future()
-        await self._calls.put(_Call(drafts, done))
-        return await asyncio.shield(done)
+        self._calls.append(_Call(drafts, done))
+        self._called.set()
+        return await done
 
     async def read_after(self, seq: int, limit: int) -> list[tuple[int, bytes]]:
         """Up to `limit` stored events behind `seq`, in order, as (seq, body)."""
@@ -127,8 +130,9 @@ class Journal:
 
     async def close(self) -> None:
         """Commit what was handed in, then let go of the file."""
-        if self._task is not None and not self._task.done():
-            await self._calls.put(None)
+        self._closing = True
+        if self._task is not None:
+            self._called.set()
             await self._task
         await self._connection.close()
         os.close(self._lock)
@@ -158,16 +162,18 @@ class Journal:
             await self.append([Draft(new_id(now.wall_ms), now.wall_ms, opened)])
 
     async def _write(self) -> None:
-        while (call := await self._calls.get()) is not None:
-            group, size = [call], len(call.drafts)
-            while size < GROUP_EVENTS and not self._calls.empty():
-                follower = self._calls.get_nowait()
-                if follower is None:
-                    await self._commit(group)
-                    return
-                group.append(follower)
-                size += len(follower.drafts)
-            await self._commit(group)
+        while True:
+            await self._called.wait()
+            self._called.clear()
+            while self._calls:
+                group = [self._calls.popleft()]
+                size = len(group[0].drafts)
+                while self._calls and size + len(self._calls[0].drafts) <= GROUP_EVENTS:
+                    group.append(self._calls.popleft())
+                    size += len(group[-1].drafts)
+                await self._commit(group)
+            if self._closing:
+                return
 
     async def _commit(self, group: list[_Call]) -> None:
         recorded = instant(self._clock.now().wall_ms)
