@@ -62,7 +62,7 @@ async def compare(plant: Plant, tally: Tally) -> Comparison:
     rows = (
         *_delivered(events, received),
         *_quantities(tally, mine, sheet),
-        *_costs(tally, mine, sheet, prices),
+        *_costs(mine, sheet, prices),
     )
     return Comparison(rows, verification)
 
@@ -102,7 +102,7 @@ def _quantities(tally: Tally, events: list[Event], sheet: dict[str, Any]) -> Ite
 
 def _costs(tally: Tally, events: list[Event], sheet: dict[str, Any], prices: dict[str, Any]) -> Iterator[Row]:
     center = next(one for one in prices["work_centers"] if one["work_center"] == "WC-PRESS-1")
-    material = sum((_price(fact, tally, prices) for fact in _consumptions(events)), ZERO)
+    material = sum((_price(fact, prices) for fact in _consumptions(events)), ZERO)
     machine_s, labour_s, energy_kwh = _resources(events)
     costs = {
         "material": material,
@@ -115,11 +115,11 @@ def _costs(tally: Tally, events: list[Event], sheet: dict[str, Any], prices: dic
         yield Row(f"{element} seconds", "", str(value), str(_sum(sheet, element, "quantity")))
     yield Row("energy kWh", "", str(energy_kwh), str(_sum(sheet, "energy", "quantity")))
     for element, cost in costs.items():
-        yield Row(f"{element} cost", "", _money(cost), _money(_sum(sheet, element, "cost")))
+        yield Row(f"{element} cost", "", _money(cost), _money(_sum(sheet, element, "amount")))
     yield Row("total cost", "", _money(sum(costs.values(), ZERO)), _money(Decimal(sheet["total"]["value"])))
 
 
-def _price(fact: MaterialConsumed, tally: Tally, prices: dict[str, Any]) -> Decimal:
+def _price(fact: MaterialConsumed, prices: dict[str, Any]) -> Decimal:
     material = next(one for one in prices["materials"] if one["material"] == fact.material)
     return fact.quantity * Decimal(material["price"]) / Decimal(material["price_per"])
 
@@ -134,7 +134,8 @@ def _resources(events: list[Event]) -> tuple[Decimal, Decimal, Decimal]:
         held = event.data.resources if isinstance(event.data, WorkReported) else None
         if held is None:
             continue
-        machine_s += held.machine_s if isinstance(held.machine_s, Decimal) else 0
+        for seconds in (held.setup_s, held.machine_s):
+            machine_s += seconds if isinstance(seconds, Decimal) else 0
         energy_kwh += held.energy_kwh if isinstance(held.energy_kwh, Decimal) else 0
         labour_s += sum((one.s for one in held.labour), ZERO) if isinstance(held.labour, tuple) else 0
     return machine_s, labour_s, energy_kwh

@@ -141,7 +141,7 @@ class Watch:
             value = held.get("value")
             yield f"{element} {'unknown' if value is None else f'{float(value):.2f}'}  "
         total = sheet["total"]
-        least = "" if total.get("complete", True) else "at least "
+        least = "at least " if total["at_least"] else ""
         yield f"[bold]total {least}{float(total['value'] or 0):.2f} {sheet.get('currency') or ''}[/]"
 
     def _addresses(self) -> Text:

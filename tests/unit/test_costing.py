@@ -193,7 +193,9 @@ def test_unknown_is_never_zero() -> None:
 
 def test_output_without_any_time_is_incomplete() -> None:
     held = sheet(event(WorkReported(outputs=(out("1"),), **JOB), "r1"))
-    assert {kind for kind, _ in kinds(held)} == {"labour_time", "machine_time", "setup_time", "energy"}
+    times = {("labour_time", "0020"), ("machine_time", "0020"), ("setup_time", "0020"), ("energy", "0020")}
+    assert kinds(held) == times | {("consumption", "STEEL")}
+    assert held.totals["material"].at_least
     assert all(held.totals[element].at_least for element in ("labour", "machine", "energy"))
 
 

@@ -83,7 +83,13 @@ def report(*outputs: Output, **more: Any) -> WorkReported:
 
 def consumed(quantity: str, lot: str | None = "A2207", **more: Any) -> MaterialConsumed:
     """Steel from a lot."""
-    fields = {"material": "STEEL-4", "unit": "KGM", "method": "scanned", "use": "production", "posted_by": "edge"}
+    fields = {
+        "material": "STEEL-4",
+        "unit": "KGM",
+        "method": "scanned",
+        "use": "production",
+        "posted_by": "edge",
+    }
     return MaterialConsumed(quantity=Decimal(quantity), lot=lot, **{**JOB, **fields, **more})
 
 
@@ -99,7 +105,12 @@ def spent(machine_s: str = "40", labour_s: str = "50", **more: Any) -> Resources
         machine_s=Decimal(machine_s),
         labour=(Labour(operator="1042", phase="run", s=Decimal(labour_s)),),
         energy_kwh=Decimal("0.25"),
-        basis={"machine_s": "measured", "setup_s": "confirmed", "labour": "confirmed", "energy_kwh": "measured"},
+        basis={
+            "machine_s": "measured",
+            "setup_s": "confirmed",
+            "labour": "confirmed",
+            "energy_kwh": "measured",
+        },
         **more,
     )
 
