@@ -42,5 +42,5 @@ class Driver(Protocol):
         Used for the boundary value at an order-change scan. Callers bound the wait.
         """
 
-    async def signal(self, verdict: Verdict) -> None:
-        """Tell the person at the device: recorded, or not. Devices without feedback do nothing."""
+    def signal(self, verdict: Verdict) -> None:
+        """Tell the person at the device: recorded, or not. Never waits, never raises; may do nothing."""

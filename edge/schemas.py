@@ -62,7 +62,7 @@ def _event(kind: str, fact: type[Fact]) -> dict[str, Any]:
             "chain": {
                 **string,
                 "pattern": "^[0-9a-f]{64}$",
-                "description": "SHA-256 of the previous event's chain and this event's RFC 8785 form without chain",
+                "description": "SHA-256 over the previous event's chain and this event in RFC 8785 form",
             },
             "data": data,
         },

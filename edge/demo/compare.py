@@ -100,7 +100,7 @@ def _quantities(tally: Tally, events: list[Event], sheet: dict[str, Any]) -> Ite
         yield Row(f"lot {lot}", str(floor_quantity), str(consumed), str(posted))
 
 
-def _costs(tally: Tally, events: list[Event], sheet: dict[str, Any], prices: dict[str, Any]) -> Iterator[Row]:
+def _costs(events: list[Event], sheet: dict[str, Any], prices: dict[str, Any]) -> Iterator[Row]:
     center = next(one for one in prices["work_centers"] if one["work_center"] == "WC-PRESS-1")
     material = sum((_price(fact, prices) for fact in _consumptions(events)), ZERO)
     machine_s, labour_s, energy_kwh = _resources(events)

@@ -9,17 +9,17 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal
 from typing import Any
 
 from drivers.barcode.simulator import Gun
 from drivers.modbus.simulator import Press
-from edge.events import plain
 from edge.ports import Verdict
 
 BADGE = "1042"
 REPEAT_PAUSE_S = 2.2  # the same code within 2 s is taken for a repeat
-ANSWER_S = 5.0
+ANSWER_S = 2.0
+ALLOWANCE = Decimal("1.05")  # taken beyond what the BOM asks for
 Look = Callable[[], Awaitable[int | None]]  # when the last fact on the operator page happened, UTC ms
 
 
@@ -121,8 +121,9 @@ class Operator:
     async def _take_material(self, order: dict[str, Any], tally: Tally) -> None:
         for line in order["bom"]:
             lot = _LOTS[line["material"]]
-            need = Decimal(line["quantity"]) * tally.planned
-            taken = plain(need * Decimal("1.05")).quantize(Decimal("0.01"))
+            need = Decimal(line["quantity"]) * tally.planned * ALLOWANCE
+            places = Decimal(1) if line["unit"] == "C62" else Decimal("0.01")  # nobody takes half a nut
+            taken = need.quantize(places, ROUND_UP)
             self.doing = f"takes {line['material']}"
             while True:
                 await self.must(f"LSL {lot}")

@@ -23,7 +23,7 @@ from edge.demo.endpoint import MASTERDATA, Endpoint
 from edge.faults import Fault
 
 LINE = Path(__file__).with_name("line.toml")
-FIRST_COUNT = 2**32 - 40  # the counter rolls over in the first work order
+FIRST_COUNT = 2**32 - 12  # the counter rolls over in the first work order
 EXTRA_ORDERS = 60  # so that the shift goes on
 _RESTART_S = 1.0
 _STOP_S = 1.5

@@ -36,8 +36,9 @@ ONCE_ORDER = "10045680"
 PACE_S = 0.7
 ONCE_PACE_S = 0.15
 DELIVERED_S = 30.0  # how long the end of --once waits for the last event to be posted
-OUTAGE_AFTER_S, OUTAGE_S = 12.0, 15.0
-KILL_AFTER_S = 15.0
+OUTAGE_AFTER_S, OUTAGE_S = 5.0, 15.0  # after production began
+KILL_AFTER_S = 8.0
+ONCE_TROUBLE_AFTER_S, ONCE_OUTAGE_S = 0.5, 3.0
 
 
 class Watch:
@@ -196,9 +197,9 @@ async def _demonstrate(folder: Path, once: bool, outage: bool, kill: bool) -> in
             asyncio.create_task(watch.ask(), name="ask"),
         ]
         if outage:
-            background.append(asyncio.create_task(_cut_off(watch), name="outage"))
+            background.append(asyncio.create_task(_cut_off(watch, once), name="outage"))
         if kill:
-            background.append(asyncio.create_task(_kill(watch), name="kill"))
+            background.append(asyncio.create_task(_kill(watch, once), name="kill"))
         work = asyncio.create_task(_one_order(operator) if once else operator.shift(), name="operator")
         waits = [work, background[0], asyncio.create_task(stop.wait(), name="stop")]
         try:
@@ -232,19 +233,25 @@ async def _one_order(operator: Operator) -> None:
     await operator.work(next(order for order in operator.orders if order["work_order"] == ONCE_ORDER))
 
 
-async def _cut_off(watch: Watch) -> None:
-    await asyncio.sleep(OUTAGE_AFTER_S)
+async def _cut_off(watch: Watch, once: bool) -> None:
+    await _produced_for(watch, ONCE_TROUBLE_AFTER_S if once else OUTAGE_AFTER_S)
     watch.note = "network to the ERP is cut: scanning goes on"
     await watch.plant.erp.cut()
-    await asyncio.sleep(OUTAGE_S)
+    await asyncio.sleep(ONCE_OUTAGE_S if once else OUTAGE_S)
     watch.note = "network is back: the backlog drains"
     await watch.plant.erp.restore()
 
 
-async def _kill(watch: Watch) -> None:
-    await asyncio.sleep(KILL_AFTER_S)
-    watch.note = "collector was killed with SIGKILL"
+async def _kill(watch: Watch, once: bool) -> None:
+    await _produced_for(watch, ONCE_TROUBLE_AFTER_S if once else KILL_AFTER_S)
+    watch.note = "collector was killed with SIGKILL in the middle of production"
     watch.plant.collector.kill()
+
+
+async def _produced_for(watch: Watch, seconds: float) -> None:
+    while not watch.plant.press.running:
+        await asyncio.sleep(0.05)
+    await asyncio.sleep(seconds)
 
 
 async def _prove(console: Console, watch: Watch) -> int:
@@ -264,7 +271,9 @@ async def _prove(console: Console, watch: Watch) -> int:
         console.print(f"first event after {watch.first_event_s:.1f} s", highlight=False)
     sound = not found.verification.problems
     console.print(
-        f"chain of {found.verification.events} events: {'sound' if sound else found.verification.problems[0]}",
+        f"journal: {found.verification.events} events, "
+        + ("chain sound" if sound else found.verification.problems[0])
+        + f"; collector started {watch.plant.collector.starts} time(s)",
         highlight=False,
     )
     console.print(
