@@ -40,6 +40,8 @@ class Tally:
     planned: int
     good: int = 0
     scrap: int = 0
+    machine_s: float = 0.0  # by the operator's watch
+    energy_kwh: float = 0.0  # by the meter's own display
     consumed: dict[str, Decimal] = field(default_factory=dict)  # by lot, in base units
     completed: bool = False
 
@@ -59,6 +61,7 @@ class Operator:
         self.tallies: list[Tally] = []
         self.doing = ""
         self._last_text = ""
+        self._ran_s = self._started_s = 0.0
         self.orders = orders
 
     async def sign_on(self) -> None:
@@ -74,14 +77,16 @@ class Operator:
         self.doing = f"starts {tally.work_order}"
         await self.must(f"LSW{tally.work_order} {order['operations'][0]['operation']}")
         await self._take_material(order, tally)
-        first = self.press.count
+        first, first_kwh, first_s = self.press.count, self.press.energy_kwh, self._ran_s
         self._produce(f"produces {tally.work_order}")
         await self._strokes(first, tally.planned // 3)
         await self._mishaps(tally)
         await self._strokes(first, tally.planned // 2)
         await self._break(tally)
         await self._strokes(first, tally.planned + tally.scrap)
-        self.press.stop()
+        self._rest()
+        tally.machine_s = self._ran_s - first_s
+        tally.energy_kwh = self.press.energy_kwh - first_kwh
         self.doing = f"completes {tally.work_order}"
         await self.must("LSCDONE")
         await self.must("LSCOK")
@@ -141,7 +146,7 @@ class Operator:
         tally.scrap += 2
 
     async def _break(self, tally: Tally) -> None:
-        self.press.stop()
+        self._rest()
         self.doing = "waits for material"
         await self.must("LSCPAUSE21")
         await asyncio.sleep(self.pace_s * 2)
@@ -150,7 +155,12 @@ class Operator:
 
     def _produce(self, doing: str) -> None:
         self.doing = doing
+        self._started_s = time.monotonic()
         self.press.start()
+
+    def _rest(self) -> None:
+        self.press.stop()
+        self._ran_s += time.monotonic() - self._started_s
 
     async def _strokes(self, first: int, strokes: int) -> None:
         while (self.press.count - first) % 2**32 < strokes:

@@ -38,7 +38,7 @@ ONCE_PACE_S = 0.15
 DELIVERED_S = 30.0  # how long the end of --once waits for the last event to be posted
 OUTAGE_AFTER_S, OUTAGE_S = 5.0, 15.0  # after production began
 KILL_AFTER_S = 8.0
-ONCE_TROUBLE_AFTER_S, ONCE_OUTAGE_S = 0.5, 3.0
+ONCE_TROUBLE_AFTER_S, ONCE_OUTAGE_S = 2.0, 3.0
 
 
 class Watch:
@@ -292,7 +292,13 @@ def _table(found: Comparison) -> Table:
     table.add_column("")
     for row in found.rows:
         sign = "[cyan]✓[/]" if row.same else "[bold red]✕[/]"
-        table.add_row(row.what, row.floor or "-", row.journal or "-", row.erp or "-", sign)
+        table.add_row(
+            row.what,
+            f"{row.floor} ±{row.within}" if row.within else row.floor or "-",
+            row.journal or "-",
+            row.erp or "-",
+            sign,
+        )
     return table
 
 

@@ -1,9 +1,10 @@
 """Signals of the machine: counters, the running signal and the energy meter, as evidence and figures.
 
-Movement gathers in `Live` and is recorded every 30 s while there is any, and at every boundary (start,
-phase, pause, report, completion). What nobody owns becomes `count.unattributed`. Machine time and energy
-without a job are recorded without one. A gap in the running signal of at most 60 s with the machine running
-on both sides counts as running; a longer one is not counted and marks the record incomplete.
+Movement gathers in `Live` and is recorded every 30 s while there is any, at every boundary (start, phase,
+pause, report, completion), and when the machine has begun to run or come to rest: after a crash only what
+the journal knows can show that it ran on both sides. What nobody owns becomes `count.unattributed`. Machine
+time and energy without a job are recorded without one. A gap in the running signal of at most 60 s with the
+machine running on both sides counts as running; a longer one is not counted and marks the record incomplete.
 """
 
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ from edge.station.work import Work
 
 RECORD_MS = 30_000
 GAP_MS = 60_000
+STEADY_MS = {True: 1_000, False: 3_000}  # how long the running signal stands before its change is recorded
 _WATT_HOUR = Decimal("0.001")
 _ENERGY_SLACK_KWH = Decimal("0.1")
 _PIECES_SLACK = Decimal(2)
@@ -40,9 +42,14 @@ def observe(work: Work, readings: Sequence[Reading]) -> None:
 def tick(work: Work) -> None:
     """Record movement that has waited long enough."""
     held_back = isinstance(work.live.pending, PendingReport) and work.live.pending.kind != "part"
+    if held_back:
+        return
     due = work.live.recorded_at is None or work.now.since(work.live.recorded_at) >= RECORD_MS
-    if due and not held_back and _moving(work):
-        record(work)
+    turned = _turned(work)
+    if (due and _moving(work)) or turned:
+        if work.live.running and work.live.running.good:
+            _run_on(work)
+        record(work, turned=turned)
 
 
 def boundary(work: Work, *, pieces: bool = True) -> None:
@@ -54,12 +61,12 @@ def boundary(work: Work, *, pieces: bool = True) -> None:
     record(work, pieces=pieces, always=True)
 
 
-def record(work: Work, *, pieces: bool = True, always: bool = False) -> None:
+def record(work: Work, *, pieces: bool = True, always: bool = False, turned: bool = False) -> None:
     """Draft `count.recorded` for what moved (`always`: also for what stood still)."""
     for name in work.live.counters:
         if pieces or name == "energy":
             _record_counter(work, name, always)
-    _record_running(work, always)
+    _record_running(work, always or turned)
     work.live = replace(work.live, recorded_at=work.now)
 
 
@@ -84,6 +91,14 @@ def _energy_rule(work: Work) -> counters.Rule:
 def _moving(work: Work) -> bool:
     running = work.live.running
     return any(live.delta for live in work.live.counters.values()) or bool(running and running.ms)
+
+
+def _turned(work: Work) -> bool:
+    """Whether the machine began to run, or came to rest, and the journal does not know it yet."""
+    live, recorded = work.live.running, work.station.counters.get("running")
+    if live is None or not live.good or (recorded is not None and (recorded.raw == 1) == live.on):
+        return False
+    return work.now.since(live.since) >= STEADY_MS[live.on]
 
 
 def _count(work: Work, name: str, reading: Reading, rule: counters.Rule) -> None:
@@ -182,12 +197,12 @@ def _run(work: Work, reading: Reading) -> None:
         return
     on, at = bool(reading.value), reading.received
     if live is None:
-        work.live = replace(work.live, running=LiveRunning(on, at))
+        work.live = replace(work.live, running=LiveRunning(on, at, at))
         return
     ms, incomplete = _ran(live, on, at)
-    work.live = replace(
-        work.live, running=LiveRunning(on, at, live.ms + ms, True, live.incomplete or incomplete)
-    )
+    since = live.since if live.on == on else at
+    running = LiveRunning(on, at, since, live.ms + ms, True, live.incomplete or incomplete)
+    work.live = replace(work.live, running=running)
 
 
 def _ran(live: LiveRunning, on: bool, at: Moment) -> tuple[int, bool]:
@@ -202,7 +217,7 @@ def _ran(live: LiveRunning, on: bool, at: Moment) -> tuple[int, bool]:
 def _recorded_running(work: Work) -> LiveRunning | None:
     recorded = work.station.counters.get("running")
     # Not good: the collector did not see the machine since.
-    return LiveRunning(recorded.raw == 1, recorded.at, good=False) if recorded else None
+    return LiveRunning(recorded.raw == 1, recorded.at, recorded.at, good=False) if recorded else None
 
 
 def _run_on(work: Work) -> None:

@@ -208,6 +208,7 @@ class LiveRunning(msgspec.Struct, frozen=True):
 
     on: bool
     at: Moment
+    since: Moment  # when it was first seen so
     ms: int = 0  # running time not yet recorded
     good: bool = True
     incomplete: bool = False

@@ -183,3 +183,27 @@ def test_a_value_that_is_no_number_counts_nothing(value: object) -> None:
     assert len(floor.events) == before
     floor.wait(3).read(cycles=504)
     assert floor.scan("LSCDONE").message.en == "Good 4 = 0 + 4 new"
+
+
+def test_a_machine_that_has_begun_to_run_is_known_to_the_journal_before_a_crash() -> None:
+    floor = Floor()
+    floor.read(cycles=500, running=False)
+    floor.scan("LSE1042", "LSW100")
+    floor.wait(1).read(cycles=500, running=True)
+    floor.wait(2).read(cycles=502, running=True)
+    floor.wait(1).read(cycles=503, running=True)
+    floor.restart()
+    floor.wait(6).read(cycles=509, running=True)
+    floor.scan("LSCPART", "LSCOK")
+    (report,) = floor.facts(e.WorkReported)
+    assert isinstance(report, e.WorkReported) and report.resources is not None
+    # 3 s seen running, 6 s down with the machine running on both sides, 2 s until OK
+    assert report.resources.machine_s == Decimal("11.000")
+
+
+def test_a_flickering_signal_does_not_fill_the_journal() -> None:
+    floor = started()
+    before = len(floor.events)
+    for tick in range(240):
+        floor.wait(0.25).read(cycles=500, running=bool(tick % 2), energy=10.0)
+    assert len(floor.events) - before <= 3
