@@ -218,7 +218,7 @@ class Collector:
             log.warning("scan at a scanner without station", device=device)
             return
         if not self._put(_Entry(station, given)):
-            self._answer_device(given, "bad")
+            self._signal(given.device, "bad")
 
     def _put(self, entry: _Entry) -> bool:
         if len(self._entries) >= _WAITING_INPUTS:
@@ -271,10 +271,10 @@ class Collector:
         except StorageFault as fault:
             self.line, self.lives = line, lives
             self._storage(fault)
-            await self._answer_failed(steps)
+            self._answer_failed(steps)
             return
         self._storage(None)
-        await self._answer(steps, events)
+        self._answer(steps, events)
         if drafts or any(done.answer for _, done in steps) or any(_shows(e.given) for e in entries):
             self._notify()
         if self._journal.head - self._snapshot_seq >= SNAPSHOT_EVENTS:
@@ -303,39 +303,37 @@ class Collector:
                 ANOMALIES.labels(held).inc()
         return events
 
-    async def _answer(self, steps: list[tuple[_Entry, Step]], events: Sequence[Event]) -> None:
+    def _answer(self, steps: list[tuple[_Entry, Step]], events: Sequence[Event]) -> None:
         position = 0
         for entry, done in steps:
             own = events[position : position + len(done.drafts)]
             position += len(done.drafts)
             if done.answer is not None:
-                await self._tell(entry, done.answer, own)
+                self._tell(entry, done.answer, own)
 
-    async def _tell(self, entry: _Entry, answer: Answer, events: Sequence[Event]) -> None:
-        recorded = tuple(Recorded(event.seq, event.id, event.type) for event in events)
-        result = Result(answer.result, answer.message, self.view(entry.station).next, recorded)
+    def _tell(self, entry: _Entry, answer: Answer, events: Sequence[Event]) -> None:
+        good = answer.result != "refused"
         if isinstance(entry.given, Scan | Unreadable):
-            SCANS.labels(result.result).inc()
-            self._answer_device(entry.given, "good" if result.good else "bad")
+            self._signal(entry.given.device, "good" if good else "bad")
+            SCANS.labels(answer.result).inc()
         else:  # a pending entry expired: tell whoever stands at the station
             for scanner in self.site.stations[entry.station].scanners:
                 self._signal(scanner, "bad")
         if entry.done is not None and not entry.done.done():
-            entry.done.set_result(result)
+            recorded = tuple(Recorded(event.seq, event.id, event.type) for event in events)
+            following = self.view(entry.station).next
+            entry.done.set_result(Result(answer.result, answer.message, following, recorded))
 
-    async def _answer_failed(self, steps: list[tuple[_Entry, Step]]) -> None:
+    def _answer_failed(self, steps: list[tuple[_Entry, Step]]) -> None:
         for entry, _ in steps:
             if isinstance(entry.given, Scan | Unreadable):
                 SCANS.labels("storage").inc()
-                self._answer_device(entry.given, "bad")
+                self._signal(entry.given.device, "bad")
             if entry.done is not None and not entry.done.done():
                 entry.done.set_result(self._unanswered(entry.station, "storage", say("storage")))
 
     def _unanswered(self, station: str, result: Literal["storage"], message: Text) -> Result:
         return Result(result, message, self.view(station).next)
-
-    def _answer_device(self, given: Scan | Unreadable, verdict: Literal["good", "bad"]) -> None:
-        self._signal(given.device, verdict)
 
     def _signal(self, device: str, verdict: Literal["good", "bad"]) -> None:
         driver = self._drivers.get(device)

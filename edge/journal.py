@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import aiosqlite
@@ -64,14 +65,14 @@ class Journal:
         self._called = asyncio.Event()
         self._closing = False
         self._task: asyncio.Task[None] | None = None
-        self._exclusive = asyncio.Lock()  # one transaction at a time on the connection
 
     @classmethod
     async def open(cls, path: Path, site: str, edge_id: str, clock: Clock) -> "Journal":
         """Open or create the journal of this edge. Raises StorageFault, JournalDamaged."""
         lock = _lock(path)
         try:
-            connection = await schema.open_writer(path, schema.JOURNAL)
+            # Each statement is its own transaction: a group and its commit are one trip to SQLite's thread.
+            connection = await schema.open_writer(path, schema.JOURNAL, isolation_level=None)
         except BaseException:
             os.close(lock)
             raise
@@ -120,13 +121,11 @@ class Journal:
 
     async def save_snapshot(self, snapshot: Snapshot) -> None:
         """Replace the snapshot. A failure only makes the next start slower."""
-        async with self._exclusive:
-            with suppress(sqlite3.Error):
-                await self._connection.execute(
-                    "INSERT OR REPLACE INTO snapshot VALUES (1, ?, ?, CAST(? AS TEXT))",
-                    (snapshot.seq, snapshot.version, snapshot.state),
-                )
-                await self._connection.commit()
+        with suppress(sqlite3.Error):
+            await self._connection.execute(
+                "INSERT OR REPLACE INTO snapshot VALUES (1, ?, ?, CAST(? AS TEXT))",
+                (snapshot.seq, snapshot.version, snapshot.state),
+            )
 
     async def close(self) -> None:
         """Commit what was handed in, then let go of the file."""
@@ -142,8 +141,9 @@ class Journal:
         meta = {str(key): str(value) for key, value in rows}
         if not meta:
             meta = {"epoch": secrets.token_hex(8), "site": site, "edge": edge_id}
-            await self._connection.executemany("INSERT INTO meta VALUES (?, ?)", list(meta.items()))
-            await self._connection.commit()
+            await self._connection.execute(
+                "INSERT INTO meta VALUES ('epoch', :epoch), ('site', :site), ('edge', :edge)", meta
+            )
         if (meta["site"], meta["edge"]) != (site, edge_id):
             raise StorageFault(
                 f"{self.path} belongs to edge {meta['site']}:{meta['edge']}, not to {site}:{edge_id}",
@@ -178,7 +178,7 @@ class Journal:
     async def _commit(self, group: list[_Call]) -> None:
         recorded = instant(self._clock.now().wall_ms)
         seq, chain = self.head, self._chain
-        rows: list[tuple[int, str]] = []
+        values: list[int | str] = []
         sealed: list[tuple[Event, ...]] = []
         for call in group:
             events = []
@@ -187,15 +187,11 @@ class Journal:
                 event, body = seal(draft, self.source, seq, recorded, chain)
                 chain = chain_of(body)
                 events.append(event)
-                rows.append((seq, body.decode()))
+                values += (seq, body.decode())
             sealed.append(tuple(events))
         try:
-            async with self._exclusive:
-                await self._connection.executemany("INSERT INTO events VALUES (?, ?)", rows)
-                await self._connection.commit()
+            await self._connection.execute(_insert(len(values) // 2), values)
         except sqlite3.Error as error:
-            with suppress(sqlite3.Error):
-                await self._connection.rollback()
             self._answer(group, schema.unusable(self.path, error))
             return
         self.head, self._chain = seq, chain
@@ -315,6 +311,12 @@ async def replay(journal: Journal, after: int) -> AsyncIterator[Event]:
                 )
             chain, after = chain_of(body), seq
             yield decode(body)
+
+
+@lru_cache(GROUP_EVENTS)
+def _insert(rows: int) -> str:
+    """The statement that writes so many events; one statement is one transaction."""
+    return "INSERT INTO events VALUES " + ", ".join(["(?, ?)"] * rows)  # noqa: S608 placeholders only
 
 
 def _written(wal: Path) -> tuple[int, int]:

@@ -7,6 +7,7 @@ still runs. WAL with synchronous=FULL is verified at every opening: a commit tha
 import os
 import sqlite3
 from pathlib import Path
+from typing import Literal
 
 import aiosqlite
 
@@ -38,11 +39,13 @@ CREATE VIEW facts AS                    -- for people with a SQLite shell
 """
 
 
-async def open_writer(path: Path, ddl: str) -> aiosqlite.Connection:
+async def open_writer(
+    path: Path, ddl: str, isolation_level: Literal["IMMEDIATE"] | None = "IMMEDIATE"
+) -> aiosqlite.Connection:
     """Open or create a file that only this process writes. Raises StorageFault."""
     new = not path.exists()  # noqa: ASYNC240 one stat at start
     try:
-        connection = await aiosqlite.connect(path, isolation_level="IMMEDIATE")
+        connection = await aiosqlite.connect(path, isolation_level=isolation_level)
     except sqlite3.Error as error:
         raise unusable(path, error) from error
     try:

@@ -43,7 +43,9 @@ async def journal(folder: Path, producers: int, events: int) -> tuple[float, flo
     """Events a second with `producers` that each wait for their commit, and CPU µs an event."""
     path = folder / "journal.db"
     async with await Journal.open(path, "bench", "bench", SystemClock()) as opened:
-        drafts = [Draft(new_id(time.time_ns() // 10**6), time.time_ns() // 10**6, fact(n)) for n in range(events)]
+        drafts = [
+            Draft(new_id(time.time_ns() // 10**6), time.time_ns() // 10**6, fact(n)) for n in range(events)
+        ]
         left = iter(drafts)
 
         async def produce() -> None:

@@ -1,0 +1,207 @@
+"""How much CPU delivery costs: the agent against a bare read and POST of the same bytes.
+
+`python -m tests.bench.drain [events]`: a backlog is drained over loopback by the agent, then by a loop that
+reads 500 rows with sqlite3, compresses them the same way, POSTs them with aiohttp and ignores the answer. The
+receiver runs in a process of its own. The journal is made once; both read it warm.
+"""
+
+import asyncio
+import json
+import resource
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import aiohttp
+import uvloop
+import zstandard
+
+from edge.events import Draft, Fact, MaterialConsumed, Output, Resources, WorkReported, plain, seconds
+from edge.ids import new_id
+from edge.journal import Journal
+from edge.readings import Moment
+from sync.agent import Agent
+from sync.http import BATCH_TYPE, HttpUplink
+from sync.metrics import Metrics
+from sync.settings import HttpSettings
+from sync.store import Store
+
+BATCH = 500
+ROUNDS = 5
+START_MS = 1_795_000_000_000
+TARGET = 2.0
+
+RECEIVER = r"""
+import asyncio, json, re, sys, zstandard
+from aiohttp import web
+
+RESULT = '{"id":"%s","status":"accepted","document":"5%09d","posting_date":"2026-11-22"}'
+IDS = re.compile(rb'"id":"([^"]+)","recordedtime"')
+
+async def events(request):
+    body = zstandard.ZstdDecompressor().decompressobj().decompress(await request.read())
+    found = ",".join(
+        RESULT % (id_.decode(), number) for number, id_ in enumerate(IDS.findall(body))
+    )
+    return web.Response(text='{"results":[' + found + "]}", content_type="application/json")
+
+async def main():
+    app = web.Application(client_max_size=1 << 24)
+    app.router.add_post("/events", events)
+    runner = web.AppRunner(app, access_log=None, auto_decompress=False)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    print(runner.addresses[0][1], flush=True)
+    await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+class BenchClock:
+    """Time that stands still."""
+
+    def now(self) -> Moment:
+        return Moment(START_MS, 0, "5f1b2c3d-1111-4222-8333-444455556666")
+
+
+def realistic(number: int) -> Fact:
+    """Reports and consumption as a station writes them."""
+    operator = str(1000 + number % 7)
+    common = {
+        "station": "OP20",
+        "work_center": "WC-PRESS-1",
+        "equipment": "PRESS-1",
+        "operators": (operator,),
+        "actor": operator,
+        "origin": "scan",
+        "posting_date": "2026-11-22",
+        "production_date": "2026-11-22",
+        "shift": "day",
+        "clock": "synced",
+        "boot_id": "5f1b2c3d-1111-4222-8333-444455556666",
+        "monotonic_s": seconds(number * 730),
+        "utc_offset": "+08:00",
+        "masterdata": f"v{number // 5000}",
+        "work_order": str(10045678 + number // 200),
+        "order_line": "1",
+        "operation": "0020",
+    }
+    if number % 3 == 0:
+        lot = f"A{2000 + number % 97}"
+        return MaterialConsumed(
+            **common, material="STEEL-4", lot=lot, quantity=plain("2.480"), unit="KGM", bom_line="10",
+            warehouse="L3", method="scanned", use="production", posted_by="edge",
+        )  # fmt: skip
+    made = Output(
+        material="BRACKET-7", role="main", disposition="good", quantity=plain(number % 50), unit="C62",
+        lot=f"L3-{number}",
+    )  # fmt: skip
+    return WorkReported(
+        **common,
+        outputs=(made,),
+        resources=Resources(machine_s=seconds(number * 31), energy_kwh=plain("0.25")),
+    )
+
+
+async def journal_of(path: Path, events: int) -> int:
+    """Make the journal; the mean size of a stored event."""
+    async with await Journal.open(path, "suzhou", "L3-IPC1", BenchClock()) as journal:
+        for first in range(0, events, 1000):
+            drafts = [
+                Draft(new_id(START_MS + n), START_MS + n, realistic(n)) for n in range(first, first + 1000)
+            ]
+            await journal.append(drafts[: events - first])
+        rows = await journal.read_after(0, 1000)
+    return sum(len(body) for _, body in rows) // len(rows)
+
+
+async def by_agent(folder: Path, url: str, events: int, number: int) -> None:
+    """Drain with the agent as it is shipped."""
+    settings = HttpSettings.model_validate({"kind": "http", "url": url})
+    uplink = HttpUplink("erp", settings, BenchClock())
+    drained = asyncio.Event()
+
+    class Watched(Store):
+        async def settle(self, uplink, settlement, *rest, **more):  # type: ignore[no-untyped-def]
+            await super().settle(uplink, settlement, *rest, **more)
+            if settlement.cursor > events:
+                drained.set()
+
+    async with await Watched.open(folder / f"sync-{number}.db") as store:
+        agent = Agent(uplink, store, folder / "journal.db", BenchClock(), Metrics())
+        task = asyncio.create_task(agent.run())
+        await drained.wait()
+        task.cancel()
+        await asyncio.wait([task])
+        await uplink.close()
+
+
+async def by_hand(folder: Path, url: str) -> None:
+    """Drain with a bare loop that keeps no cursor and reads no answer."""
+    database = sqlite3.connect(folder / "journal.db")
+    compressor = zstandard.ZstdCompressor(level=3)
+    headers = {"Content-Type": BATCH_TYPE, "Content-Encoding": "zstd"}
+    seq = 0
+    async with aiohttp.ClientSession() as session:
+        while rows := database.execute(
+            "SELECT seq, CAST(body AS BLOB) FROM events WHERE seq > ? ORDER BY seq LIMIT ?", (seq, BATCH)
+        ).fetchall():
+            bodies = [row[1] for row in rows]
+            bodies[0], bodies[-1] = b"[" + bodies[0], bodies[-1] + b"]"
+            body = compressor.compress(b",".join(bodies))
+            async with session.post(url, data=body, headers=headers) as response:
+                await response.read()
+            seq = rows[-1][0]
+    database.close()
+
+
+def cpu_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+async def measured(folder: Path, url: str, events: int) -> dict[str, list[float]]:
+    """CPU microseconds an event, alternating, the first round thrown away."""
+    found: dict[str, list[float]] = {"agent": [], "bare": []}
+    for number in range(ROUNDS + 1):
+        for name in ("bare", "agent"):
+            before = cpu_s()
+            await (by_hand(folder, url) if name == "bare" else by_agent(folder, url, events, number))
+            if number:
+                found[name].append((cpu_s() - before) / events * 1e6)
+    return found
+
+
+def main(events: int = 20_000) -> dict[str, float]:
+    """Run and print; the figures as a table of the bench expects them."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        size = asyncio.run(journal_of(folder / "journal.db", events))
+        with subprocess.Popen(
+            [sys.executable, "-c", RECEIVER], stdout=subprocess.PIPE, text=True
+        ) as receiver:
+            assert receiver.stdout is not None
+            try:
+                url = f"http://127.0.0.1:{int(receiver.stdout.readline())}/events"
+                found = uvloop.run(measured(folder, url, events))
+            finally:
+                receiver.terminate()
+    agent, bare = statistics.median(found["agent"]), statistics.median(found["bare"])
+    figures = {
+        "agent_us": agent,
+        "bare_us": bare,
+        "ratio": agent / bare,
+        "target": TARGET,
+        "event_bytes": size,
+    }
+    print(json.dumps({key: round(value, 2) for key, value in figures.items()}))
+    return figures
+
+
+if __name__ == "__main__":
+    result = main(*[int(argument) for argument in sys.argv[1:2]])
+    sys.exit(result["ratio"] > TARGET)
