@@ -12,7 +12,7 @@ help:
 	@echo "make check   ruff, mypy --strict, import-linter"
 	@echo "make bench   the figures of the README, each against its raw counterpart"
 	@echo "make faults  long proofs: kills in the middle of work"
-	@echo "make lock    renew requirements*.lock      make schemas  renew docs/schemas"
+	@echo "make lock    renew requirements*.lock      make schemas  renew the JSON Schemas"
 
 setup: $(READY)
 
@@ -55,7 +55,7 @@ lock:
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --extra dev pyproject.toml -o requirements-dev.lock
 
 schemas: $(READY)
-	$(BIN)/python -m edge.schemas docs/schemas
+	$(BIN)/python -m edge.cli.publish
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

@@ -13,6 +13,8 @@ def main() -> None:
     """Run the command line."""
     arguments = sys.argv[1:]
     if arguments and arguments[0] in DAEMONS and (config := _only_config(arguments[1:])) is not None:
+        # structlog loads rich for its console wherever it is installed; a daemon has no console.
+        sys.modules.setdefault("rich", None)  # type: ignore[arg-type]
         from edge.main import daemon
 
         sys.exit(daemon(arguments[0], config[0]))

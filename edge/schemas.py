@@ -1,10 +1,9 @@
-"""JSON Schemas of the facts, generated from the types: `python -m edge.schemas docs/schemas`.
+"""JSON Schemas of the facts, generated from the types; `make schemas` writes them to docs/schemas.
 
 One file a type, the whole CloudEvent with its data. A test compares the files with what is generated.
 """
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +78,3 @@ def _event(kind: str, fact: type[Fact]) -> dict[str, Any]:
         ],
         "$defs": parts,
     }
-
-
-if __name__ == "__main__":
-    write(Path(sys.argv[1]))

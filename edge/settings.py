@@ -220,6 +220,23 @@ def load(path: Path, devices: DeviceKinds, uplinks: UplinkKinds) -> Settings:
     )
 
 
+def json_schema(devices: DeviceKinds, uplinks: UplinkKinds) -> dict[str, Any]:
+    """The configuration's JSON Schema, for editors; each table entry by its kind."""
+    schema = _File.model_json_schema()
+    parts = schema["$defs"]
+    for table, kinds in (("devices", devices), ("uplinks", uplinks)):
+        choices = []
+        for name, kind in kinds.items():
+            one = kind().model_json_schema()
+            parts |= one.pop("$defs", {})
+            parts[f"{table}.{name}"] = one
+            choices.append({"$ref": f"#/$defs/{table}.{name}"})
+        schema["properties"][table]["additionalProperties"] = {"oneOf": choices}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "lineside.toml"} | {
+        key: value for key, value in schema.items() if key != "title"
+    }
+
+
 M = TypeVar("M", bound=Part)
 
 

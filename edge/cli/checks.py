@@ -23,9 +23,9 @@ def check(config: Config = None, as_json: AsJson = False) -> None:
     else:
         _show(loaded)
         for problem in problems:
-            out.print(f"[bold red]✕[/] {problem}", highlight=False)
+            out.print(f"[bold red]✕[/] {problem}", highlight=False, soft_wrap=True)
         if not problems:
-            out.print(f"[bold cyan]✓[/] {loaded.path}: everything fits", highlight=False)
+            out.print(f"[bold cyan]✓[/] {loaded.path}: everything fits", highlight=False, soft_wrap=True)
     if problems:
         raise typer.Exit(FAULT)
 

@@ -1,0 +1,47 @@
+"""`make bench`: each figure beside its raw counterpart, measured in the same run.
+
+Exit code 1 where a target is missed. The machine should have nothing else to do.
+"""
+
+import asyncio
+import platform
+import sys
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.bench import append, drain, modbus, scan, start
+from tests.bench.table import Row
+
+
+def main() -> int:
+    """Measure everything, print one table."""
+    console = Console()
+    table = Table(title=f"lineside on Python {platform.python_version()}", title_justify="left")
+    for column in ("figure", "lineside", "raw, same run", "ratio", "target", ""):
+        table.add_column(column, overflow="fold")
+    missed = 0
+    with tempfile.TemporaryDirectory(prefix=".bench-", dir=Path.cwd()) as folder:
+        for name, measure in _suites(Path(folder)):
+            console.print(f"measuring {name} ...", highlight=False)
+            for row in measure():
+                missed += row.met is False
+                sign = {True: "✓", False: "✕ missed", None: ""}[row.met]
+                table.add_row(row.what, row.ours, row.raw, f"{row.ratio:.2f}", row.target, sign)
+    console.print(table)
+    return 1 if missed else 0
+
+
+def _suites(folder: Path) -> Iterable[tuple[str, Callable[[], list[Row]]]]:
+    yield "durable append", lambda: append.measure(folder)
+    yield "scan to good byte", lambda: scan.measure(folder)
+    yield "drain over HTTP", lambda: drain.measure(folder)
+    yield "Modbus poll", lambda: asyncio.run(modbus.measure())
+    yield "start", lambda: start.measure(folder)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
