@@ -84,7 +84,7 @@ def _delivered(events: list[Event], received: dict[str, Any]) -> Iterator[Row]:
 
 
 def _quantities(tally: Tally, events: list[Event], sheet: dict[str, Any]) -> Iterator[Row]:
-    for disposition, floor in (("good", tally.good), ("scrap", tally.scrap)):
+    for disposition, floor in (("good", tally.good), ("scrap", tally.scrap + tally.setup_scrap)):
         journal = sum(
             (
                 output.quantity
@@ -106,18 +106,20 @@ def _quantities(tally: Tally, events: list[Event], sheet: dict[str, Any]) -> Ite
 def _costs(tally: Tally, events: list[Event], sheet: dict[str, Any], prices: dict[str, Any]) -> Iterator[Row]:
     center = next(one for one in prices["work_centers"] if one["work_center"] == "WC-PRESS-1")
     material = sum((_price(fact, prices) for fact in _consumptions(events)), ZERO)
-    machine_s, labour_s, energy_kwh = _resources(events)
+    run_s, setup_s, labour_s, energy_kwh = _resources(events)
+    machine_s = run_s + setup_s
     costs = {
         "material": material,
         "machine": machine_s * Decimal(center["machine_rate"]) / HOUR,
         "labour": labour_s * Decimal(center["labour_rate"]) / HOUR,
         "energy": energy_kwh * Decimal(center["energy_tariff"]),
     }
+    yield Row("set-up seconds", "", str(setup_s), str(_sum(sheet, "machine", "quantity", "setup")))
     yield Row(
-        "machine seconds",
+        "machine run seconds",
         f"{tally.machine_s:.1f}",
-        str(machine_s),
-        str(_sum(sheet, "machine", "quantity")),
+        str(run_s),
+        str(_sum(sheet, "machine", "quantity", "run")),
         WATCH_S,
     )
     yield Row("labour seconds", "", str(labour_s), str(_sum(sheet, "labour", "quantity")))
@@ -142,21 +144,22 @@ def _consumptions(events: list[Event]) -> list[MaterialConsumed]:
     return [event.data for event in events if isinstance(event.data, MaterialConsumed)]
 
 
-def _resources(events: list[Event]) -> tuple[Decimal, Decimal, Decimal]:
-    machine_s = labour_s = energy_kwh = ZERO
+def _resources(events: list[Event]) -> tuple[Decimal, Decimal, Decimal, Decimal]:
+    run_s = setup_s = labour_s = energy_kwh = ZERO
     for event in events:
         held = event.data.resources if isinstance(event.data, WorkReported) else None
         if held is None:
             continue
-        for seconds in (held.setup_s, held.machine_s):
-            machine_s += seconds if isinstance(seconds, Decimal) else 0
+        run_s += held.machine_s if isinstance(held.machine_s, Decimal) else 0
+        setup_s += held.setup_s if isinstance(held.setup_s, Decimal) else 0
         energy_kwh += held.energy_kwh if isinstance(held.energy_kwh, Decimal) else 0
         labour_s += sum((one.s for one in held.labour), ZERO) if isinstance(held.labour, tuple) else 0
-    return machine_s, labour_s, energy_kwh
+    return run_s, setup_s, labour_s, energy_kwh
 
 
-def _sum(sheet: dict[str, Any], element: str, key: str) -> Decimal:
-    return sum((Decimal(line[key]) for line in sheet["lines"] if line["element"] == element), ZERO)
+def _sum(sheet: dict[str, Any], element: str, key: str, detail: str | None = None) -> Decimal:
+    lines = [line for line in sheet["lines"] if line["element"] == element]
+    return sum((Decimal(line[key]) for line in lines if detail in (None, line["detail"])), ZERO)
 
 
 def _money(value: Decimal) -> str:

@@ -40,6 +40,7 @@ class Tally:
     planned: int
     good: int = 0
     scrap: int = 0
+    setup_scrap: int = 0
     machine_s: float = 0.0  # by the operator's watch
     energy_kwh: float = 0.0  # by the meter's own display
     consumed: dict[str, Decimal] = field(default_factory=dict)  # by lot, in base units
@@ -76,6 +77,7 @@ class Operator:
         self.tallies.append(tally)
         self.doing = f"starts {tally.work_order}"
         await self.must(f"LSW{tally.work_order} {order['operations'][0]['operation']}")
+        await self._set_up(tally)
         await self._take_material(order, tally)
         first, first_kwh, first_s = self.press.count, self.press.energy_kwh, self._ran_s
         self._produce(f"produces {tally.work_order}")
@@ -122,6 +124,16 @@ class Operator:
         self.scans.append(Scanned(text, verdict))
         self.scan_count += 1
         return verdict
+
+    async def _set_up(self, tally: Tally) -> None:
+        """Change the tool and try it: the trial piece is scrap."""
+        await self.must("LSCSETUP")
+        self.doing = "changes the tool"
+        await asyncio.sleep(self.pace_s * 2)
+        self.press.stroke()
+        tally.setup_scrap += 1
+        await self.must("LSCGO")
+        await self.must("LSCOK")
 
     async def _take_material(self, order: dict[str, Any], tally: Tally) -> None:
         for line in order["bom"]:

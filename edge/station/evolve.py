@@ -126,7 +126,8 @@ def detail(fact: Fact) -> str:
     """The part of a fact that a person recognises, in no language."""
     match fact:
         case events.MaterialConsumed():
-            return f"{fact.lot or fact.material} {fact.quantity} {fact.unit}"
+            pieces = fact.unit == "C62"
+            return f"{fact.lot or fact.material} {fact.quantity}" + ("" if pieces else f" {fact.unit}")
         case events.WorkReported():
             return ", ".join(f"{one.disposition} {one.quantity}" for one in fact.outputs)
         case events.OperatorSignedOn() | events.OperatorSignedOff():

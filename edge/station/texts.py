@@ -27,6 +27,24 @@ def say(key: str, **values: object) -> Text:
     return Text(en.format(**in_en), zh.format(**in_zh))
 
 
+def unit(code: str) -> Text:
+    """A unit as the floor calls it; UN/ECE Rec 20 codes that are not known here stand for themselves."""
+    return _UNITS.get(code) or Text(code, code)
+
+
+_UNITS = {
+    "C62": Text("pcs", "件"),
+    "KGM": Text("kg", "kg"),
+    "GRM": Text("g", "g"),
+    "LBR": Text("lb", "磅"),
+    "TNE": Text("t", "吨"),
+    "MTR": Text("m", "米"),
+    "MTK": Text("m²", "平方米"),
+    "MTQ": Text("m³", "立方米"),
+    "LTR": Text("l", "升"),
+    "CEN": Text("hundred", "百件"),
+}
+
 _TEXTS = {
     # next
     "scan_badge": ("Scan badge", "请扫工牌"),

@@ -19,7 +19,7 @@ from edge.station.state import (
     PendingUndo,
     Station,
 )
-from edge.station.texts import Text, say
+from edge.station.texts import Text, say, unit
 from edge.station.work import Site, number
 
 State = Literal["no_operator", "ready", "setup", "running", "paused", "confirm"]
@@ -128,8 +128,8 @@ def _good(site: Site, name: str, job: Job, live: Live) -> Decimal:
 def _next(station: Station, live: Live, state: State) -> Text:
     """What to scan next."""
     match live.pending:
-        case PendingLot(lot=lot, unit=unit):
-            return say("enter_lot_quantity", lot=lot, unit=unit)
+        case PendingLot(lot=lot, unit=code):
+            return say("enter_lot_quantity", lot=lot, unit=unit(code))
         case PendingReport(total=None):
             return say("enter_good")
         case PendingReport(total=total):

@@ -8,6 +8,7 @@ from edge.masterdata import Lot as KnownLot
 from edge.station.grammar import Amount, Lot
 from edge.station.state import PendingLot
 from edge.station.texts import Text, say
+from edge.station.texts import unit as named
 from edge.station.work import Refused, Work, number
 
 
@@ -57,11 +58,12 @@ def consume(work: Work, pending: PendingLot, amount: Amount) -> Text:
         use="setup" if job.phase == "setup" else "production",
         posted_by=pending.posted_by,
     )
-    shown = {"lot": pending.lot, "quantity": number(quantity), "unit": pending.unit}
+    shown = {"lot": pending.lot, "quantity": number(quantity), "unit": named(pending.unit)}
     if work.master.document.lots is None:
         return say("provisional_lot", **shown)
     if unit != pending.unit:
-        return say("lot_recorded_as", **shown, entered=f"{number(amount.quantity)} {unit}")
+        entered = Text(f"{number(amount.quantity)} ", f"{number(amount.quantity)} ") + named(unit)
+        return say("lot_recorded_as", **shown, entered=entered)
     return say("lot_recorded", **shown)
 
 
