@@ -77,9 +77,10 @@ class Operator:
         self.tallies.append(tally)
         self.doing = f"starts {tally.work_order}"
         await self.must(f"LSW{tally.work_order} {order['operations'][0]['operation']}")
+        first_kwh = self.press.energy_kwh
         await self._set_up(tally)
         await self._take_material(order, tally)
-        first, first_kwh, first_s = self.press.count, self.press.energy_kwh, self._ran_s
+        first, first_s = self.press.count, self._ran_s
         self._produce(f"produces {tally.work_order}")
         await self._strokes(first, tally.planned // 3)
         await self._mishaps(tally)

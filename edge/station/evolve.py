@@ -32,7 +32,7 @@ def evolve(line: Line, draft: Draft) -> Line:
     if apply is None or fact.station is None:
         return line
     station = apply(line.station(fact.station), fact, draft.id, at)
-    station = _noted(_reowned(station, at), draft, at)
+    station = _noted(_reowned(station), draft, at)
     return replace(line, stations={**line.stations, fact.station: station})
 
 
@@ -86,16 +86,14 @@ def _summed(held: tuple[Labour, ...], more: list[Labour], sign: int = 1) -> tupl
     return tuple(Labour(operator, phase, ms) for (operator, phase), ms in sums.items() if ms)
 
 
-def _reowned(station: Station, at: Moment) -> Station:
-    """A counter read at the moment of a fact belongs to whoever owns the station after the fact.
+def _reowned(station: Station) -> Station:
+    """A counter belongs to whoever owns the station after a fact: what it moved before is recorded by then.
 
     Where the device did not answer at an order change, the owner stays the old one: the next delta then
     crosses the change and is nobody's (facts: machine signals).
     """
     counters = {
-        name: replace(counter, owner=owner(station, name))
-        if counter.answered and (counter.at.monotonic_ms, counter.at.boot_id) == (at.monotonic_ms, at.boot_id)
-        else counter
+        name: replace(counter, owner=owner(station, name)) if counter.answered else counter
         for name, counter in station.counters.items()
     }
     return replace(station, counters=counters) if counters else station

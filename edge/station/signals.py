@@ -58,23 +58,21 @@ def boundary(work: Work, *, pieces: bool = True) -> None:
     Without `pieces` their movement waits: it belongs to what comes after.
     """
     _run_on(work)
-    record(work, pieces=pieces, always=True)
+    record(work, pieces=pieces, at_boundary=True, turned=True)
 
 
-def record(work: Work, *, pieces: bool = True, always: bool = False, turned: bool = False) -> None:
-    """Draft `count.recorded` for what moved (`always`: also for what stood still)."""
-    for name in work.live.counters:
-        if pieces or name == "energy":
-            _record_counter(work, name, always)
-    _record_running(work, always or turned)
+def record(work: Work, *, pieces: bool = True, at_boundary: bool = False, turned: bool = False) -> None:
+    """Draft `count.recorded` for what moved; at a boundary also for counters that are silent."""
+    for name in [*(work.settings.counters if pieces else ()), "energy"]:
+        _record_counter(work, name, at_boundary)
+    _record_running(work, turned)
     work.live = replace(work.live, recorded_at=work.now)
 
 
-def record_pieces(work: Work) -> None:
-    """Draft what the piece counters moved; after a completion it is nobody's."""
+def record_late_pieces(work: Work) -> None:
+    """Draft what the piece counters moved after the figure that was shown: it is nobody's."""
     for name in work.settings.counters:
-        if name in work.live.counters:
-            _record_counter(work, name, always=True)
+        _record_counter(work, name, at_boundary=True, nobodys=True)
 
 
 def _piece_rule(work: Work, name: str) -> counters.Rule:
@@ -116,11 +114,13 @@ def _count(work: Work, name: str, reading: Reading, rule: counters.Rule) -> None
     move = counters.move(rule, before.raw, raw, reading.received.since(before.at))
     if move.delta is None:
         _set(work, name, before)
-        _record_counter(work, name, always=False)
+        _record_counter(work, name)
         _hold(work, name, before.raw, raw, move.kind)
         _set(work, name, LiveCounter(raw, reading.received))
         return
     _set(work, name, LiveCounter(raw, reading.received, before.delta + move.delta))
+    if not _answered(work, name):
+        _record_counter(work, name)  # at once: only the gap itself crosses the order change
 
 
 def _raw(reading: Reading, name: str) -> Decimal | None:
@@ -144,27 +144,44 @@ def _set(work: Work, name: str, live: LiveCounter) -> None:
     work.live = replace(work.live, counters={**work.live.counters, name: live})
 
 
-def _record_counter(work: Work, name: str, always: bool) -> None:
-    live = work.live.counters[name]
-    recorded = work.station.counters.get(name)
-    if not live.delta and not (always and live.good):
+def _record_counter(work: Work, name: str, at_boundary: bool = False, nobodys: bool = False) -> None:
+    live, recorded = work.live.counters.get(name), work.station.counters.get(name)
+    if live is None:
+        if at_boundary and recorded and recorded.answered:
+            # Not read since the restart: what it moved before this boundary cannot be told from what comes.
+            _draft(work, name, recorded.raw, recorded.raw, ZERO, silent=True)
         return
-    _draft(work, name, recorded.raw if recorded else None, live.raw, live.delta, incomplete=not live.good)
-    _set(work, name, replace(live, delta=ZERO))
+    silent = not live.good
+    news = (at_boundary and _answered(work, name)) if silent else not _answered(work, name)
+    if live.delta or news:
+        before = recorded.raw if recorded else None
+        _draft(work, name, before, live.raw, live.delta, silent=silent and at_boundary, nobodys=nobodys)
+        _set(work, name, replace(live, delta=ZERO))
+
+
+def _answered(work: Work, name: str) -> bool:
+    recorded = work.station.counters.get(name)
+    return recorded is not None and recorded.answered
 
 
 def _draft(
-    work: Work, name: str, before: Decimal | None, to: Decimal, delta: Decimal, incomplete: bool = False
+    work: Work,
+    name: str,
+    before: Decimal | None,
+    to: Decimal,
+    delta: Decimal,
+    *,
+    silent: bool = False,
+    nobodys: bool = False,
 ) -> None:
     recorded = work.station.counters.get(name)
     owned = owner(work.station, name)
     crossed = recorded is not None and recorded.owner != owned
-    job = work.station.find(owned) if owned and not crossed else None
+    job = work.station.find(owned) if owned and not crossed and not nobodys else None
     energy = name == "energy"
-    nobodys = bool(delta) and job is None and not energy
     units = Decimal(1) if energy else work.settings.counters[name].units_per_count
     work.emit(
-        CountUnattributed if nobodys else CountRecorded,
+        CountUnattributed if delta and job is None and not energy else CountRecorded,
         job=job,
         origin="signal",
         counter=name,
@@ -174,7 +191,7 @@ def _draft(
         quantity=plain(delta * units),
         unit="KWH" if energy else job.unit if job else None,
         phase=job.phase if job else None,
-        incomplete=incomplete,
+        incomplete=silent,
     )
 
 
@@ -233,13 +250,15 @@ def _run_on(work: Work) -> None:
         work.live = replace(work.live, running=replace(live, on=False, at=work.now, incomplete=live.on))
 
 
-def _record_running(work: Work, always: bool) -> None:
-    live = work.live.running
-    if live is None or not (live.ms or live.incomplete or (always and live.good)):
+def _record_running(work: Work, turned: bool) -> None:
+    live, before = work.live.running, work.station.counters.get("running")
+    if live is None:
+        return
+    unknown = before is None or (before.raw == 1) != live.on
+    if not (live.ms or live.incomplete or (turned and live.good and unknown)):
         return
     owned = owner(work.station, "running")
     job = work.station.find(owned) if owned else None
-    before = work.station.counters.get("running")
     work.emit(
         CountRecorded,
         job=job,

@@ -71,7 +71,7 @@ class Counter(msgspec.Struct, frozen=True):
     raw: Decimal
     at: Moment
     owner: JobKey | None
-    answered: bool = True  # the device answered at that moment
+    answered: bool = True  # False: the device was silent when the station changed hands
 
 
 class Mounted(msgspec.Struct, frozen=True):

@@ -108,7 +108,7 @@ def switch(work: Work, pending: PendingReport) -> Text:
     if job.paused is None:
         work.emit(WorkPaused, job=job, reason=SWITCHED)
     started = take_up(work, pending.switch_to)
-    signals.record_pieces(work)
+    signals.record_late_pieces(work)
     return reported + say("then") + started
 
 

@@ -97,7 +97,7 @@ def complete(work: Work, pending: PendingReport) -> Text:
     signals.boundary(work, pieces=False)
     job = work.job
     post(work, WorkCompleted, pending)
-    signals.record_pieces(work)
+    signals.record_late_pieces(work)
     total = pending.total or ZERO
     text = say("completed", order=job.work_order, total=number(total), scrap=number(job.scrap))
     return text + _against_plan(job, total)

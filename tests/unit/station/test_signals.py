@@ -207,3 +207,39 @@ def test_a_flickering_signal_does_not_fill_the_journal() -> None:
     for tick in range(240):
         floor.wait(0.25).read(cycles=500, running=bool(tick % 2), energy=10.0)
     assert len(floor.events) - before <= 3
+
+
+def test_a_boundary_writes_nothing_for_counters_that_stood_still() -> None:
+    floor = started()
+    floor.read(cycles=500, running=False, energy=10.0)
+    floor.wait(5).read(cycles=500, running=False, energy=10.0)
+    before = len(floor.facts(e.CountRecorded))
+    floor.scan("LSCPAUSE21", "LSCGO", "LSCSETUP", "LSCGO")
+    assert len(floor.facts(e.CountRecorded)) == before
+    floor.wait(4).read(cycles=503, running=True)
+    assert floor.scan("LSCDONE").message.en == "Good 3 = 0 + 3 new"
+
+
+def test_strokes_before_an_order_change_right_after_a_restart_are_not_the_new_orders() -> None:
+    floor = started()
+    floor.wait(5).read(cycles=505, running=True)
+    floor.wait(31)
+    floor.restart()
+    floor.wait(10)  # the press goes on, nobody reads it yet
+    floor.scan("LSW200", "LSCOK")
+    floor.wait(5).read(cycles=515)
+    floor.wait(2).read(cycles=517)
+    floor.scan("LSCDONE")
+    assert floor.job.counted == {"good": Decimal(2)}
+    lost = [f for f in floor.facts(e.CountUnattributed) if isinstance(f, e.CountUnattributed)]
+    assert [(f.from_, f.to) for f in lost] == [(505, 515)]
+
+
+def test_only_the_gap_itself_is_nobodys_when_the_device_comes_back() -> None:
+    floor = started()
+    floor.wait(1).read(good=False)
+    floor.scan("LSW200", "LSCOK")
+    floor.wait(5).read(cycles=500)
+    floor.wait(20).read(cycles=518)
+    floor.scan("LSCDONE")
+    assert floor.job.counted == {"good": Decimal(18)}

@@ -1,0 +1,322 @@
+"""The delivery of one journal to one uplink: read behind the cursor, ship, settle, advance.
+
+Invariants: the cursor moves in the same transaction that writes what became of the batch, and never past an
+event that the receiver has not settled. Being stopped anywhere, or losing an answer, sends a batch again;
+receivers tell by the ids. Events released from quarantine go first; they do not move the cursor.
+"""
+
+import asyncio
+import random
+import sqlite3
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import structlog
+
+from edge import schema
+from edge.events import JournalOpened, decode
+from edge.faults import StorageFault
+from edge.journal import Reader
+from edge.ports import Clock
+from sync.backoff import WISH_MAX_S, Backoff
+from sync.batch import Batch, Portion, pack
+from sync.metrics import Metrics
+from sync.outcome import Again, Outcome, Pause, Settled, Split, Verdict, printable
+from sync.reading import open_journal
+from sync.settlement import Settlement, decisions, settle
+from sync.store import Condition, Cursor, Standing, Store
+from sync.uplink import Uplink
+
+Sleep = Callable[[float], Awaitable[None]]
+_log = structlog.get_logger("lineside.sync")
+_ISOLATED_MAX = 3  # rejections of single events in a row that say: it is not the events
+_TROUBLED = ("backoff", "paused", "halted")
+_YOUNG_TICKS = 5  # a journal that is just being made cannot be read yet
+_TICK_S = 1.0  # how often an idle agent looks whether the journal was replaced
+
+
+class Agent:
+    """Delivers to one uplink until cancelled."""
+
+    def __init__(
+        self,
+        uplink: Uplink,
+        store: Store,
+        journal: Path,
+        clock: Clock,
+        metrics: Metrics,
+        *,
+        sleep: Sleep = asyncio.sleep,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self.name = uplink.name
+        self.running = False
+        self._uplink = uplink
+        self._given = uplink.settings
+        self._store = store
+        self._journal = journal
+        self._clock = clock
+        self._metrics = metrics
+        self._sleep = sleep
+        self._backoff = Backoff(self._given.backoff_max_s, chance)
+        self._portions = {
+            again: Portion(self._given.batch_events, self._given.batch_bytes) for again in (False, True)
+        }
+        self._at = Cursor("", 0, 0, "idle")
+        self._standing = Standing()
+        self._fork: str | None = None  # why the receiver and this journal disagree
+        self._identity: tuple[int, int] | None = None  # of the journal's file
+        self._replaced = False
+        self._drained = False
+        self._looked = 0  # decisions were looked for through this seq while halted
+        self._isolated = 0
+        self._attempt = 0
+        self._put_off = 0  # times in a row that the receiver put off what was released
+        self._again_due_ms = 0  # monotonic: when released events are tried again
+
+    async def run(self) -> None:
+        """Deliver, also across a replaced journal. Raises StorageFault."""
+        self.running = True
+        try:
+            await self._run()
+        finally:
+            self.running = False
+
+    async def _run(self) -> None:
+        while True:
+            async with await self._opened() as reader:
+                try:
+                    await self._begin(reader)
+                    await self._deliver(reader)
+                except sqlite3.Error as error:
+                    raise schema.unusable(self._journal, error) from error
+
+    async def _deliver(self, reader: Reader) -> None:
+        """The loop. Returns when another journal stands in the place of this one."""
+        while not self._replaced:
+            if self._halted:
+                await self._stand(reader)
+            elif batch := await self._released(reader) or await self._next(reader):
+                verdict = await self._uplink.ship(batch) if batch.rows else Settled(())
+                await self._conclude(batch, verdict)
+            else:
+                await self._rest(reader, self._at.seq)
+
+    async def _next(self, reader: Reader) -> Batch | None:
+        """What follows on the cursor."""
+        portion = self._portions[False]
+        rows = await reader.read_after(self._at.seq, portion.events)
+        if not rows:
+            return None
+        taken = portion.cut(rows)
+        self._drained = len(taken) == len(rows) < portion.events
+        return pack(reader.epoch, reader.source, taken, self._held_orders)
+
+    async def _released(self, reader: Reader) -> Batch | None:
+        """What a person released from quarantine, unless the receiver put it off."""
+        if not self._standing.retrying or self._clock.now().monotonic_ms < self._again_due_ms:
+            return None
+        portion = self._portions[True]
+        epoch, rows = await self._store.released(self.name, portion.events)
+        source = reader.source.removesuffix(reader.epoch) + epoch
+        return pack(epoch, source, portion.cut(rows), again=True) if rows else None
+
+    async def _conclude(self, batch: Batch, verdict: Verdict) -> None:
+        """Do what the verdict says."""
+        portion = self._portions[batch.again]
+        match verdict:
+            case Settled(outcomes):
+                if any(outcome.status != "retry" for outcome in outcomes):
+                    self._isolated = 0
+                await self._settle(batch, outcomes)
+            case Split(_, too_large) if len(batch.rows) > 1:
+                portion.narrow(batch, too_large)
+            case Split(problem) if self._isolated + 1 < _ISOLATED_MAX:
+                self._isolated += 1
+                portion.isolated()
+                await self._settle(batch, [Outcome(batch.ids[0], "rejected", problem=problem)])
+            case Split(problem):
+                title = printable(str(problem.get("detail") or problem.get("title") or ""), 160)
+                detail = f"refuses one event after the other ({title})"
+                await self._hold_off("paused", detail, _ISOLATED_HINT, None)
+            case Pause(detail, hint, wish_s):
+                await self._hold_off("paused", detail, hint, wish_s)
+            case Again(detail, hint, wish_s):
+                await self._hold_off("backoff", detail, hint, wish_s)
+
+    async def _settle(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
+        """Write what became of the batch, then advance."""
+        settlement = settle(batch, outcomes)
+        if settlement.counts:
+            state = "idle" if self._drained and settlement.complete else "shipping"
+            if not settlement.answered and self._at.state in _TROUBLED:
+                state = self._at.state  # facts were kept back, which says nothing of the receiver
+            recovered = settlement.answered and self._at.state in _TROUBLED
+            await self._store.settle(self.name, settlement, state, self._now_ms(), recovered)
+            await self._advance(batch, settlement, state, recovered)
+        if settlement.forked is not None:
+            title = printable(str(settlement.forked.problem.get("detail", "")), 300)
+            self._fork = f"holds other facts under the same numbers{f' ({title})' if title else ''}"
+        elif not settlement.counts and batch.again:
+            self._put_off += 1
+            delay_s = self._backoff.delay_s(self._put_off)
+            self._again_due_ms = self._clock.now().monotonic_ms + round(1000 * delay_s)
+        elif not settlement.counts:
+            await self._hold_off("backoff", "asks to send the same again", _RETRY_HINT, None)
+
+    async def _advance(self, batch: Batch, settlement: Settlement, state: str, recovered: bool) -> None:
+        """Take over what was just committed."""
+        if settlement.answered:
+            self._attempt = 0
+        if settlement.cursor is not None:
+            seq = settlement.cursor
+            self._portions[False].passed(seq)
+            self._at = Cursor(batch.epoch, seq, max(self._at.reviewed, seq), state)
+        else:
+            self._put_off = self._again_due_ms = 0
+            self._portions[True].passed(max(settlement.seqs))
+            self._at = replace(self._at, state=state)
+        if settlement.touches_quarantine:
+            self._standing = await self._store.standing(self.name)
+        self._metrics.settled(self.name, settlement.counts)
+        if recovered:
+            _log.info("delivery goes on", uplink=self.name, cursor=str(self._at))
+
+    async def _hold_off(self, state: str, detail: str, hint: str, wish_s: float | None) -> None:
+        """Wait before the next try; the state says why, a pause raises an alert."""
+        if state == "paused":
+            delay_s = max(self._given.backoff_max_s, min(wish_s or 0.0, WISH_MAX_S))
+        else:
+            delay_s = self._backoff.delay_s(self._attempt, wish_s)
+        self._attempt += 1
+        await self._turn(Condition(state, detail, hint, self._now_ms() + round(1000 * delay_s)))
+        await self._sleep(delay_s)
+
+    async def _turn(self, condition: Condition) -> None:
+        """Keep a troubled state; one log line when it begins or turns into another."""
+        if condition.state != self._at.state:
+            _log.warning(
+                "delivery waits",
+                uplink=self.name,
+                state=condition.state,
+                detail=condition.detail,
+                hint=condition.hint,
+            )
+        await self._store.condition(self.name, condition, self._now_ms())
+        self._at = replace(self._at, state=condition.state)
+        self._metrics.troubled(self.name, condition.state)
+
+    async def _stand(self, reader: Reader) -> None:
+        """Halted: nothing is sent; look for what people decide."""
+        if self._at.state != "halted":
+            if self._fork is not None:
+                await self._turn(Condition("halted", self._fork, _FORK_HINT))
+            else:
+                await self._turn(Condition("halted", "rejected production facts", _REJECT_HINT))
+        looked = max(self._looked, self._at.reviewed)
+        rows = await reader.read_after(looked, self._given.batch_events)
+        if not rows:
+            await self._rest(reader, looked)
+            return
+        self._looked = rows[-1][0]
+        if found := decisions(rows):
+            await self._store.carry_out(self.name, found, self._looked, self._now_ms())
+            self._at = replace(self._at, reviewed=self._looked)
+            self._standing = await self._store.standing(self.name)
+        if not self._halted:
+            await self._store.resume(self.name, self._now_ms())
+            self._at = replace(self._at, state="idle")
+            _log.info("delivery goes on", uplink=self.name, cursor=str(self._at))
+
+    async def _rest(self, reader: Reader, seq: int) -> None:
+        """Wait for an event behind `seq`, or for a tick; notice a journal in this one's place."""
+        try:
+            async with asyncio.timeout(_TICK_S):
+                await reader.wait_beyond(seq)
+        except TimeoutError:
+            replaced = _identity(self._journal) not in (self._identity, None)
+            self._replaced = replaced and await reader.head() <= seq
+
+    async def _opened(self) -> Reader:
+        """The journal, once there is one; says once that it waits. Raises StorageFault."""
+        said, young = False, _YOUNG_TICKS
+        while True:
+            self._identity, self._replaced = _identity(self._journal), False
+            if self._identity is not None:
+                try:
+                    return await open_journal(self._journal)
+                except StorageFault:
+                    if (young := young - 1) < 0:
+                        raise
+            elif not said:
+                _log.info("waiting for the journal", uplink=self.name, path=str(self._journal))
+                said = True
+            await self._sleep(_TICK_S)
+
+    async def _begin(self, reader: Reader) -> None:
+        """Find the cursor, or put it where this uplink begins."""
+        await reader.wait_beyond(0)
+        at, head = await self._store.cursor(self.name), await reader.head()
+        if at is None:
+            first = head if self._given.start == "head" else 0
+            await self._store.begin(self.name, reader.epoch, first, self._now_ms())
+        elif at.epoch != reader.epoch:
+            await self._turn_over(reader, at)
+        self._at = await self._store.cursor(self.name) or self._at
+        self._standing = await self._store.standing(self.name)
+        if self._standing.held and self._given.on_reject != "hold_order":
+            await self._store.release_held(self.name, self._now_ms())
+            self._standing = await self._store.standing(self.name)
+        self._looked, self._fork = 0, None
+        if self._at.seq > head:
+            self._fork = f"has settled through {self._at.seq}, but the journal ends at {head}"
+        if self._at.state in ("removed", "halted") and not self._halted:
+            await self._store.resume(self.name, self._now_ms())
+            self._at = replace(self._at, state="idle")
+
+    async def _turn_over(self, reader: Reader, at: Cursor) -> None:
+        """A new epoch: begin it, and say so unless it follows on exactly what was settled."""
+        first = decode((await reader.read_after(0, 1))[0][1]).data
+        if not isinstance(first, JournalOpened) or first.follows != str(at):
+            await self._store.raise_alert(
+                f"uplink.{self.name}.epoch.{at.epoch}",
+                f"{self.name}: the journal began anew; facts of {at.epoch} behind {at.seq} are not delivered",
+                f"Keep journal-{at.epoch}.db: what the receiver lacks is in it",
+                self._now_ms(),
+            )
+        await self._store.begin(self.name, reader.epoch, 0, self._now_ms())
+        _log.warning("a new epoch begins", uplink=self.name, before=str(at), epoch=reader.epoch)
+
+    @property
+    def _halted(self) -> bool:
+        rejected = self._given.on_reject == "halt" and self._standing.waiting > 0
+        return rejected or self._fork is not None
+
+    @property
+    def _held_orders(self) -> frozenset[str]:
+        return self._standing.orders if self._given.on_reject == "hold_order" else frozenset()
+
+    def _now_ms(self) -> int:
+        return self._clock.now().wall_ms
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file stands at a path now."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+_RETRY_HINT = "Nothing to do unless it lasts: then ask who runs the receiver"
+_ISOLATED_HINT = (
+    "Check the uplink's url and the receiver's log. Where the facts themselves are wrong: a restart of"
+    " lineside sync puts two more of them into quarantine and goes on"
+)
+_REJECT_HINT = "`lineside outbox list` shows them; retry or discard them and delivery goes on"
+_FORK_HINT = (
+    "Two collectors use one edge id, or a journal was put back from a copy: stop the other one, or give"
+    " this one a new edge.id; then restart lineside sync"
+)

@@ -1,0 +1,124 @@
+"""The sync process put together: one agent per uplink, its master data, one page for health and metrics.
+
+`Sync.parts` names what runs; whoever supervises starts each, and starts a part again that ended in a Fault.
+The parts share one store; `close` comes after all of them.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edge.ports import Clock
+from edge.settings import Settings
+from sync import registry
+from sync.agent import Agent
+from sync.listener import Listener, Views
+from sync.masterdata import MasterDataFetch
+from sync.metrics import Metrics
+from sync.reconcile import Certificate, Reconciliation
+from sync.status import Alert, Outbox, UplinkStatus, load_outbox, load_status
+from sync.store import Store
+from sync.uplink import Uplink
+
+Part = tuple[str, Callable[[], Coroutine[Any, Any, None]]]
+STORE = "sync.db"
+JOURNAL = "journal.db"
+
+
+@dataclass(frozen=True)
+class Page:
+    """What `/status` shows."""
+
+    uplinks: tuple[UplinkStatus, ...]
+    outboxes: Mapping[str, Outbox]
+    alerts: tuple[Alert, ...]
+
+
+class Sync:
+    """All uplinks of one edge. Open it with `async with await Sync.open(...)`."""
+
+    def __init__(self, settings: Settings, store: Store, uplinks: Mapping[str, Uplink], clock: Clock) -> None:
+        self._store = store
+        self._uplinks = uplinks
+        self._clock = clock
+        self._journal = settings.edge.data_dir / JOURNAL
+        self._metrics = Metrics()
+        self._agents = {
+            name: Agent(uplink, store, self._journal, clock, self._metrics)
+            for name, uplink in uplinks.items()
+        }
+        self.listener = Listener(settings.sync.listen, Views(self._ready, self._scrape, self.page))
+
+    @classmethod
+    async def open(cls, settings: Settings, clock: Clock) -> "Sync":
+        """Open sync.db and make the uplinks; connects to nothing. Raises StorageFault."""
+        folder = settings.path.parent.absolute()
+        given = os.environ.get("CREDENTIALS_DIRECTORY")
+        credentials = Path(given) if given else None
+        uplinks = {
+            name: registry.build(name, uplink, folder, credentials, clock)
+            for name, uplink in settings.uplinks.items()
+        }
+        store = await Store.open(settings.edge.data_dir / STORE)
+        try:
+            await store.retire(list(uplinks), clock.now().wall_ms)
+        except BaseException:
+            await store.close()
+            raise
+        return cls(settings, store, uplinks, clock)
+
+    def parts(self) -> list[Part]:
+        """What runs, by name; each runs until cancelled or raises a Fault, and may be started again."""
+        parts: list[Part] = [("sync-listener", self.listener.run)]
+        for name, uplink in self._uplinks.items():
+            parts.append((f"sync-{name}", self._agents[name].run))
+            if uplink.settings.masterdata_interval_s:
+                fetch = MasterDataFetch(uplink, self._store, self._clock, self._metrics)
+                parts.append((f"sync-{name}-masterdata", fetch.run))
+        return parts
+
+    async def reconcile(self, uplink: str, from_seq: int, to_seq: int) -> Certificate | None:
+        """Compare a range with a receiver; None where it does not offer that. Raises UplinkFault."""
+        one = Reconciliation(self._uplinks[uplink], self._store, self._journal, self._clock)
+        return await one.reconcile(from_seq, to_seq)
+
+    async def page(self) -> Page:
+        """Where everything stands now. Raises StorageFault."""
+        status = await asyncio.to_thread(load_status, self._store.path)
+        outboxes = {
+            one.uplink: await asyncio.to_thread(load_outbox, self._journal, one.epoch, one.seq)
+            for one in status.uplinks
+            if one.uplink in self._uplinks
+        }
+        return Page(status.uplinks, outboxes, status.alerts)
+
+    async def close(self) -> None:
+        """Let go of connections and files; the parts must have ended."""
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(self._store.close)
+            for uplink in self._uplinks.values():
+                stack.push_async_callback(uplink.close)
+
+    async def __aenter__(self) -> "Sync":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    def _ready(self) -> bool:
+        return all(agent.running for agent in self._agents.values())
+
+    async def _scrape(self) -> bytes:
+        page = await self.page()
+        return self._metrics.scrape(page.uplinks, page.alerts, page.outboxes, self._clock.now().wall_ms)
+
+
+async def serve(settings: Settings, clock: Clock) -> None:
+    """Run everything until cancelled, unsupervised: the first Fault ends it."""
+    async with await Sync.open(settings, clock) as sync, asyncio.TaskGroup() as tasks:
+        for name, run in sync.parts():
+            tasks.create_task(run(), name=name)

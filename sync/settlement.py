@@ -1,0 +1,163 @@
+"""From a batch and its outcomes to what one transaction writes. Pure.
+
+The cursor goes to just before the first retry; what lies behind is as if it had not been sent. Every event
+before it is settled in one of three ways: posted at the receiver, rejected into quarantine, or kept back in
+quarantine because its work order is held. A fork settles nothing from its own event on.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import msgspec
+
+from edge.events import ReviewSettled, decode
+from sync.batch import REVIEW, Batch, Head, Rows
+from sync.outcome import FORK, Outcome, printable
+
+State = Literal["waiting", "held", "retrying", "settled"]
+_PROBLEM_BYTES_MAX = 4096
+
+
+@dataclass(frozen=True)
+class Quarantined:
+    """An event that waits: rejected (`waiting`), or behind a rejected one (`held`)."""
+
+    seq: int
+    head: Head
+    body: bytes
+    state: State
+    problem: bytes  # JSON; empty where held
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a person decided about quarantined events, and where the journal says so."""
+
+    seq: int
+    how: Literal["retried", "discarded"]
+    ids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Settlement:
+    """What becomes of a batch."""
+
+    epoch: str
+    cursor: int | None  # None: released from quarantine, the cursor stays
+    posted: Sequence[int]  # seqs that the receiver holds now
+    documents: bytes | None  # JSON of seq: document, where given
+    posting_dates: bytes | None  # JSON of one date for all, or of seq: date
+    quarantine: tuple[Quarantined, ...]
+    decisions: tuple[Decision, ...]
+    counts: dict[str, int]
+    forked: Outcome | None
+    complete: bool  # nothing was to be retried
+
+    @property
+    def seqs(self) -> list[int]:
+        """What is settled, without order."""
+        return [*self.posted, *(waits.seq for waits in self.quarantine)]
+
+    @property
+    def answered(self) -> bool:
+        """Whether the receiver settled anything."""
+        return any(self.counts.get(status) for status in ("accepted", "duplicate", "rejected"))
+
+    @property
+    def touches_quarantine(self) -> bool:
+        """Whether quarantine is not what it was before."""
+        return bool(self.quarantine or self.decisions or self.cursor is None)
+
+
+def settle(batch: Batch, outcomes: Sequence[Outcome]) -> Settlement:
+    """What the outcomes, one for each row of the batch, mean for it."""
+    statuses = [outcome.status for outcome in outcomes]
+    end, forked = len(statuses), None
+    if "retry" in statuses:
+        end = statuses.index("retry")
+    waiting: list[Quarantined] = []
+    if "rejected" in statuses:
+        for at in [at for at in range(end) if statuses[at] == "rejected"]:
+            if _forks(outcomes[at]):
+                end, forked = at, outcomes[at]
+                break
+            seq, body = batch.rows[at]
+            waiting.append(Quarantined(seq, batch.heads[at], body, "waiting", _problem(outcomes[at].problem)))
+    rows, stop = batch.rows, batch.last + 1
+    if end < len(rows):
+        rows, stop = rows[:end], rows[end][0]
+    held = [Quarantined(k.seq, k.head, k.body, "held", b"") for k in batch.kept if k.seq < stop]
+    posted = [row[0] for row in rows]
+    if waiting:
+        away = {one.seq for one in waiting}
+        posted = [seq for seq in posted if seq not in away]
+        outcomes = [outcome for outcome in outcomes[:end] if outcome.status != "rejected"]
+    counts = dict(Counter(statuses[:end])) | ({"held": len(held)} if held else {})
+    return Settlement(
+        epoch=batch.epoch,
+        cursor=None if batch.again else stop - 1,
+        posted=posted,
+        documents=_documents(posted, outcomes),
+        posting_dates=_dates(posted, outcomes),
+        quarantine=(*waiting, *held),
+        decisions=_decided(batch, stop),
+        counts=counts,
+        forked=forked,
+        complete=stop > batch.last,
+    )
+
+
+def _documents(posted: list[int], outcomes: Sequence[Outcome]) -> bytes | None:
+    """Document numbers by seq, as JSON; None where none is given."""
+    given = {
+        seq: outcome.document for seq, outcome in zip(posted, outcomes, strict=False) if outcome.document
+    }
+    return msgspec.json.encode(given) if given else None
+
+
+def _dates(posted: list[int], outcomes: Sequence[Outcome]) -> bytes | None:
+    """The posting date as JSON: one for all, or by seq; None where none is given."""
+    dates = [outcome.posting_date for outcome in outcomes[: len(posted)]]
+    common = set(dates)
+    if len(common) == 1:
+        return msgspec.json.encode(dates[0]) if dates[0] else None
+    given = {seq: date for seq, date in zip(posted, dates, strict=True) if date}
+    return msgspec.json.encode(given) if given else None
+
+
+def _decided(batch: Batch, stop: int) -> tuple[Decision, ...]:
+    """Decisions that the cursor passes. Those of released events were acted on when it passed them."""
+    if batch.again:
+        return ()
+    rows = [*batch.reviews, *((kept.seq, kept.body) for kept in batch.kept)]
+    return decisions(sorted(row for row in rows if row[0] < stop)) if rows else ()
+
+
+def decisions(rows: Rows) -> tuple[Decision, ...]:
+    """What a person decided in these events; cheap where nobody decided anything."""
+    mark = REVIEW.encode()
+    return tuple(one for seq, body in rows if mark in body for one in decision(seq, body))
+
+
+def decision(seq: int, body: bytes) -> Iterable[Decision]:
+    """The decision that an event holds, if it is one about delivery."""
+    data = decode(body).data
+    if isinstance(data, ReviewSettled) and data.how in ("retried", "discarded"):
+        yield Decision(seq, "retried" if data.how == "retried" else "discarded", data.settles)
+
+
+def _forks(outcome: Outcome) -> bool:
+    return isinstance(outcome.problem, dict) and outcome.problem.get("type") == FORK
+
+
+def _problem(problem: Any) -> bytes:
+    """A problem as JSON of bounded size: a receiver's stack trace must not fill the disk."""
+    if not isinstance(problem, dict):
+        problem = {"title": "rejected without a reason" if problem is None else printable(str(problem), 500)}
+    encoded = msgspec.json.encode(problem)
+    if len(encoded) > _PROBLEM_BYTES_MAX:
+        short = {key: problem[key] for key in ("type", "title", "status", "detail") if key in problem}
+        encoded = msgspec.json.encode({key: printable(str(value), 500) for key, value in short.items()})
+    return encoded

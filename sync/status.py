@@ -1,0 +1,171 @@
+"""What other processes may know of sync: cursors, quarantine, alerts, receipts. Read-only, plain sqlite3.
+
+A missing file means that sync has never run: everything is empty then.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from edge.events import parse_instant
+from edge.schema import unusable
+
+
+@dataclass(frozen=True)
+class UplinkStatus:
+    """Where one uplink stands."""
+
+    uplink: str
+    epoch: str
+    seq: int  # everything through it is settled
+    state: str  # shipping, idle, backoff, paused, halted, removed
+    detail: str
+    hint: str
+    since_ms: int
+    last_success_ms: int | None
+    next_try_ms: int | None
+    waiting: int  # in quarantine: rejected
+    held: int  # in quarantine: behind a rejected one
+    retrying: int  # in quarantine: released, to be sent again
+
+
+@dataclass(frozen=True)
+class Alert:
+    """Something a person must see; stands until `cleared_ms`."""
+
+    key: str
+    text: str
+    hint: str
+    raised_ms: int
+    cleared_ms: int | None
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """An event in quarantine."""
+
+    uplink: str
+    epoch: str
+    seq: int
+    id: str
+    subject: str | None
+    state: str  # waiting, held, retrying, settled
+    how: str | None  # of settled: posted, discarded
+    at_ms: int
+    body: bytes  # the event
+    problem_json: bytes  # empty where held
+
+    @property
+    def problem(self) -> dict[str, Any]:
+        """Why it was rejected (RFC 9457); empty where it is only held."""
+        found: dict[str, Any] = msgspec.json.decode(self.problem_json or b"{}")
+        return found
+
+
+@dataclass(frozen=True)
+class Status:
+    """All of it, as last committed."""
+
+    uplinks: tuple[UplinkStatus, ...] = ()
+    alerts: tuple[Alert, ...] = ()  # newest first; standing ones and the last cleared
+
+
+@dataclass(frozen=True)
+class Outbox:
+    """What a receiver has not settled."""
+
+    events: int
+    oldest_ms: int | None  # when the first of them was recorded
+
+
+def load_status(path: Path) -> Status:
+    """The state of all uplinks from sync.db. Raises StorageFault."""
+    with _reading(path) as db:
+        if db is None:
+            return Status()
+        uplinks = db.execute(
+            "SELECT u.uplink, u.epoch, u.seq, u.state, u.detail, u.hint, u.since_ms, u.last_success_ms,"
+            " u.next_try_ms, count(*) FILTER (WHERE q.state = 'waiting'),"
+            " count(*) FILTER (WHERE q.state = 'held'), count(*) FILTER (WHERE q.state = 'retrying')"
+            " FROM uplinks AS u LEFT JOIN quarantine AS q ON q.uplink = u.uplink AND q.state <> 'settled'"
+            " GROUP BY u.uplink ORDER BY u.uplink"
+        )
+        found = tuple(UplinkStatus(*row) for row in uplinks)
+        alerts = db.execute(
+            "SELECT key, text, hint, raised_ms, cleared_ms FROM alerts"
+            " ORDER BY cleared_ms IS NOT NULL, id DESC LIMIT 200"
+        )
+        return Status(found, tuple(Alert(*row) for row in alerts))
+
+
+def load_quarantine(path: Path, uplink: str | None = None, limit: int = 1000) -> list[Waiting]:
+    """What waits in quarantine, oldest first. Raises StorageFault."""
+    with _reading(path) as db:
+        if db is None:
+            return []
+        rows = db.execute(
+            "SELECT uplink, epoch, seq, id, subject, state, how, at_ms, CAST(body AS BLOB),"
+            " CAST(problem AS BLOB) FROM quarantine WHERE state <> 'settled' AND (?1 IS NULL OR uplink = ?1)"
+            " ORDER BY rowid LIMIT ?2",
+            (uplink, limit),
+        )
+        return [Waiting(*row) for row in rows]
+
+
+def load_document(path: Path, uplink: str, epoch: str, seq: int) -> tuple[str | None, str | None] | None:
+    """The receiver's document number and posting date of an event; None where it is not posted."""
+    with _reading(path) as db:
+        if db is None or db.execute(_NOT_POSTED, (uplink, epoch, seq)).fetchone():
+            return None
+        receipts = db.execute(_RECEIPTS, (uplink, epoch, seq, seq)).fetchall()
+    for documents, dates in receipts:
+        document, date = _of(documents, seq), _of(dates, seq)
+        if document or date:
+            return document, date
+    return (None, None) if receipts else None
+
+
+def _of(text: str | None, seq: int) -> str | None:
+    """What a receipt holds for one event: a JSON text for all, or an object by seq."""
+    given = msgspec.json.decode(text or "null", type=dict[str, str] | str | None)
+    return given.get(str(seq)) if isinstance(given, dict) else given
+
+
+def load_outbox(journal: Path, epoch: str, seq: int) -> Outbox:
+    """What lies behind a cursor in the journal. Raises StorageFault."""
+    with _reading(journal) as db:
+        if db is None:
+            return Outbox(0, None)
+        held = db.execute("SELECT value FROM meta WHERE key = 'epoch'").fetchone()
+        after = seq if held is not None and held[0] == epoch else 0
+        last = db.execute("SELECT seq FROM events ORDER BY seq DESC LIMIT 1").fetchone()
+        first = db.execute(
+            "SELECT seq, body ->> '$.recordedtime' FROM events WHERE seq > ? ORDER BY seq LIMIT 1", (after,)
+        ).fetchone()
+        return Outbox(last[0] - first[0] + 1, parse_instant(first[1])) if first else Outbox(0, None)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[sqlite3.Connection | None]:
+    """A connection for one look; None where there is no such file, or nothing in it yet."""
+    if not path.exists():
+        yield None
+        return
+    try:
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)) as db:
+            made = db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
+            yield db if made else None
+    except sqlite3.Error as error:
+        raise unusable(path, error) from error
+
+
+_NOT_POSTED = "SELECT 1 FROM quarantine WHERE uplink = ? AND epoch = ? AND seq = ? AND how IS NOT 'posted'"
+_RECEIPTS = (
+    "SELECT documents, posting_dates FROM receipts WHERE uplink = ? AND epoch = ?"
+    " AND last_seq >= ? AND first_seq <= ? ORDER BY last_seq LIMIT 50"
+)

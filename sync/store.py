@@ -1,0 +1,310 @@
+"""sync.db: cursors, quarantine, receipts, alerts, certificates and master data.
+
+Invariants: one process writes (a lock file holds others off). One transaction settles a batch: quarantine,
+receipt, decisions and cursor together, to its end even when the caller is cancelled. So the cursor never
+stands ahead of what the receiver settled, and a decision of a person is carried out once.
+"""
+
+import asyncio
+import fcntl
+import os
+import sqlite3
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import aiosqlite
+
+from edge import schema
+from edge.faults import StorageFault
+from sync import alerts, quarantine, tables
+from sync.settlement import Decision, Settlement
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """Where an uplink stands."""
+
+    epoch: str
+    seq: int  # everything through it is settled
+    reviewed: int  # decisions through it are carried out
+    state: str
+
+    def __str__(self) -> str:
+        return f"{self.epoch}:{self.seq}"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What of an uplink's quarantine is not settled."""
+
+    waiting: int = 0  # rejected, for a person to decide
+    retrying: int = 0  # released, to be sent again
+    held: int = 0  # behind a rejected one
+    orders: frozenset[str] = frozenset()  # work orders with anything unsettled
+
+
+@dataclass(frozen=True)
+class Condition:
+    """The state of an uplink's delivery, in words for a person."""
+
+    state: str
+    detail: str = ""
+    hint: str = ""
+    next_try_ms: int | None = None
+
+
+class Store:
+    """The only writer of sync.db; shared by all tasks of the process."""
+
+    def __init__(self, path: Path, connection: aiosqlite.Connection, lock: int) -> None:
+        self.path = path
+        self._connection = connection
+        self._lock = lock
+        self._turn = asyncio.Lock()  # one transaction at a time on the connection
+        self._commits: set[asyncio.Task[None]] = set()
+
+    @classmethod
+    async def open(cls, path: Path) -> "Store":
+        """Open or create sync.db. Raises StorageFault."""
+        lock = _hold(path)
+        try:
+            return cls(path, await schema.open_writer(path, tables.TABLES), lock)
+        except BaseException:
+            os.close(lock)
+            raise
+
+    async def close(self) -> None:
+        """Finish what is being committed, then let go of the file."""
+        while self._commits:
+            await asyncio.wait(self._commits)
+        await self._connection.close()
+        os.close(self._lock)
+
+    async def __aenter__(self) -> "Store":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def cursor(self, uplink: str) -> Cursor | None:
+        """Where the uplink stands; None at first sight."""
+        rows = await self.rows("SELECT epoch, seq, reviewed, state FROM uplinks WHERE uplink = ?", uplink)
+        return next((Cursor(*row) for row in rows), None)
+
+    async def begin(self, uplink: str, epoch: str, seq: int, at_ms: int) -> None:
+        """Put the cursor where an epoch begins for this uplink."""
+
+        async def work(connection: aiosqlite.Connection) -> None:
+            await connection.execute(
+                "INSERT INTO uplinks (uplink, epoch, seq, reviewed, state, detail, hint, since_ms)"
+                " VALUES (?, ?, ?, ?, 'idle', '', '', ?) ON CONFLICT (uplink) DO UPDATE"
+                " SET epoch = excluded.epoch, seq = excluded.seq, reviewed = excluded.reviewed",
+                (uplink, epoch, seq, seq, at_ms),
+            )
+
+        await self.transact(work)
+
+    async def standing(self, uplink: str) -> Standing:
+        """What waits in quarantine."""
+        rows = await self.rows(
+            "SELECT state, work_order, count(*) FROM quarantine WHERE uplink = ? AND state <> 'settled'"
+            " GROUP BY state, work_order",
+            uplink,
+        )
+        counts = {
+            state: sum(n for s, _, n in rows if s == state) for state in ("waiting", "retrying", "held")
+        }
+        return Standing(**counts, orders=frozenset(order for _, order, _ in rows if order is not None))
+
+    async def released(self, uplink: str, limit: int) -> tuple[str, list[tuple[int, bytes]]]:
+        """The first quarantined events to be sent again: their epoch and (seq, body) in order."""
+        rows = await self.rows(
+            "SELECT epoch, seq, CAST(body AS BLOB) FROM quarantine"
+            " WHERE uplink = ?1 AND state = 'retrying' AND epoch = (SELECT epoch FROM quarantine"
+            " WHERE uplink = ?1 AND state = 'retrying' ORDER BY rowid LIMIT 1) ORDER BY seq LIMIT ?2",
+            uplink,
+            limit,
+        )
+        return (rows[0][0] if rows else ""), [(row[1], row[2]) for row in rows]
+
+    async def settle(
+        self, uplink: str, settlement: Settlement, state: str, at_ms: int, recovered: bool = False
+    ) -> None:
+        """Write what became of a batch, in one transaction. Raises StorageFault: then nothing is written."""
+        cursor, success_ms = settlement.cursor, at_ms if settlement.answered else None
+
+        async def work(connection: aiosqlite.Connection) -> None:
+            if settlement.posted:
+                await connection.execute(_RECEIPT, _receipt(uplink, settlement, at_ms))
+            if settlement.touches_quarantine:
+                await quarantine.enter(connection, uplink, settlement, at_ms)
+                await quarantine.carry_out(connection, uplink, settlement.decisions, at_ms)
+            await connection.execute(_ADVANCE, (cursor, cursor, state, at_ms, state, success_ms, uplink))
+            if recovered:
+                for key in (paused_key(uplink), halted_key(uplink)):
+                    await connection.execute(alerts.CLEAR, (at_ms, key))
+
+        await self.transact(work)
+
+    async def carry_out(self, uplink: str, decisions: Sequence[Decision], reviewed: int, at_ms: int) -> None:
+        """Do what people decided in events that the cursor has not reached yet."""
+
+        async def work(connection: aiosqlite.Connection) -> None:
+            await quarantine.carry_out(connection, uplink, decisions, at_ms)
+            await connection.execute("UPDATE uplinks SET reviewed = ? WHERE uplink = ?", (reviewed, uplink))
+
+        await self.transact(work)
+
+    async def resume(self, uplink: str, at_ms: int) -> None:
+        """A person settled what halted the uplink."""
+
+        async def work(connection: aiosqlite.Connection) -> None:
+            await connection.execute(
+                "UPDATE uplinks SET state = 'idle', detail = '', hint = '', since_ms = ? WHERE uplink = ?",
+                (at_ms, uplink),
+            )
+            await connection.execute(alerts.CLEAR, (at_ms, halted_key(uplink)))
+
+        await self.transact(work)
+
+    async def release_held(self, uplink: str, at_ms: int) -> None:
+        """Nothing is to be held for a rejected one any more: the setting changed."""
+
+        async def work(connection: aiosqlite.Connection) -> None:
+            await connection.execute(
+                "UPDATE quarantine SET state = 'retrying', at_ms = ? WHERE uplink = ? AND state = 'held'",
+                (at_ms, uplink),
+            )
+
+        await self.transact(work)
+
+    async def condition(self, uplink: str, condition: Condition, at_ms: int) -> None:
+        """Keep the state of delivery; pauses and halts raise an alert that the next success clears."""
+
+        async def work(connection: aiosqlite.Connection) -> None:
+            now = condition
+            await connection.execute(
+                "UPDATE uplinks SET since_ms = iif(state = ?1, since_ms, ?5), state = ?1, detail = ?2,"
+                " hint = ?3, next_try_ms = ?4 WHERE uplink = ?6",
+                (now.state, now.detail, now.hint, now.next_try_ms, at_ms, uplink),
+            )
+            if now.state in ("paused", "halted"):
+                key = paused_key(uplink) if now.state == "paused" else halted_key(uplink)
+                await alerts.stand(connection, key, f"{uplink}: {now.detail}", now.hint, at_ms)
+
+        await self.transact(work)
+
+    async def retire(self, configured: Sequence[str], at_ms: int) -> list[str]:
+        """Mark uplinks that are configured no more; they stop holding pruning. Returns the newly marked."""
+        rows = await self.rows("SELECT uplink FROM uplinks WHERE state <> 'removed'")
+        gone = [row[0] for row in rows if row[0] not in configured]
+
+        async def work(connection: aiosqlite.Connection) -> None:
+            for name in gone:
+                await connection.execute(
+                    "UPDATE uplinks SET state = 'removed', since_ms = ? WHERE uplink = ?", (at_ms, name)
+                )
+                await alerts.stand(
+                    connection,
+                    f"uplink.{name}.removed",
+                    f"{name} is configured no more: what it has not settled will not reach it",
+                    "Put the uplink back into the configuration if that was not meant",
+                    at_ms,
+                )
+            for name in configured:
+                await connection.execute(alerts.CLEAR, (at_ms, f"uplink.{name}.removed"))
+
+        await self.transact(work)
+        return gone
+
+    async def raise_alert(self, key: str, text: str, hint: str, at_ms: int) -> None:
+        """Raise an alert once; one that stands is left as it is."""
+        await self.transact(lambda connection: alerts.stand(connection, key, text, hint, at_ms))
+
+    async def clear_alert(self, key: str, at_ms: int) -> None:
+        """Clear an alert, if it stands."""
+
+        async def work(connection: aiosqlite.Connection) -> None:
+            await connection.execute(alerts.CLEAR, (at_ms, key))
+
+        await self.transact(work)
+
+    async def rows(self, sql: str, *values: object) -> list[sqlite3.Row]:
+        """Rows as last committed. Raises StorageFault."""
+        async with self._turn:
+            try:
+                return list(await self._connection.execute_fetchall(sql, values))
+            except sqlite3.Error as error:
+                raise schema.unusable(self.path, error) from error
+
+    async def transact(self, work: Callable[[aiosqlite.Connection], Awaitable[None]]) -> None:
+        """One transaction, carried to its end even if the caller is cancelled. Raises StorageFault."""
+        commit = asyncio.create_task(self._transact(work), name="sync-commit")
+        self._commits.add(commit)
+        commit.add_done_callback(self._commits.discard)
+        try:
+            await asyncio.shield(commit)
+        except asyncio.CancelledError:
+            await asyncio.wait([commit])
+            if not commit.cancelled():
+                commit.exception()  # taken note of: the caller is gone, the next one meets the fault
+            raise
+
+    async def _transact(self, work: Callable[[aiosqlite.Connection], Awaitable[None]]) -> None:
+        async with self._turn:
+            try:
+                await work(self._connection)
+                await self._connection.commit()
+            except BaseException as error:
+                with suppress(sqlite3.Error):
+                    await self._connection.rollback()
+                if isinstance(error, sqlite3.Error):
+                    raise schema.unusable(self.path, error) from error
+                raise
+
+
+def paused_key(uplink: str) -> str:
+    """The key of the alert for a pause."""
+    return f"uplink.{uplink}.paused"
+
+
+def halted_key(uplink: str) -> str:
+    """The key of the alert for a halt."""
+    return f"uplink.{uplink}.halted"
+
+
+def _receipt(uplink: str, settlement: Settlement, at_ms: int) -> tuple[object, ...]:
+    posted = settlement.posted
+    given = (settlement.documents, settlement.posting_dates)
+    texts = [text.decode() if text else None for text in given]
+    return uplink, settlement.epoch, posted[0], posted[-1], len(posted), at_ms, *texts
+
+
+def _hold(path: Path) -> int:
+    """Hold sync.db against a second writer. Raises StorageFault."""
+    try:
+        handle = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    except OSError as error:
+        raise schema.unusable(path, error) from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        raise StorageFault(f"{path} is in use by another lineside sync", hint="Stop that one first") from None
+    return handle
+
+
+_RECEIPT = (
+    "INSERT INTO receipts (uplink, epoch, first_seq, last_seq, events, at_ms, documents, posting_dates)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_ADVANCE = (
+    "UPDATE uplinks SET seq = coalesce(?, seq), reviewed = max(reviewed, coalesce(?, reviewed)),"
+    " since_ms = iif(state = ?, since_ms, ?), state = ?, detail = '', hint = '', next_try_ms = NULL,"
+    " last_success_ms = coalesce(?, last_success_ms) WHERE uplink = ?"
+)

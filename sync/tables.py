@@ -1,0 +1,72 @@
+"""The tables of sync.db; written by the sync process alone, read by the others."""
+
+from edge import masterdata
+
+TABLES = f"""
+CREATE TABLE uplinks (
+    uplink TEXT PRIMARY KEY,
+    epoch TEXT NOT NULL,
+    seq INTEGER NOT NULL,               -- the cursor: everything through it is settled
+    reviewed INTEGER NOT NULL,          -- decisions of people through it are carried out
+    state TEXT NOT NULL,                -- shipping, idle, backoff, paused, halted, removed
+    detail TEXT NOT NULL,
+    hint TEXT NOT NULL,
+    since_ms INTEGER NOT NULL,          -- of the state
+    last_success_ms INTEGER,
+    next_try_ms INTEGER
+) STRICT;
+CREATE TABLE quarantine (
+    uplink TEXT NOT NULL,
+    epoch TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    subject TEXT,
+    work_order TEXT,
+    body TEXT NOT NULL,                 -- the event as it goes out: its journal may be set aside by then
+    problem TEXT NOT NULL,              -- RFC 9457; empty where held
+    state TEXT NOT NULL,                -- waiting, held, retrying, settled
+    how TEXT,                           -- of settled: posted, discarded
+    at_ms INTEGER NOT NULL,             -- of the state
+    PRIMARY KEY (uplink, epoch, seq)
+) STRICT;
+CREATE INDEX quarantine_open ON quarantine (uplink, work_order, state) WHERE state <> 'settled';
+CREATE INDEX quarantine_ids ON quarantine (id);
+CREATE TABLE receipts (
+    id INTEGER PRIMARY KEY,
+    uplink TEXT NOT NULL,
+    epoch TEXT NOT NULL,
+    first_seq INTEGER NOT NULL,
+    last_seq INTEGER NOT NULL,
+    events INTEGER NOT NULL,            -- how many of the range the receiver holds by this call
+    at_ms INTEGER NOT NULL,
+    documents TEXT,                     -- JSON of seq: document, where given
+    posting_dates TEXT                  -- JSON of one date for all, or of seq: date
+) STRICT;
+CREATE INDEX receipts_range ON receipts (uplink, epoch, last_seq);
+CREATE TABLE certificates (
+    id INTEGER PRIMARY KEY,
+    uplink TEXT NOT NULL,
+    epoch TEXT NOT NULL,
+    from_seq INTEGER NOT NULL,
+    to_seq INTEGER NOT NULL,
+    at_ms INTEGER NOT NULL,
+    match INTEGER NOT NULL,
+    report TEXT NOT NULL,               -- ours, as sent
+    answer TEXT NOT NULL                -- the receiver's
+) STRICT;
+CREATE TABLE alerts (
+    id INTEGER PRIMARY KEY,
+    key TEXT NOT NULL,
+    text TEXT NOT NULL,
+    hint TEXT NOT NULL,
+    raised_ms INTEGER NOT NULL,
+    cleared_ms INTEGER
+) STRICT;
+CREATE UNIQUE INDEX alerts_open ON alerts (key) WHERE cleared_ms IS NULL;
+CREATE TABLE deliveries (               -- of master data: what the receiver calls the last one taken
+    uplink TEXT PRIMARY KEY,
+    url TEXT NOT NULL,
+    etag TEXT
+) STRICT;
+{masterdata.TABLE}
+"""
