@@ -231,7 +231,10 @@ def json_schema(devices: DeviceKinds, uplinks: UplinkKinds) -> dict[str, Any]:
             parts |= one.pop("$defs", {})
             parts[f"{table}.{name}"] = one
             choices.append({"$ref": f"#/$defs/{table}.{name}"})
-        schema["properties"][table]["additionalProperties"] = {"oneOf": choices}
+        schema["properties"][table] |= {
+            "patternProperties": {NAME: {"oneOf": choices}},
+            "additionalProperties": False,
+        }
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "lineside.toml"} | {
         key: value for key, value in schema.items() if key != "title"
     }
