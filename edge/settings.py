@@ -5,6 +5,7 @@ module knows no driver. Each problem names file, key, value and what is allowed.
 """
 
 import difflib
+import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from types import UnionType
 from typing import Annotated, Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from edge.faults import SettingsFault
 
@@ -42,7 +43,20 @@ def _zone(value: str) -> str:
     return value
 
 
+def _face(value: object) -> object:
+    if not isinstance(value, str | time):
+        raise ValueError('must be a time of day, for example "08:00"')
+    return value
+
+
+def _path(value: Path) -> Path:
+    if "\0" in str(value):
+        raise ValueError("is no path: it holds a NUL character")
+    return value
+
+
 Address = Annotated[str, AfterValidator(_address)]
+TimeOfDay = Annotated[time, BeforeValidator(_face)]
 
 
 class Part(BaseModel):
@@ -61,7 +75,7 @@ class Edge(Part):
     line: Name
     timezone: Annotated[str, AfterValidator(_zone)]
     language: Literal["en", "zh-CN"] = "en"
-    data_dir: Path = Path("/var/lib/lineside")
+    data_dir: Annotated[Path, AfterValidator(_path)] = Path("/var/lib/lineside")
 
     @property
     def zone(self) -> ZoneInfo:
@@ -131,8 +145,8 @@ class Shift(Part):
     """A shift; one whose start equals its end lasts 24 h."""
 
     name: Name
-    start: time
-    end: time
+    start: TimeOfDay
+    end: TimeOfDay
 
 
 class Posting(Part):
@@ -193,6 +207,8 @@ def load(path: Path, devices: DeviceKinds, uplinks: UplinkKinds) -> Settings:
         raise SettingsFault([f"{path}: no such file. `lineside init` writes one to start from"]) from None
     except OSError as error:
         raise SettingsFault([f"{path}: could not be read: {error.strerror}"]) from error
+    except RecursionError:
+        raise SettingsFault([f"{path}: is nested too deeply to be a configuration"]) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsFault([f"{path}: is no valid TOML: {error}"]) from error
 
@@ -201,8 +217,8 @@ def load(path: Path, devices: DeviceKinds, uplinks: UplinkKinds) -> Settings:
     # Kinds are checked even where other parts are wrong: a person wants all problems at once.
     chosen_devices = _kinds(document, "devices", "driver", devices, path, problems)
     chosen_uplinks = _kinds(document, "uplinks", "kind", uplinks, path, problems)
-    if file is not None:
-        problems += [f"{path}: {problem}" for problem in _crossed(file, chosen_devices)]
+    parts = file or _whole_parts(document)
+    problems += [f"{path}: {problem}" for problem in _crossed(parts, chosen_devices)]
     if problems or file is None:
         raise SettingsFault(problems)
     data_dir = file.edge.data_dir
@@ -241,6 +257,36 @@ def json_schema(devices: DeviceKinds, uplinks: UplinkKinds) -> dict[str, Any]:
 
 
 M = TypeVar("M", bound=Part)
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What is right by itself in a file that is not: enough to check that names point somewhere."""
+
+    devices: Mapping[str, Any]
+    stations: Mapping[str, Station]
+    shifts: tuple[Shift, ...]
+
+
+def _whole_parts(document: dict[str, Any]) -> _Parts:
+    def valid(model: type[M], one: Any) -> M | None:
+        try:
+            return model.model_validate(one)
+        except ValidationError:
+            return None
+
+    def table(name: str) -> dict[str, Any]:
+        found = document.get(name)
+        return found if isinstance(found, dict) else {}
+
+    stations = {name: valid(Station, one) for name, one in table("stations").items()}
+    shifts = document.get("shifts")
+    each = [valid(Shift, one) for one in shifts] if isinstance(shifts, list) else []
+    return _Parts(
+        devices=table("devices"),
+        stations={name: one for name, one in stations.items() if one is not None},
+        shifts=tuple(one for one in each if one is not None),
+    )
 
 
 def _kinds(
@@ -288,9 +334,18 @@ def _worded(model: type[BaseModel], at: tuple[str, ...], error: dict[str, Any]) 
         allowed = sorted(_fields_at(model, location[:-1]))
         return f"{key} is no known key{_meant(location[-1], allowed)}; allowed: {', '.join(allowed)}"
     message = str(error["msg"]).removeprefix("Value error, ")
+    if error["type"] == "string_pattern_mismatch" and error["ctx"]["pattern"] == NAME:
+        message = "only letters, digits, dot, underscore and hyphen are allowed"
     value = error["input"]
-    shown = f" = {value!r}" if isinstance(value, str | int | float | bool) else ""
+    shown = f" = {_masked(value)!r}" if isinstance(value, str | int | float | bool) else ""
     return f"{key}{shown}: {message[0].lower()}{message[1:]}"
+
+
+def _masked(value: str | float) -> str | float:
+    """A value as it may be shown: what an address may carry of secrets is left out."""
+    if not isinstance(value, str) or "://" not in value:
+        return value
+    return re.sub(r"\?.*", "?…", re.sub(r"//[^/@]*@", "//…@", value))
 
 
 def _fields_at(model: type[BaseModel], location: Iterable[str]) -> list[str]:
@@ -311,9 +366,10 @@ def _meant(value: str, allowed: Iterable[str]) -> str:
     return f" (did you mean {near[0]}?)" if near else ""
 
 
-def _crossed(file: _File, devices: Mapping[str, DeviceSettings]) -> Iterable[str]:
+def _crossed(file: _File | _Parts, devices: Mapping[str, DeviceSettings]) -> Iterable[str]:
     """What is wrong between the parts: names that point nowhere, tags and scanners claimed twice."""
     claimed: dict[str, str] = {}
+    counted: dict[str, str] = {}
     for name, station in file.stations.items():
         for counter in {"running", "energy"} & set(station.counters):
             yield f"stations.{name}.counters.{counter}: this name is taken by the signal; choose another"
@@ -338,6 +394,10 @@ def _crossed(file: _File, devices: Mapping[str, DeviceSettings]) -> Iterable[str
             known = [f"{d}.{t}" for d, entry in devices.items() for t in sorted(entry.tag_names)]
             if tag not in known and (device in devices or device not in file.devices):
                 yield f"{key}: there is no such tag; allowed: {_listed(known)}"
+            if part.startswith("counters."):
+                if tag in counted:
+                    yield f"{key}: already counts for {counted[tag]}; each stroke would count twice"
+                counted[tag] = f"stations.{name}"
     yield from _shifts(file.shifts)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from edge import main
@@ -23,7 +24,7 @@ def check(config: Config = None, as_json: AsJson = False) -> None:
     else:
         _show(loaded)
         for problem in problems:
-            out.print(f"[bold red]✕[/] {problem}", highlight=False, soft_wrap=True)
+            out.print(f"[bold red]✕[/] {escape(problem)}", highlight=False, soft_wrap=True)
         if not problems:
             out.print(f"[bold cyan]✓[/] {loaded.path}: everything fits", highlight=False, soft_wrap=True)
     if problems:

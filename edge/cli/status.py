@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from edge import main
-from edge.cli.common import FAULT, UNREACHABLE, AsJson, Config, guarded, out
+from edge.cli.common import FAULT, UNREACHABLE, AsJson, Config, err, guarded, out
 from edge.masterdata import load as load_masterdata
 from edge.settings import Settings
 
@@ -49,9 +50,10 @@ def scan(
         out.out(json.dumps(answer, ensure_ascii=False))
     else:
         sign = "[bold cyan]✓[/]" if code == 200 else "[bold red]✕[/]"
-        out.print(sign, answer.get("message") or answer.get("detail"), highlight=False)
+        said = escape(str(answer.get("message") or answer.get("detail")))
+        out.print(sign, said, highlight=False, soft_wrap=True)
         if answer.get("next"):
-            out.print("  next:", answer["next"], highlight=False)
+            out.print("  next:", escape(answer["next"]), highlight=False, soft_wrap=True)
         for event in answer.get("events") or ():
             out.print(f"  event {event['seq']}: {event['type']}", highlight=False)
     if code != 200:
@@ -81,8 +83,8 @@ def _call(loaded: Settings, path: str, body: dict[str, str] | None = None) -> tu
             return error.code, json.load(error)
     except (urllib.error.URLError, OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
-        out.print(f"The collector does not answer at http://{loaded.web.listen}: {reason}", highlight=False)
-        out.print("Start it with `lineside run`, or: systemctl status lineside-collect", highlight=False)
+        err.print(f"The collector does not answer at http://{loaded.web.listen}: {reason}", highlight=False)
+        err.print("Start it with `lineside run`, or: systemctl status lineside-collect", highlight=False)
         raise typer.Exit(UNREACHABLE) from error
 
 
