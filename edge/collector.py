@@ -20,7 +20,7 @@ from prometheus_client import Gauge
 
 from edge import masterdata
 from edge.events import Draft, Event
-from edge.faults import StorageFault
+from edge.faults import MasterDataInvalid, StorageFault
 from edge.ids import new_id
 from edge.journal import Journal, Snapshot, replay
 from edge.masterdata import MasterData
@@ -100,6 +100,7 @@ class Collector:
         self._clock = clock
         self._masterdata_path = masterdata_path
         self._masterdata_version: tuple[tuple[str, int], ...] = ()
+        self._masterdata_fault = False
         self._drivers: Mapping[str, Driver] = {}
         self._station_of = {
             scanner: name for name, station in site.stations.items() for scanner in station.scanners
@@ -109,6 +110,7 @@ class Collector:
         self._wake = asyncio.Event()
         self._changed = asyncio.Event()
         self._answered: dict[str, Result] = {}
+        self._seq = 0  # the last event that `line` holds
         self._snapshot_seq = 0
 
     # What the composition root calls
@@ -118,10 +120,13 @@ class Collector:
         snapshot = await self._journal.snapshot()
         after = 0
         if snapshot is not None and snapshot.version == STATE_VERSION:
-            self.line, after = msgspec.json.decode(snapshot.state, type=Line), snapshot.seq
-        self._snapshot_seq = after
+            try:
+                self.line, after = msgspec.json.decode(snapshot.state, type=Line), snapshot.seq
+            except msgspec.DecodeError as error:
+                log.warning("the snapshot cannot be read, every event is folded again", error=str(error))
+        self._seq = self._snapshot_seq = after
         async for event in replay(self._journal, after):
-            self.line = fold(self.line, event)
+            self.line, self._seq = fold(self.line, event), event.seq
         HEAD.set(self._journal.head)
         await self._load_masterdata()
         for name in self.site.stations:
@@ -158,7 +163,7 @@ class Collector:
 
     async def close(self) -> None:
         """Keep a snapshot, so that the next start is quick."""
-        if self._journal.head > self._snapshot_seq:
+        if self._seq > self._snapshot_seq:
             await self._save_snapshot()
 
     # Observer: what drivers call
@@ -216,6 +221,7 @@ class Collector:
         station = self._station_of.get(device)
         if station is None:
             log.warning("scan at a scanner without station", device=device)
+            self._signal(device, "bad")
             return
         if not self._put(_Entry(station, given)):
             self._signal(given.device, "bad")
@@ -243,15 +249,19 @@ class Collector:
 
     async def _refresh_boundaries(self) -> None:
         """Read the counters of stations where a scan is about to move a boundary."""
+        asked: set[str] = set()
+        while devices := self._at_boundary() - asked:
+            refreshes = [asyncio.wait_for(self._drivers[d].refresh(), REFRESH_S) for d in devices]
+            await asyncio.gather(*refreshes, return_exceptions=True)  # too late: the last value counts
+            asked |= devices  # a scan that came meanwhile may need another device
+        if asked:
+            # What was read belongs before the scans that asked for it.
+            fresh = [e for e in self._entries if isinstance(e.given, Observed)]
+            self._entries = deque(fresh + [e for e in self._entries if not isinstance(e.given, Observed)])
+
+    def _at_boundary(self) -> set[str]:
         waiting = [e for e in self._entries if isinstance(e.given, Scan) and _moves_boundary(e.given.text)]
-        devices = {d for entry in waiting for d in self._devices_of(entry.station)}
-        if not devices:
-            return
-        refreshes = [asyncio.wait_for(self._drivers[d].refresh(), REFRESH_S) for d in devices]
-        await asyncio.gather(*refreshes, return_exceptions=True)  # too late: the last value is the boundary
-        # What was read belongs before the scans that asked for it.
-        fresh = [e for e in self._entries if isinstance(e.given, Observed)]
-        self._entries = deque(fresh + [e for e in self._entries if not isinstance(e.given, Observed)])
+        return {device for entry in waiting for device in self._devices_of(entry.station)}
 
     def _devices_of(self, station: str) -> set[str]:
         devices = {tag.partition(".")[0] for tag, names in self._stations_of_tag.items() if station in names}
@@ -262,30 +272,32 @@ class Collector:
         steps: list[tuple[_Entry, Step]] = []
         drafts: list[Draft] = []
         for entry in entries:
-            done = self._step(entry)
-            self.line, self.lives[entry.station] = done.line, done.live
+            done = self._step(entry, line, lives[entry.station])
+            line, lives[entry.station] = done.line, done.live
             steps.append((entry, done))
             drafts += done.drafts
         try:
             events = await self._append(drafts)
         except StorageFault as fault:
-            self.line, self.lives = line, lives
             self._storage(fault)
             self._answer_failed(steps)
             return
-        self._storage(None)
+        self.line, self.lives = line, lives
+        if events:
+            self._seq = events[-1].seq
+            self._storage(None)
         self._answer(steps, events)
         if drafts or any(done.answer for _, done in steps) or any(_shows(e.given) for e in entries):
             self._notify()
-        if self._journal.head - self._snapshot_seq >= SNAPSHOT_EVENTS:
+        if self._seq - self._snapshot_seq >= SNAPSHOT_EVENTS:
             await self._save_snapshot()
 
-    def _step(self, entry: _Entry) -> Step:
+    def _step(self, entry: _Entry, line: Line, live: Live) -> Step:
         return step(
             self.site,
             entry.station,
-            self.line,
-            self.lives[entry.station],
+            line,
+            live,
             entry.given,
             self.master,
             self._clock.now(),
@@ -356,15 +368,21 @@ class Collector:
 
     async def _save_snapshot(self) -> None:
         state = msgspec.json.encode(self.line)
-        self._snapshot_seq = self._journal.head
+        self._snapshot_seq = self._seq
         await self._journal.save_snapshot(Snapshot(self._snapshot_seq, STATE_VERSION, state))
 
     async def _load_masterdata(self) -> None:
-        current = await asyncio.to_thread(masterdata.version, self._masterdata_path)
-        if current == self._masterdata_version:
+        try:
+            current = await asyncio.to_thread(masterdata.version, self._masterdata_path)
+            if not current or current == self._masterdata_version:
+                return
+            self.master = await asyncio.to_thread(masterdata.load, self._masterdata_path)
+        except (StorageFault, MasterDataInvalid) as fault:
+            if not self._masterdata_fault:
+                log.warning("master data held before stays in use", error=fault.message, hint=fault.hint)
+            self._masterdata_fault = True
             return
-        self.master = await asyncio.to_thread(masterdata.load, self._masterdata_path)
-        self._masterdata_version = current
+        self._masterdata_version, self._masterdata_fault = current, False
         log.info("master data taken up", etag=self.master.etag, orders=len(self.master.orders))
         self._notify()
 

@@ -6,6 +6,7 @@ leaves the others (DESIGN, section 6); unknown keys are ignored.
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +16,7 @@ import msgspec
 
 from edge.events import plain
 from edge.faults import MasterDataInvalid
+from edge.schema import unusable
 
 Key = Annotated[str, msgspec.Meta(pattern=r"^[ -~]{1,64}$")]
 
@@ -211,7 +213,7 @@ def parse(body: bytes) -> Document:
     """A document from its JSON. Raises MasterDataInvalid naming the place; nothing is taken then."""
     try:
         return msgspec.json.decode(body, type=Document)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MasterDataInvalid(
             f"the master data was not taken: {error}",
             hint="The data held before stays in use; correct it in the ERP",
@@ -289,11 +291,19 @@ def version(path: Path) -> tuple[tuple[str, int], ...]:
 
 
 def load(path: Path) -> MasterData:
-    """What sync.db holds; empty where there is no such file or table yet."""
+    """What sync.db holds; empty where there is no such file or table yet.
+
+    Raises StorageFault, MasterDataInvalid.
+    """
     found = _select(path, "SELECT list, etag, fetched_ms, body FROM masterdata")
-    lists: dict[str, Any] = {
-        name: msgspec.json.decode(body, type=_types[name]) for name, _, _, body in found if name in _types
-    }
+    try:
+        lists: dict[str, Any] = {
+            name: msgspec.json.decode(body, type=_types[name]) for name, _, _, body in found if name in _types
+        }
+    except msgspec.DecodeError as error:
+        raise MasterDataInvalid(
+            f"{path} holds master data that cannot be read: {error}", hint="sync's next delivery replaces it"
+        ) from error
     newest = max(found, key=lambda row: row[2], default=None)
     return MasterData(Document(**lists), newest[1] if newest else None, newest[2] if newest else None)
 
@@ -301,10 +311,10 @@ def load(path: Path) -> MasterData:
 def _select(path: Path, sql: str) -> list[Any]:
     if not path.exists():
         return []
-    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)
     try:
-        return connection.execute(sql).fetchall()
-    except sqlite3.OperationalError:  # sync has not made its table yet
-        return []
-    finally:
-        connection.close()
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)) as connection:
+            return connection.execute(sql).fetchall()
+    except sqlite3.Error as error:
+        if "no such table" in str(error):  # sync has not made it yet
+            return []
+        raise unusable(path, error) from error

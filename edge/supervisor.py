@@ -9,8 +9,8 @@ import asyncio
 import os
 import signal
 import socket
-import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
@@ -56,17 +56,24 @@ async def kept(service: Service) -> None:
     """One service, started again after each Fault."""
     pause_s = FIRST_PAUSE_S
     failed = False
+
+    def recovered() -> None:
+        nonlocal pause_s, failed
+        if failed:
+            log.info("runs again", task=service.name)
+        pause_s, failed = FIRST_PAUSE_S, False
+
     while True:
-        started_s = time.monotonic()
+        steady = asyncio.get_running_loop().call_later(STEADY_S, recovered)
         try:
             await service.run()
             return
         except Fault as fault:
-            if time.monotonic() - started_s > STEADY_S:
-                pause_s, failed = FIRST_PAUSE_S, False
             if not failed:
                 log.error("failed, trying again", task=service.name, error=fault.message, hint=fault.hint)
             failed = True
+        finally:
+            steady.cancel()
         await asyncio.sleep(pause_s)
         pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
 
@@ -86,5 +93,6 @@ def notify(state: str) -> None:
     address = os.environ.get("NOTIFY_SOCKET")
     if not address:
         return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
+    # A supervisor that is gone must not stop the line.
+    with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
         sender.sendto(state.encode(), "\0" + address[1:] if address.startswith("@") else address)
