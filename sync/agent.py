@@ -132,8 +132,8 @@ class Agent:
                 await self._settle(batch, outcomes)
             case Split(_, too_large) if len(batch.rows) > 1:
                 portion.narrow(batch, too_large)
-            case Split(problem) if self._isolated + 1 < _ISOLATED_MAX:
-                self._isolated += 1
+            case Split(problem) if batch.again or self._isolated + 1 < _ISOLATED_MAX:
+                self._isolated += not batch.again  # a released one was known to be doubtful
                 portion.isolated()
                 await self._settle(batch, [Outcome(batch.ids[0], "rejected", problem=problem)])
             case Split(problem):

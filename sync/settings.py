@@ -39,7 +39,7 @@ class HttpSettings(Delivery):
     kind: Literal["http"]
     url: Annotated[str, AfterValidator(_url)]
     token_file: str | None = None  # bearer
-    user: str | None = None  # basic
+    user: Annotated[str, Field(pattern=r"^[^:]+$")] | None = None  # basic; RFC 7617 allows no colon
     password_file: str | None = None
     ca_file: str | None = None  # PEM; absent: the system's authorities
     connect_timeout_s: Seconds = 10.0

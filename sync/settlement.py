@@ -12,7 +12,6 @@ from typing import Any, Literal
 
 import msgspec
 
-from edge.events import ReviewSettled, decode
 from sync.batch import REVIEW, Batch, Head, Rows
 from sync.outcome import FORK, Outcome, printable
 
@@ -136,16 +135,31 @@ def _decided(batch: Batch, stop: int) -> tuple[Decision, ...]:
 
 
 def decisions(rows: Rows) -> tuple[Decision, ...]:
-    """What a person decided in these events; cheap where nobody decided anything."""
+    """What a person decided about delivery in these events; cheap where nobody decided anything."""
     mark = REVIEW.encode()
-    return tuple(one for seq, body in rows if mark in body for one in decision(seq, body))
+    return tuple(one for seq, body in rows if mark in body for one in _decision(seq, body))
 
 
-def decision(seq: int, body: bytes) -> Iterable[Decision]:
-    """The decision that an event holds, if it is one about delivery."""
-    data = decode(body).data
-    if isinstance(data, ReviewSettled) and data.how in ("retried", "discarded"):
-        yield Decision(seq, "retried" if data.how == "retried" else "discarded", data.settles)
+def _decision(seq: int, body: bytes) -> Iterable[Decision]:
+    try:
+        event = _reviews.decode(body)
+    except msgspec.ValidationError:
+        return  # another type that only speaks of reviews
+    if event.type == REVIEW and event.data.how in ("retried", "discarded"):
+        yield Decision(seq, "retried" if event.data.how == "retried" else "discarded", event.data.settles)
+
+
+class _Decided(msgspec.Struct):
+    how: str = ""  # any: another version may know more of them
+    settles: tuple[str, ...] = ()
+
+
+class _Review(msgspec.Struct):
+    type: str
+    data: _Decided
+
+
+_reviews = msgspec.json.Decoder(_Review)
 
 
 def _forks(outcome: Outcome) -> bool:

@@ -83,7 +83,9 @@ class Store:
         while self._commits:
             await asyncio.wait(self._commits)
         await self._connection.close()
-        os.close(self._lock)
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
 
     async def __aenter__(self) -> "Store":
         return self

@@ -31,8 +31,9 @@ def evolve(line: Line, draft: Draft) -> Line:
     apply = _APPLY.get(type(fact))
     if apply is None or fact.station is None:
         return line
-    station = apply(line.station(fact.station), fact, draft.id, at)
-    station = _noted(_reowned(station), draft, at)
+    before = line.station(fact.station)
+    station = _crossed(before, apply(before, fact, draft.id, at))
+    station = _noted(before, station, draft, at)
     return replace(line, stations={**line.stations, fact.station: station})
 
 
@@ -86,17 +87,24 @@ def _summed(held: tuple[Labour, ...], more: list[Labour], sign: int = 1) -> tupl
     return tuple(Labour(operator, phase, ms) for (operator, phase), ms in sums.items() if ms)
 
 
-def _reowned(station: Station) -> Station:
-    """A counter belongs to whoever owns the station after a fact: what it moved before is recorded by then.
+def _crossed(before: Station, after: Station) -> Station:
+    """Mark counters that were silent while the station changed hands: their next movement is nobody's.
 
-    Where the device did not answer at an order change, the owner stays the old one: the next delta then
-    crosses the change and is nobody's (facts: machine signals).
+    What other counters moved before is recorded by then (facts: machine signals).
     """
     counters = {
-        name: replace(counter, owner=owner(station, name)) if counter.answered else counter
-        for name, counter in station.counters.items()
+        name: replace(counter, crossed=True)
+        if counter.silent and _hands(before, name) != _hands(after, name)
+        else counter
+        for name, counter in after.counters.items()
     }
-    return replace(station, counters=counters) if counters else station
+    return replace(after, counters=counters) if counters else after
+
+
+def _hands(station: Station, counter: str) -> tuple[JobKey | None, Phase | None]:
+    """In whose hands a counter is: the job and its phase."""
+    job = station.job
+    return owner(station, counter), job.phase if job else None
 
 
 def owner(station: Station, counter: str) -> JobKey | None:
@@ -107,14 +115,15 @@ def owner(station: Station, counter: str) -> JobKey | None:
     return job.key
 
 
-def _noted(station: Station, draft: Draft, at: Moment) -> Station:
+def _noted(before: Station, station: Station, draft: Draft, at: Moment) -> Station:
     fact = draft.data
     if isinstance(fact, events.CountRecorded):
         return station
     line = Noted(draft.time_ms, fact.type, detail(fact))
     station = replace(station, noted=(line, *station.noted)[:NOTED])
-    if isinstance(fact, UNDOABLE) and fact.origin == "scan" and fact.actor:
-        data = msgspec.json.encode(fact).decode()
+    phase_change = isinstance(fact, events.WorkStarted) and before.find(_key(fact)) is not None
+    if isinstance(fact, UNDOABLE) and not phase_change and fact.origin == "scan" and fact.actor:
+        data = msgspec.json.encode(fact, order="sorted").decode()
         last = Last(draft.id, fact.type, fact.actor, fact.shift, fact.production_date, at, data)
         return replace(station, last=last)
     return station
@@ -159,7 +168,7 @@ def _signed_off(station: Station, fact: events.OperatorSignedOff, *_: object) ->
 def _started(station: Station, fact: events.WorkStarted, _id: str, at: Moment) -> Station:
     key = _key(fact)
     if station.find(key):
-        changed = _changed(station, key, lambda job: replace(job, phase=fact.phase, paused=None))
+        changed = _changed(station, key, lambda job: replace(job, phase=fact.phase))
         return replace(changed, selected=key)
     job = Job(
         work_order=key[0],
@@ -179,7 +188,7 @@ def _paused(station: Station, fact: events.WorkPaused, *_: object) -> Station:
     pause = partial(
         replace, paused=fact.reason, paused_labour=fact.labour_goes_on, paused_machine=fact.machine_goes_on
     )
-    return _changed(station, _key(fact), pause)
+    return replace(_changed(station, _key(fact), pause), selected=_key(fact))
 
 
 def _resumed(station: Station, fact: events.WorkResumed, *_: object) -> Station:
@@ -190,7 +199,11 @@ def _resumed(station: Station, fact: events.WorkResumed, *_: object) -> Station:
 def _reported(station: Station, fact: events.WorkReported, _id: str, at: Moment) -> Station:
     def report(job: Job) -> Job:
         since_ms = at.wall_ms if fact.resources else job.since_ms
-        return replace(_with_resources(_with_outputs(job, fact, 1), fact.resources, -1), since_ms=since_ms)
+        job = _with_resources(_with_outputs(job, fact, 1), fact.resources, -1)
+        # Nothing is known yet of the time that follows: not nought.
+        return replace(
+            job, since_ms=since_ms, machine_s=job.machine_s or None, energy_kwh=job.energy_kwh or None
+        )
 
     return _changed(station, _key(fact), report)
 
@@ -249,21 +262,22 @@ def _corrected(station: Station, fact: events.WorkCorrected, *_: object) -> Stat
     station = replace(station, last=None)
     match original(last):
         case events.WorkCompleted() as done if station.closed and station.closed.key == _key(done):
-            job = replace(station.closed, paused=None)
-            job = _with_resources(_with_outputs(job, done, -1), done.resources, 1)
+            job = _unreported(station.closed, done)
             return replace(station, jobs=(*station.jobs, job), selected=job.key, closed=None)
         case events.WorkReported() as report:
-            return _changed(
-                station,
-                _key(report),
-                lambda job: _with_resources(_with_outputs(job, report, -1), report.resources, 1),
-            )
+            return _changed(station, _key(report), lambda job: _unreported(job, report))
         case events.MaterialConsumed() as consumed:
             return _changed(station, _key(consumed), partial(_with_material, fact=consumed, sign=-1))
         case events.WorkStarted() as started:
             jobs = tuple(job for job in station.jobs if job.key != _key(started))
             return replace(station, jobs=jobs, selected=jobs[-1].key if jobs else None)
     return station
+
+
+def _unreported(job: Job, report: events.WorkReported) -> Job:
+    """The job as if the report had not been made."""
+    since_ms = parse_instant(report.interval.from_) if report.interval else job.since_ms
+    return replace(_with_resources(_with_outputs(job, report, -1), report.resources, 1), since_ms=since_ms)
 
 
 def original(last: Last) -> Fact:
@@ -273,11 +287,13 @@ def original(last: Last) -> Fact:
 
 def _counted(station: Station, fact: events.CountRecorded, _id: str, at: Moment) -> Station:
     if fact.to is not None:
-        counter = Counter(fact.to, at, _key(fact) if fact.work_order else None, not fact.incomplete)
+        held = station.counters.get(fact.counter)
+        crossed = held is not None and held.crossed and fact.incomplete
+        counter = Counter(fact.to, at, fact.incomplete, crossed)
         station = replace(station, counters={**station.counters, fact.counter: counter})
     quantity = fact.quantity
-    if quantity is None or not fact.work_order:
-        return station
+    if not fact.work_order or quantity is None or (fact.incomplete and not quantity):
+        return station  # a silent device says nothing of its time: not nought
 
     def count(job: Job) -> Job:
         if fact.counter == "running":
@@ -285,9 +301,9 @@ def _counted(station: Station, fact: events.CountRecorded, _id: str, at: Moment)
             return replace(job, machine_s=(job.machine_s or ZERO) + (quantity if fact.phase == "run" else 0))
         if fact.counter == "energy":
             return replace(job, energy_kwh=(job.energy_kwh or ZERO) + quantity)
-        held = job.setup_counted if fact.phase == "setup" else job.counted
-        held = {**held, fact.counter: held.get(fact.counter, ZERO) + quantity}
-        return replace(job, setup_counted=held) if fact.phase == "setup" else replace(job, counted=held)
+        counted = job.setup_counted if fact.phase == "setup" else job.counted
+        counted = {**counted, fact.counter: counted.get(fact.counter, ZERO) + quantity}
+        return replace(job, setup_counted=counted) if fact.phase == "setup" else replace(job, counted=counted)
 
     return _changed(station, _key(fact), count)
 

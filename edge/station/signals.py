@@ -16,7 +16,7 @@ from edge.events import CountRecorded, CountUnattributed, plain, seconds
 from edge.readings import Moment, Quality, Reading
 from edge.station import counters
 from edge.station.evolve import owner
-from edge.station.state import ZERO, LiveCounter, LiveRunning, PendingReport
+from edge.station.state import ZERO, LiveCounter, LiveRunning, PendingReport, PendingSetup
 from edge.station.work import Work
 
 RECORD_MS = 30_000
@@ -25,6 +25,7 @@ STEADY_MS = {True: 1_000, False: 3_000}  # how long the running signal stands be
 _WATT_HOUR = Decimal("0.001")
 _ENERGY_SLACK_KWH = Decimal("0.1")
 _PIECES_SLACK = Decimal(2)
+_ABSURD = Decimal(10**18)  # beyond what a fact can say
 
 
 def observe(work: Work, readings: Sequence[Reading]) -> None:
@@ -41,8 +42,7 @@ def observe(work: Work, readings: Sequence[Reading]) -> None:
 
 def tick(work: Work) -> None:
     """Record movement that has waited long enough."""
-    held_back = isinstance(work.live.pending, PendingReport) and work.live.pending.kind != "part"
-    if held_back:
+    if _figure_shown(work):
         return
     due = work.live.recorded_at is None or work.now.since(work.live.recorded_at) >= RECORD_MS
     turned = _turned(work)
@@ -50,6 +50,13 @@ def tick(work: Work) -> None:
         if work.live.running and work.live.running.good:
             _run_on(work)
         record(work, turned=turned)
+
+
+def stopping(work: Work) -> None:
+    """Record what moved before the process ends; counters that answer lose nothing by it."""
+    if work.live.running and work.live.running.good:
+        _run_on(work)
+    record(work, turned=True)
 
 
 def boundary(work: Work, *, pieces: bool = True) -> None:
@@ -64,7 +71,7 @@ def boundary(work: Work, *, pieces: bool = True) -> None:
 def record(work: Work, *, pieces: bool = True, at_boundary: bool = False, turned: bool = False) -> None:
     """Draft `count.recorded` for what moved; at a boundary also for counters that are silent."""
     for name in [*(work.settings.counters if pieces else ()), "energy"]:
-        _record_counter(work, name, at_boundary)
+        _record_counter(work, name, at_boundary=at_boundary)
     _record_running(work, turned)
     work.live = replace(work.live, recorded_at=work.now)
 
@@ -72,7 +79,20 @@ def record(work: Work, *, pieces: bool = True, at_boundary: bool = False, turned
 def record_late_pieces(work: Work) -> None:
     """Draft what the piece counters moved after the figure that was shown: it is nobody's."""
     for name in work.settings.counters:
-        _record_counter(work, name, at_boundary=True, nobodys=True)
+        _record_counter(work, name, late=True)
+
+
+def known(work: Work, name: str) -> bool:
+    """Whether the device of `running` or `energy` answers now: standing still is then a measured nought."""
+    live = work.live.running if name == "running" else work.live.counters.get(name)
+    return live is not None and live.good
+
+
+def _figure_shown(work: Work) -> bool:
+    """Whether a total waits for OK: what the counter moves from then on is not in it."""
+    pending = work.live.pending
+    late = isinstance(pending, PendingReport) and pending.kind != "part" and pending.total is not None
+    return late or isinstance(pending, PendingSetup)
 
 
 def _piece_rule(work: Work, name: str) -> counters.Rule:
@@ -109,7 +129,7 @@ def _count(work: Work, name: str, reading: Reading, rule: counters.Rule) -> None
     before = live or _recorded(work, name)
     if before is None:
         _set(work, name, LiveCounter(raw, reading.received))
-        _draft(work, name, None, raw, ZERO)  # the baseline counts nothing, but a restart goes on from it
+        _draft(work, name, raw, ZERO)  # the baseline counts nothing, but a restart goes on from it
         return
     move = counters.move(rule, before.raw, raw, reading.received.since(before.at))
     if move.delta is None:
@@ -119,8 +139,10 @@ def _count(work: Work, name: str, reading: Reading, rule: counters.Rule) -> None
         _set(work, name, LiveCounter(raw, reading.received))
         return
     _set(work, name, LiveCounter(raw, reading.received, before.delta + move.delta))
-    if not _answered(work, name):
-        _record_counter(work, name)  # at once: only the gap itself crosses the order change
+    recorded = work.station.counters.get(name)
+    if recorded is not None and recorded.silent:
+        # At once: only what moved during the silence may belong to somebody else.
+        _record_counter(work, name, always=True)
 
 
 def _raw(reading: Reading, name: str) -> Decimal | None:
@@ -129,9 +151,11 @@ def _raw(reading: Reading, name: str) -> Decimal | None:
         return None
     try:
         value = plain(Decimal(repr(reading.value)))
+        if abs(value) >= _ABSURD:  # a word order read wrong, for one
+            return None
+        return value.quantize(_WATT_HOUR) if name == "energy" else value
     except (InvalidOperation, ValueError):
         return None
-    return value.quantize(_WATT_HOUR) if name == "energy" else value
 
 
 def _recorded(work: Work, name: str) -> LiveCounter | None:
@@ -144,48 +168,38 @@ def _set(work: Work, name: str, live: LiveCounter) -> None:
     work.live = replace(work.live, counters={**work.live.counters, name: live})
 
 
-def _record_counter(work: Work, name: str, at_boundary: bool = False, nobodys: bool = False) -> None:
+def _record_counter(
+    work: Work, name: str, *, at_boundary: bool = False, always: bool = False, late: bool = False
+) -> None:
     live, recorded = work.live.counters.get(name), work.station.counters.get(name)
     if live is None:
-        if at_boundary and recorded and recorded.answered:
+        if at_boundary and recorded is not None and not recorded.silent:
             # Not read since the restart: what it moved before this boundary cannot be told from what comes.
-            _draft(work, name, recorded.raw, recorded.raw, ZERO, silent=True)
+            _draft(work, name, recorded.raw, ZERO, silent=True)
         return
-    silent = not live.good
-    news = (at_boundary and _answered(work, name)) if silent else not _answered(work, name)
+    silent = at_boundary and not live.good
+    news = always or (silent and recorded is not None and not recorded.silent)
     if live.delta or news:
-        before = recorded.raw if recorded else None
-        _draft(work, name, before, live.raw, live.delta, silent=silent and at_boundary, nobodys=nobodys)
+        _draft(work, name, live.raw, live.delta, silent=silent, late=late)
         _set(work, name, replace(live, delta=ZERO))
 
 
-def _answered(work: Work, name: str) -> bool:
-    recorded = work.station.counters.get(name)
-    return recorded is not None and recorded.answered
-
-
 def _draft(
-    work: Work,
-    name: str,
-    before: Decimal | None,
-    to: Decimal,
-    delta: Decimal,
-    *,
-    silent: bool = False,
-    nobodys: bool = False,
+    work: Work, name: str, to: Decimal, delta: Decimal, *, silent: bool = False, late: bool = False
 ) -> None:
     recorded = work.station.counters.get(name)
-    owned = owner(work.station, name)
-    crossed = recorded is not None and recorded.owner != owned
-    job = work.station.find(owned) if owned and not crossed and not nobodys else None
     energy = name == "energy"
+    crossed = recorded is not None and recorded.crossed
+    owned = owner(work.station, name)
+    late = late or (_figure_shown(work) and not energy and not silent and bool(delta))
+    job = work.station.find(owned) if owned and not crossed and not late else None
     units = Decimal(1) if energy else work.settings.counters[name].units_per_count
     work.emit(
         CountUnattributed if delta and job is None and not energy else CountRecorded,
         job=job,
         origin="signal",
         counter=name,
-        from_=before,
+        from_=recorded.raw if recorded else None,
         to=to,
         delta=delta,
         quantity=plain(delta * units),
@@ -209,10 +223,12 @@ def _hold(work: Work, name: str, before: Decimal, to: Decimal, kind: counters.Ki
 
 def _run(work: Work, reading: Reading) -> None:
     live = work.live.running or _recorded_running(work)
-    if reading.quality is not Quality.good or not isinstance(reading.value, bool | int):
+    if reading.quality is not Quality.good or reading.value not in (0, 1):
         work.live = replace(work.live, running=replace(live, good=False) if live else None)
         return
     on, at = bool(reading.value), reading.received
+    if live is not None and at.boot_id == live.at.boot_id and at.monotonic_ms < live.at.monotonic_ms:
+        at = live.at  # a reading that waited behind a slow commit: its time is counted already
     if live is None:
         work.live = replace(work.live, running=LiveRunning(on, at, at))
         return
@@ -227,14 +243,16 @@ def _ran(live: LiveRunning, on: bool, at: Moment) -> tuple[int, bool]:
     if not live.on:
         return 0, False
     gap_ms = at.since(live.at)
-    seen_throughout = live.good and gap_ms <= GAP_MS
-    return (gap_ms, False) if seen_throughout or (on and gap_ms <= GAP_MS) else (0, True)
+    allowed_ms = GAP_MS + (RECORD_MS if live.restored else 0)
+    return (gap_ms, False) if (live.good or on) and gap_ms <= allowed_ms else (0, True)
 
 
 def _recorded_running(work: Work) -> LiveRunning | None:
     recorded = work.station.counters.get("running")
     # Not good: the collector did not see the machine since.
-    return LiveRunning(recorded.raw == 1, recorded.at, recorded.at, good=False) if recorded else None
+    if recorded is None:
+        return None
+    return LiveRunning(recorded.raw == 1, recorded.at, recorded.at, good=False, restored=True)
 
 
 def _run_on(work: Work) -> None:

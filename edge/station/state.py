@@ -14,7 +14,7 @@ from edge.events import Phase
 from edge.readings import Moment
 from edge.station.texts import Text
 
-STATE_VERSION = "1"
+STATE_VERSION = "2"
 ZERO = Decimal(0)
 JobKey = tuple[str, str]  # (work order, operation)
 
@@ -66,12 +66,12 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Counter(msgspec.Struct, frozen=True):
-    """The last recorded raw value of a counter, and whose it was."""
+    """The last recorded raw value of a counter."""
 
     raw: Decimal
     at: Moment
-    owner: JobKey | None
-    answered: bool = True  # False: the device was silent when the station changed hands
+    silent: bool = False  # the device did not answer when the value was recorded
+    crossed: bool = False  # the station changed hands while it was silent: the next movement is nobody's
 
 
 class Mounted(msgspec.Struct, frozen=True):
@@ -212,6 +212,7 @@ class LiveRunning(msgspec.Struct, frozen=True):
     ms: int = 0  # running time not yet recorded
     good: bool = True
     incomplete: bool = False
+    restored: bool = False  # from the journal: up to one record's interval older than the last look
 
 
 class Live(msgspec.Struct, frozen=True, kw_only=True):

@@ -27,7 +27,7 @@ from edge.station.state import (
     PendingUndo,
     Said,
 )
-from edge.station.texts import Text, say
+from edge.station.texts import Text, flaw, say
 from edge.station.work import PENDING_MS, Answer, Refused, Site, Work
 
 REPEAT_MS = 2_000
@@ -43,11 +43,15 @@ class Observed(msgspec.Struct, frozen=True):
     readings: Sequence[Reading]
 
 
+class Stopping(msgspec.Struct, frozen=True):
+    """The collector is about to stop: what moved is recorded, so that the next start goes on from it."""
+
+
 class Restarted(msgspec.Struct, frozen=True):
     """The collector started: pending entries have ended."""
 
 
-Input = Scan | Unreadable | Observed | Tick | Restarted
+Input = Scan | Unreadable | Observed | Tick | Restarted | Stopping
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -76,14 +80,15 @@ def step(
         case Scan():
             answer = _scan(work, given)
         case Unreadable():
-            what = {"garbage": "garbage", "too_long": "an over-long line", "incomplete": "half a code"}
-            answer = Answer("refused", say("unreadable", what=what[given.reason]))
+            answer = Answer("refused", say("unreadable", what=flaw(given.reason)))
             _say(work, answer)
         case Observed():
             signals.observe(work, given.readings)
             signals.tick(work)
         case Tick():
             signals.tick(work)
+        case Stopping():
+            signals.stopping(work)
         case Restarted():
             if work.station.jobs:
                 work.live = replace(work.live, said=Said("info", say("restarted"), now))
@@ -94,6 +99,7 @@ def _scan(work: Work, scan: Scan) -> Answer:
     if _repeats(work, scan):
         return Answer("repeated", say("repeated", text=grammar.shown(scan.text)))
     before = work.line, work.live, len(work.drafts)
+    taken = True
     try:
         message = _meant(work, grammar.read(scan.text))
         recorded = any(not isinstance(one.data, CountRecorded) for one in work.drafts[before[2] :])
@@ -103,10 +109,10 @@ def _scan(work: Work, scan: Scan) -> Answer:
     except Refused as refused:
         work.line, work.live = before[:2]
         del work.drafts[before[2] :]
-        answer = Answer("refused", refused.text)
+        answer, taken = Answer("refused", refused.text), False
     _say(work, answer)
-    taken = answer.result != "refused"
-    work.live = replace(work.live, heard=Heard(scan.device, scan.text, work.now, taken))
+    # By the time of the scan, not of its turn: behind a slow commit two scans may be worked off at once.
+    work.live = replace(work.live, heard=Heard(scan.device, scan.text, scan.received, taken))
     return answer
 
 
@@ -116,13 +122,15 @@ def _repeats(work: Work, scan: Scan) -> bool:
     if heard is None or not heard.taken or (heard.device, heard.text) != (scan.device, scan.text):
         return False
     is_ok = grammar.read(scan.text) == Command("OK")
-    return work.now.since(heard.at) < REPEAT_MS and not (is_ok and work.live.pending)
+    return scan.received.since(heard.at) < REPEAT_MS and not (is_ok and work.live.pending)
 
 
 def _meant(work: Work, word: Word) -> Text:
     """Do what the scan means. What another scan leaves waiting ends, and the message says so."""
     pending = work.live.pending
     amend, work.live = work.live.amend, replace(work.live, amend=None)
+    if not work.station.crew and not isinstance(word, Badge | Unrecognised | Malformed):
+        raise Refused("no_operator")
     match word:
         case Unrecognised(text):
             raise Refused("unknown_code", text=text)
@@ -140,12 +148,13 @@ def _meant(work: Work, word: Word) -> Text:
             message = materials.lot(work, word)
         case Command(name, reason):
             message = _command(work, name, reason or "")
-    return _without(work, pending, message)
+    answered = isinstance(pending, PendingSignOff) and isinstance(word, Badge)
+    return message if answered else _without(work, pending, message)
 
 
 def _without(work: Work, pending: Pending | None, message: Text) -> Text:
     """Say what ended because this scan came instead of the one it waited for."""
-    if pending is None or isinstance(pending, PendingSignOff) or _same(pending, work.live.pending):
+    if pending is None or _same(pending, work.live.pending):
         return message
     if work.live.pending is pending:
         work.end_wait()
@@ -156,7 +165,7 @@ def _same(before: Pending, after: Pending | None) -> bool:
     """Whether the same entry was begun again."""
     if isinstance(before, PendingReport) and isinstance(after, PendingReport):
         return before is not after and before.kind == after.kind and before.switch_to == after.switch_to
-    return before is not after and before == after
+    return before is not after and type(before) is type(after) and not isinstance(before, PendingLot)
 
 
 def _amount(work: Work, amount: Amount, pending: Pending | None, amend: str | None) -> Text:
@@ -189,6 +198,8 @@ def _ok(work: Work, pending: Pending | None) -> Text:
         case PendingSetup():
             reports.confirm_setup(work, pending)
             return orders.end_setup(work)
+        case PendingLot(lot=lot):
+            raise Refused("lot_waits", lot=lot)
     raise Refused("ok_alone")
 
 

@@ -3,6 +3,8 @@
 A refusal says three things: what happened, whether anything was recorded, what to scan next.
 """
 
+from collections.abc import Mapping
+
 import msgspec
 
 
@@ -32,6 +34,49 @@ def unit(code: str) -> Text:
     return _UNITS.get(code) or Text(code, code)
 
 
+def named(reason: str, text: Mapping[str, str]) -> Text:
+    """A reason: its code, with its text in each language where the ERP gave one."""
+    known = _REASONS.get(reason)
+    if known:
+        return known
+    en = text.get("en") or next(iter(text.values()), "")
+    return Text(f"{reason} {en}".rstrip(), f"{reason} {text.get('zh-CN') or en}".rstrip())
+
+
+def status(word: str) -> Text:
+    """The status of an order or a lot."""
+    return _STATUS.get(word) or Text(word, word)
+
+
+def disposition(word: str) -> Text:
+    """What became of a piece."""
+    return _DISPOSITIONS.get(word) or Text(word, word)
+
+
+def flaw(word: str) -> Text:
+    """What a scanner read instead of a code."""
+    return _FLAWS[word]
+
+
+_REASONS = {"switched": Text("another order is running", "正在做其他工单")}
+_STATUS = {
+    "released": Text("released", "已下达"),
+    "held": Text("held", "已挂起"),
+    "closed": Text("closed", "已关闭"),
+    "blocked": Text("blocked", "已冻结"),
+    "quarantine": Text("in quarantine", "待检"),
+}
+_DISPOSITIONS = {
+    "good": Text("good", "良品"),
+    "concession": Text("concession", "让步接收"),
+    "rework": Text("rework", "返工"),
+    "scrap": Text("scrap", "报废"),
+}
+_FLAWS = {
+    "garbage": Text("garbage", "乱码"),
+    "too_long": Text("an over-long line", "超长内容"),
+    "incomplete": Text("half a code", "半截条码"),
+}
 _UNITS = {
     "C62": Text("pcs", "件"),
     "KGM": Text("kg", "kg"),
@@ -86,6 +131,11 @@ _TEXTS = {
     "over": ("; {over} over the planned {planned}", "；超出计划{planned}共{over}"),
     "under": ("; {under} under the planned {planned}", "；比计划{planned}少{under}"),
     "undo_shows": ("Undo {what}?", "撤销{what}？"),
+    "undo_lot": ("lot {lot}, {quantity} {unit}", "批次{lot}，{quantity} {unit}"),
+    "undo_completion": ("completion of WO {order}:{outputs}", "工单{order}的完工：{outputs}"),
+    "undo_report": ("report of WO {order}:{outputs}", "工单{order}的报工：{outputs}"),
+    "undo_start": ("start of WO {order}", "工单{order}的开工"),
+    "undo_output": (" {disposition} {quantity}", "{disposition}{quantity} "),
     "undone": ("Undone: {what}", "已撤销：{what}"),
     "signing_off": ("Sign-off", "离岗"),
     "setup_strokes": ("{strokes} pieces counted in set-up", "换型中计数{strokes}件"),
@@ -101,9 +151,9 @@ _TEXTS = {
         "条码损坏或不完整：{text}，未记录。正确格式：{expects}",
     ),
     "unreadable": ("The scanner read {what}. Not recorded. Scan again", "扫描枪读到{what}，未记录，请重扫"),
-    "not_offered": ("{command} is not offered at this station yet. Nothing recorded", "本站尚不支持{command}，未记录"),
+    "not_offered": ("{command} is not offered at this station yet. Nothing recorded. Ask the shift leader", "本站尚不支持{command}，未记录，请找班长"),
     "unknown_badge": ("Badge {badge} is unknown. Nothing recorded. Ask the shift leader", "工牌{badge}未登记，未记录，请找班长"),
-    "not_signed_on": ("{operator} is not signed on here. Nothing recorded", "{operator}未在本站上岗，未记录"),
+    "not_signed_on": ("{operator} is not signed on here. Nothing recorded. Scan the badge of somebody who is", "{operator}未在本站上岗，未记录，请扫在岗人员的工牌"),
     "no_operator": ("Nobody is signed on. Nothing recorded. Scan your badge first", "无人上岗，未记录，请先扫工牌"),
     "no_orders": (
         "No work orders were received from the ERP yet. Nothing recorded. Call the shift leader",
@@ -120,27 +170,30 @@ _TEXTS = {
     "no_job": ("No work order is open. Nothing recorded. Scan the work order first", "没有已开工的工单，未记录，请先扫工单"),
     "already_running": ("WO {order} is already running. Nothing new recorded", "工单{order}已在生产，无新记录"),
     "already_paused": ("Already paused: {reason}. Nothing recorded. Scan GO to go on", "已处于暂停：{reason}，未记录，扫“继续”恢复"),
-    "nothing_to_go": ("Nothing is paused or in set-up. Nothing recorded", "没有暂停或换型，未记录"),
+    "nothing_to_go": ("Nothing is paused or in set-up. Nothing recorded. Scan lot, pause or DONE", "没有暂停或换型，未记录，请扫物料、暂停或完工"),
     "in_setup": ("Set-up is open. Nothing recorded. Scan GO first", "正在换型，未记录，请先扫“继续”"),
-    "setup_twice": ("Set-up is already open. Nothing recorded", "已在换型中，未记录"),
+    "setup_twice": ("Set-up is already open. Nothing recorded. Scan GO when ready", "已在换型中，未记录，完成后扫“继续”"),
     "quantity_alone": ("A quantity alone says nothing. Nothing recorded. Scan lot or DONE first", "只有数量无法记录，请先扫物料或完工"),
     "quantity_zero": ("A quantity above 0 is needed. Nothing recorded", "数量必须大于0，未记录"),
     "unit_unknown": ("{material} is not measured in {unit}. Nothing recorded. Allowed: {allowed}", "{material}没有单位{unit}，未记录。可用：{allowed}"),
     "below_reported": ("{total} is below the {before} already reported. Nothing recorded. Enter the total, or undo a report", "{total}低于已报的{before}，未记录。请输入总数，或撤销报工"),
     "doubtful": ("{entered} entered, the counter says {counter}. Nothing recorded yet. Scan the same quantity again, or OK for {counter}", "输入{entered}，计数器为{counter}，尚未记录。请再扫同一数量，或扫“确认”采用{counter}"),
-    "ok_alone": ("Nothing waits for OK. Nothing recorded", "没有待确认的内容，未记录"),
+    "ok_alone": ("Nothing waits for OK. Nothing recorded. Scan what you want to do first", "没有待确认的内容，未记录，请先扫要做的事"),
     "no_total": ("The good quantity is missing. Nothing recorded. Enter LSQ… first", "缺少良品数量，未记录，请先输入LSQ…"),
     "lot_unknown": ("Lot {lot} is unknown. Nothing recorded. Check the label", "批次{lot}未登记，未记录，请核对标签"),
     "lot_foreign": ("Lot {lot} is {material}, which this operation does not use. Nothing recorded. It needs {needed}", "批次{lot}为{material}，本工序不用，未记录。需要：{needed}"),
     "lot_several": ("Lot {lot} exists for {materials}. Nothing recorded. Scan the label that names the material", "批次{lot}对应多种物料{materials}，未记录，请扫带物料号的标签"),
     "lot_blocked": ("Lot {lot} is {status}. Nothing recorded. Take another lot and tell quality", "批次{lot}状态为{status}，未记录，请换料并通知质量"),
     "lot_expired": ("Lot {lot} expired on {expiry}. Nothing recorded. Take another lot", "批次{lot}已于{expiry}过期，未记录，请换料"),
-    "no_bom": ("This operation uses no material. Nothing recorded", "本工序不用料，未记录"),
+    "no_bom": ("This operation uses no material. Nothing recorded. Scan pause or DONE", "本工序不用料，未记录，请扫暂停或完工"),
     "reason_unknown": ("Reason {reason} is unknown. Nothing recorded. Allowed: {allowed}", "原因{reason}不存在，未记录。可用：{allowed}"),
     "nothing_to_undo": ("There is nothing of yours in this shift to undo. Nothing recorded. Ask the shift leader", "本班没有可撤销的记录，未记录，请找班长"),
+    "undo_others": ("The last fact here is {operator}'s. Nothing recorded. They scan their badge, then UNDO; or ask the shift leader", "最后一条记录属于{operator}，未记录。请本人扫工牌后撤销，或找班长"),
+    "order_gone": ("WO {order} is no longer in the ERP's data, so lots cannot be checked. Nothing recorded. Complete it, or ask the shift leader", "ERP数据中已没有工单{order}，无法核对批次，未记录。请完工，或找班长"),
+    "lot_waits": ("Lot {lot} waits for its quantity, OK does not answer that. Nothing recorded. Scan or enter LSQ…", "批次{lot}待输入数量，“确认”无效，未记录。请扫或输入LSQ…"),
     "undo_used": ("Work was already counted on this start. Nothing recorded. Complete the order, or ask the shift leader", "该开工已有产量，未记录。请完工，或找班长"),
     "gone": ("What waited for OK has changed. Nothing recorded. Start again", "待确认内容已变化，未记录，请重新操作"),
-    "expired": ("Not confirmed within 60 s: {what} was not recorded", "60秒内未确认：{what}未记录"),
+    "expired": ("Not confirmed within 60 s: {what} was not recorded. Scan it again", "60秒内未确认：{what}未记录，请重新扫码"),
     "dropped": ("; {what} was not recorded", "；{what}未记录"),
     "then": (". ", "。"),
     "restarted": ("Restarted. What was not confirmed was not recorded", "系统已重启，未确认的内容未记录"),

@@ -19,7 +19,7 @@ from edge.station.state import (
     PendingUndo,
     Station,
 )
-from edge.station.texts import Text, say, unit
+from edge.station.texts import Text, named, say, unit
 from edge.station.work import Site, number
 
 State = Literal["no_operator", "ready", "setup", "running", "paused", "confirm"]
@@ -87,12 +87,18 @@ def view(site: Site, name: str, line: Line, live: Live, master: MasterData, now:
         open_orders=tuple(f"{one.work_order}/{one.operation}" for one in station.jobs),
         tone=live.said.tone if live.said else None,
         message=live.said.message if live.said else None,
-        next=_next(station, live, state),
+        next=_next(station, live, state, master),
         noted=tuple(
             Noted(site.calendar.local(one.time_ms).strftime("%H:%M:%S"), one.time_ms, one.type, one.detail)
             for one in station.noted
         ),
     )
+
+
+def _pause(master: MasterData, job: Job | None) -> Text:
+    reason = (job.paused if job else None) or ""
+    known = master.reasons.get(("pause", reason))
+    return named(reason, known.text if known else {})
 
 
 def _operator(master: MasterData, operator: str) -> str:
@@ -125,7 +131,7 @@ def _good(site: Site, name: str, job: Job, live: Live) -> Decimal:
     return counted - job.scrap - job.rework if settings.counts == "all" else counted
 
 
-def _next(station: Station, live: Live, state: State) -> Text:
+def _next(station: Station, live: Live, state: State, master: MasterData) -> Text:
     """What to scan next."""
     match live.pending:
         case PendingLot(lot=lot, unit=code):
@@ -149,5 +155,5 @@ def _next(station: Station, live: Live, state: State) -> Text:
         case "setup":
             return say("scan_go_setup")
         case "paused":
-            return say("scan_go", reason=job.paused if job else "")
+            return say("scan_go", reason=_pause(master, job))
     return say("scan_lot")

@@ -14,7 +14,7 @@ from edge.settings import Station
 from edge.station.texts import say
 from edge.web.delivery import Delivery, summary
 
-CHOSEN = ("scrap", "rework", "pause")  # kinds of reasons that a page offers
+CHOSEN = ("scrap", "pause")  # kinds of reasons that a page offers
 
 
 def screen(collector: Collector, station: str, delivery: Delivery, instance: str) -> dict[str, Any]:

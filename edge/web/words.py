@@ -23,7 +23,6 @@ LABELS = {
     "button_undo": Text("UNDO", "撤销"),
     "button_quantity": Text("QTY", "数量"),
     "button_scrap": Text("SCRAP", "报废"),
-    "button_rework": Text("REWORK", "返工"),
     "button_pause": Text("PAUSE", "暂停"),
     "button_close": Text("Close", "关闭"),
     "no_reasons": Text("No reasons from the ERP yet: scan the card", "尚未收到原因代码：请扫卡片"),
@@ -49,7 +48,7 @@ SCRIPT = {
     "unsent": Text(". NOT RECORDED: {text}", "。未记录：{text}"),
     "full": Text("{text}: too much waits. NOT RECORDED. Scan again", "{text}：待发送过多，未记录，请重扫"),
     "refused": Text("{text}: not recorded. {detail}", "{text}：未记录。{detail}"),
-    "lost": Text("{device} does not answer: {detail}", "{device} 无应答：{detail}"),
+    "lost": Text("{device} does not answer", "{device} 无应答"),
     "silent": Text("no news since {time}", "自 {time} 起无更新"),
 }
 

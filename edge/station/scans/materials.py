@@ -1,14 +1,13 @@
 """Material: lots and their quantities."""
 
-from decimal import Decimal
-
-from edge.events import Entered, LotMounted, MaterialConsumed, plain
+from edge.events import Entered, LotMounted, MaterialConsumed
 from edge.masterdata import BomLine
 from edge.masterdata import Lot as KnownLot
 from edge.station.grammar import Amount, Lot
 from edge.station.state import PendingLot
-from edge.station.texts import Text, say
+from edge.station.texts import Text, say, status
 from edge.station.texts import unit as named
+from edge.station.units import converted
 from edge.station.work import Refused, Work, number
 
 
@@ -16,17 +15,20 @@ def lot(work: Work, scan: Lot) -> Text:
     """Consume a lot where its BOM line is scanned, mount it where it is backflushed or metered."""
     job = work.job
     line, material = _line(work, scan)
+    base = _base_unit(work, material, line)
     if line.method != "scanned":
         held = next((one for one in work.master.lots.get(scan.lot, ()) if one.material == material), None)
-        quantity = scan.quantity or (held.quantity if held else None)
+        quantity = held.quantity if held else None
+        if scan.quantity is not None:
+            quantity = converted(work.master, material, base, scan.quantity, scan.unit or base)
         work.end_wait()
-        work.emit(LotMounted, job=job, material=material, lot=scan.lot, quantity=quantity, unit=line.unit)
+        work.emit(LotMounted, job=job, material=material, lot=scan.lot, quantity=quantity, unit=base)
         return say("lot_mounted", lot=scan.lot)
     pending = PendingLot(
         lot=scan.lot,
         material=material,
         bom_line=line.line,
-        unit=_base_unit(work, material, line),
+        unit=base,
         warehouse=line.warehouse,
         posted_by=line.posted_by,
     )
@@ -38,10 +40,10 @@ def lot(work: Work, scan: Lot) -> Text:
 
 def consume(work: Work, pending: PendingLot, amount: Amount) -> Text:
     """Record the consumption of a lot, in the material's base unit."""
-    if amount.quantity <= 0:
-        raise Refused("quantity_zero")
     unit = amount.unit or pending.unit
-    quantity = _converted(work, pending, amount.quantity, unit)
+    quantity = converted(work.master, pending.material, pending.unit, amount.quantity, unit)
+    if quantity <= 0:
+        raise Refused("quantity_zero")
     work.end_wait()
     job = work.job
     work.emit(
@@ -71,7 +73,8 @@ def _line(work: Work, scan: Lot) -> tuple[BomLine, str]:
     """The BOM line that a lot belongs to, and its material. Raises Refused."""
     bom = work.bom
     if not bom:
-        raise Refused("no_bom")
+        order = work.job.work_order
+        raise Refused("no_bom") if order in work.master.orders else Refused("order_gone", order=order)
     if work.master.document.lots is None:
         return _only_line(bom, scan)
     known = work.master.lots.get(scan.lot, ())
@@ -101,7 +104,7 @@ def _only_line(bom: tuple[BomLine, ...], scan: Lot) -> tuple[BomLine, str]:
 
 def _usable(work: Work, lot: KnownLot) -> None:
     if lot.status != "released":
-        raise Refused("lot_blocked", lot=lot.lot, status=lot.status)
+        raise Refused("lot_blocked", lot=lot.lot, status=status(lot.status))
     today = work.site.calendar.local(work.now.wall_ms).date().isoformat()
     if lot.expiry is not None and lot.expiry < today:
         raise Refused("lot_expired", lot=lot.lot, expiry=lot.expiry)
@@ -110,16 +113,3 @@ def _usable(work: Work, lot: KnownLot) -> None:
 def _base_unit(work: Work, material: str, line: BomLine) -> str:
     known = work.master.materials.get(material)
     return known.unit if known else line.unit
-
-
-def _converted(work: Work, pending: PendingLot, quantity: Decimal, unit: str) -> Decimal:
-    """A quantity in the base unit, at six places. Raises Refused."""
-    if unit == pending.unit:
-        return plain(quantity)
-    known = work.master.materials.get(pending.material)
-    units = known.units if known else ()
-    for one in units:
-        if one.unit == unit:
-            return plain(quantity * one.numerator / one.denominator)
-    allowed = ", ".join([pending.unit, *(one.unit for one in units)])
-    raise Refused("unit_unknown", material=pending.material, unit=unit, allowed=allowed)

@@ -7,7 +7,7 @@ from edge.station import signals
 from edge.station.grammar import Order
 from edge.station.scans import reports
 from edge.station.state import ZERO, Job, JobKey, PendingReport, PendingSetup
-from edge.station.texts import Text, say
+from edge.station.texts import Text, say, status
 from edge.station.work import Refused, Work, number
 
 SWITCHED = "switched"  # the pause of a job whose station went on with another
@@ -15,11 +15,11 @@ SWITCHED = "switched"  # the pause of a job whose station went on with another
 
 def order(work: Work, scan: Order) -> Text:
     """Start a job; with another one open, propose a partial report and the switch."""
-    if not work.station.crew:
-        raise Refused("no_operator")
-    key = _checked(work, scan)
+    key = _open(work, scan) or _checked(work, scan)
     current = work.station.job
     if current is not None and current.key == key and current.paused != SWITCHED:
+        if current.paused is not None:
+            raise Refused("already_paused", reason=reports.reason_text(work, "pause", current.paused))
         raise Refused("already_running", order=key[0])
     signals.boundary(work)
     if current is None or current.key == key or work.settings.concurrent:
@@ -31,9 +31,10 @@ def take_up(work: Work, key: JobKey) -> Text:
     """Start the job, or go on with it where it is open already. The boundary is the caller's."""
     job = work.station.find(key)
     if job is not None:
-        work.emit(WorkResumed, job=job, reason=job.paused)
-        return say("selected", order=key[0])
-    found = work.master.orders[key[0]]
+        return _select(work, job)
+    found = work.master.orders.get(key[0])
+    if found is None:
+        raise Refused("gone")  # the ERP took it away while the switch waited for OK
     started = Job(
         work_order=key[0],
         order_line=found.line,
@@ -48,11 +49,26 @@ def take_up(work: Work, key: JobKey) -> Text:
     return say("started", order=key[0])
 
 
+def _select(work: Work, job: Job) -> Text:
+    """Go on with an open job. A pause of its own stays: it is said again, and only LSCGO ends it."""
+    if job.paused in (None, SWITCHED):
+        work.emit(WorkResumed, job=job, reason=job.paused)
+    else:
+        work.emit(
+            WorkPaused,
+            job=job,
+            reason=job.paused,
+            labour_goes_on=job.paused_labour,
+            machine_goes_on=job.paused_machine,
+        )
+    return say("selected", order=job.work_order)
+
+
 def pause(work: Work, reason: str) -> Text:
     """LSCPAUSE: stop for a reason; its setting says whether labour and machine time go on."""
     job = work.job
     if job.paused is not None:
-        raise Refused("already_paused", reason=job.paused)
+        raise Refused("already_paused", reason=reports.reason_text(work, "pause", job.paused))
     reports.check_reason(work, "pause", reason)
     signals.boundary(work)
     setting = work.site.pauses.get(reason, Pause())
@@ -81,8 +97,9 @@ def go(work: Work) -> Text:
 
 
 def end_setup(work: Work) -> Text:
-    """The run phase begins."""
+    """The run phase begins; strokes after the set-up figure that was shown are nobody's."""
     _start(work, work.job, "run")
+    signals.record_late_pieces(work)
     return say("resumed")
 
 
@@ -91,6 +108,8 @@ def setup(work: Work) -> Text:
     job = work.job
     if job.phase == "setup":
         raise Refused("setup_twice")
+    if job.paused is not None:
+        raise Refused("already_paused", reason=reports.reason_text(work, "pause", job.paused))
     signals.boundary(work)
     _start(work, job, "setup")
     return say("setup_started", order=job.work_order)
@@ -123,6 +142,13 @@ def _start(work: Work, job: Job, phase: str) -> None:
     )
 
 
+def _open(work: Work, scan: Order) -> JobKey | None:
+    """The open job that a scan means; it may be closed here even when the ERP has forgotten its order."""
+    keys = [job.key for job in work.station.jobs if job.work_order == scan.work_order]
+    keys = [key for key in keys if scan.operation in (None, key[1])]
+    return keys[0] if len(keys) == 1 else None
+
+
 def _checked(work: Work, scan: Order) -> JobKey:
     """The job that an order scan means, if it may run here."""
     orders = work.master.orders
@@ -132,7 +158,7 @@ def _checked(work: Work, scan: Order) -> JobKey:
     if found is None:
         raise Refused("unknown_order", order=scan.work_order)
     if found.status != "released":
-        raise Refused("order_not_released", order=scan.work_order, status=found.status)
+        raise Refused("order_not_released", order=scan.work_order, status=status(found.status))
     return scan.work_order, _operation(work, found, scan.operation).operation
 
 

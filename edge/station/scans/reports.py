@@ -19,11 +19,13 @@ from edge.events import (
     plain,
     seconds,
 )
+from edge.masterdata import Reason
 from edge.station import signals
 from edge.station.evolve import original
 from edge.station.grammar import Amount
 from edge.station.state import ZERO, Job, JobKey, PendingReport, PendingSetup
-from edge.station.texts import Text, say
+from edge.station.texts import Text, named, say
+from edge.station.units import converted
 from edge.station.work import Refused, Work, number
 
 DOUBT = Decimal("0.1")  # how far an entry may be off the counter before it is asked for again
@@ -40,7 +42,8 @@ def amend(work: Work, amount: Amount) -> Text:
     last = work.station.last
     if last is None or last.id != work.live.amend:
         raise Refused("quantity_alone")
-    if amount.quantity <= 0:
+    quantity = _in_job_unit(work, amount)
+    if quantity <= 0:
         raise Refused("quantity_zero")
     report = original(last)
     assert isinstance(report, WorkReported)
@@ -53,7 +56,7 @@ def amend(work: Work, amount: Amount) -> Text:
         person=work.actor or last.actor,
     )
     disposition: Any = output.disposition
-    return _defect(work, disposition, output.reason or "", amount.quantity, replaces=last.id)
+    return _defect(work, disposition, output.reason or "", quantity, replaces=last.id)
 
 
 def done(work: Work) -> Text:
@@ -77,7 +80,7 @@ def propose(work: Work, kind: Literal["done", "part", "switch"], switch_to: JobK
 
 def enter(work: Work, pending: PendingReport, amount: Amount) -> Text:
     """LSQ after DONE or PART: the total by a person; asked for twice where it is far off the counter."""
-    job, total = work.job, amount.quantity
+    job, total = work.job, _in_job_unit(work, amount)
     if total < job.good:
         raise Refused("below_reported", total=number(total), before=number(job.good))
     counter = pending.counter
@@ -132,9 +135,9 @@ def post(work: Work, fact: type[WorkReported], pending: PendingReport) -> Text:
 
 
 def confirm_setup(work: Work, pending: PendingSetup) -> None:
-    """OK after LSCGO: the set-up strokes are scrap."""
+    """OK after LSCGO: the set-up strokes that were shown are scrap."""
+    signals.boundary(work, pieces=False)
     work.end_wait()
-    signals.boundary(work)
     job = work.job
     output = Output(
         material=job.product,
@@ -155,10 +158,10 @@ def check_reason(work: Work, kind: str, reason: str) -> None:
     raise Refused("reason_unknown", reason=reason, allowed=allowed or "-")
 
 
-def reason_text(work: Work, kind: str, reason: str) -> str:
+def reason_text(work: Work, kind: str, reason: str) -> Text:
     """A reason as people know it: code and text."""
     known = work.master.reasons.get((kind, reason))
-    return " ".join([reason, *(known.text.values() if known else ())])
+    return named(reason, known.text if known else {})
 
 
 def _defect(
@@ -171,7 +174,7 @@ def _defect(
         role="main",
         disposition=disposition,
         reason=reason,
-        cause=(known.cause if known and known.cause else "process") if disposition == "scrap" else None,
+        cause=_cause(job, known) if disposition == "scrap" else None,
         quantity=plain(quantity),
         unit=job.unit,
     )
@@ -180,6 +183,19 @@ def _defect(
     return say(
         f"{disposition}_recorded", quantity=number(quantity), reason=reason_text(work, disposition, reason)
     )
+
+
+def _cause(job: Job, known: Reason | None) -> Literal["process", "material", "setup"]:
+    """Why a piece is scrap; in set-up it is set-up's, for its stroke is."""
+    if job.phase == "setup":
+        return "setup"
+    return known.cause if known and known.cause else "process"
+
+
+def _in_job_unit(work: Work, amount: Amount) -> Decimal:
+    """A quantity of output in the job's unit. Raises Refused."""
+    job = work.job
+    return converted(work.master, job.product, job.unit, amount.quantity, amount.unit or job.unit)
 
 
 def _proposed(work: Work, kind: Literal["done", "part"]) -> Text:
@@ -192,9 +208,9 @@ def _proposed(work: Work, kind: Literal["done", "part"]) -> Text:
 def _by_counter(work: Work, job: Job) -> Decimal | None:
     """The job's good total as its counter has it; None without a counter that ever spoke."""
     name = work.counter
-    if name is None or name not in job.counted:
+    if name is None or name not in work.station.counters:
         return None
-    counted = job.counted[name]
+    counted = job.counted.get(name, ZERO)
     return counted - job.scrap - job.rework if work.settings.counters[name].counts == "all" else counted
 
 
@@ -213,20 +229,29 @@ def _against_plan(job: Job, total: Decimal) -> Text:
 
 
 def _resources(work: Work, job: Job) -> Resources:
-    """What no report carries yet. Unknown is null: a machine without a signal says nothing of its time."""
-    measured = work.settings.signals
+    """What no report carries yet. Unknown is null: a machine that says nothing may have run or not."""
     labour = tuple(Labour(operator=one.operator, phase=one.phase, s=seconds(one.ms)) for one in job.labour)
     basis: dict[str, Literal["measured", "confirmed", "standard"]] = {"labour": "measured"}
+    machine_s = _measured(work, "running", job.machine_s, basis, "machine_s")
+    energy_kwh = _measured(work, "energy", job.energy_kwh, basis, "energy_kwh")
     if job.setup_ms:
         basis["setup_s"] = "measured"
-    if job.machine_s is not None:
-        basis["machine_s"] = "measured"
-    if job.energy_kwh is not None:
-        basis["energy_kwh"] = "measured"
     return Resources(
         setup_s=seconds(job.setup_ms) if job.setup_ms else UNSET,
-        machine_s=job.machine_s,
+        machine_s=machine_s,
         labour=labour,
-        energy_kwh=job.energy_kwh if measured.energy else UNSET,
+        energy_kwh=energy_kwh if work.settings.signals.energy else UNSET,
         basis=basis,
     )
+
+
+def _measured(
+    work: Work, signal: str, value: Decimal | None, basis: dict[str, Any], figure: str
+) -> Decimal | None:
+    """A figure of the machine: nought only where the machine answers; `measured` only without a hole."""
+    answers = signals.known(work, signal)
+    if value is None and answers:
+        value = ZERO
+    if value is not None and answers:
+        basis[figure] = "measured"
+    return value

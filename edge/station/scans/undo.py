@@ -12,12 +12,13 @@ from edge.events import (
 from edge.station import signals
 from edge.station.evolve import original
 from edge.station.state import Job, Last, PendingUndo
-from edge.station.texts import Text, say
+from edge.station.texts import Text, disposition, say, unit
 from edge.station.work import Refused, Work, number
 
 
 def propose(work: Work) -> Text:
     """LSCUNDO: show what would be undone."""
+    signals.boundary(work)
     last = _undoable(work)
     work.wait_for(PendingUndo(last.id))
     return say("undo_shows", what=_what(last))
@@ -25,12 +26,12 @@ def propose(work: Work) -> Text:
 
 def confirm(work: Work, pending: PendingUndo) -> Text:
     """OK after LSCUNDO."""
+    signals.boundary(work)
     last = _undoable(work)
     if last.id != pending.id:
         raise Refused("gone")
     work.end_wait()
     fact = original(last)
-    signals.boundary(work)
     station = work.station
     job = station.find((fact.work_order or "", fact.operation or "")) or station.closed
     person = work.actor or last.actor
@@ -44,8 +45,10 @@ def _undoable(work: Work) -> Last:
     """The last fact, if this shift's crew made it and nothing stands on it."""
     station, last = work.station, work.station.last
     day = work.site.calendar.day(work.now.wall_ms)
-    if last is None or last.actor not in station.crew:
+    if last is None:
         raise Refused("nothing_to_undo")
+    if last.actor != work.actor:
+        raise Refused("undo_others", operator=last.actor)
     if (last.shift, last.production_date) != (day.shift, day.production_date):
         raise Refused("nothing_to_undo")
     fact = original(last)
@@ -70,18 +73,35 @@ def _release_time(work: Work, job: Job) -> None:
         work.emit(TimeUnassigned, operator=held.operator, category="undone", s=seconds(held.ms))
     if job.machine_s:
         work.emit(TimeUnassigned, equipment=_equipment(work), category="undone", s=job.machine_s)
+    if job.setup_ms:
+        work.emit(TimeUnassigned, equipment=_equipment(work), category="undone", s=seconds(job.setup_ms))
 
 
 def _equipment(work: Work) -> str:
     return work.settings.equipment or work.settings.work_center
 
 
-def _what(last: Last) -> str:
+def _what(last: Last) -> Text:
     match original(last):
         case MaterialConsumed() as fact:
-            return f"{fact.material} {fact.lot or ''} {number(fact.quantity)} {fact.unit}"
+            return say(
+                "undo_lot",
+                lot=fact.lot or fact.material,
+                quantity=number(fact.quantity),
+                unit=unit(fact.unit),
+            )
+        case WorkCompleted() as fact:
+            return say("undo_completion", order=fact.work_order, outputs=_outputs(fact))
         case WorkReported() as fact:
-            outputs = ", ".join(f"{one.disposition} {number(one.quantity)}" for one in fact.outputs)
-            return f"{fact.work_order} {outputs or fact.type}"
+            return say("undo_report", order=fact.work_order, outputs=_outputs(fact))
         case fact:
-            return f"{fact.work_order}/{fact.operation}"
+            return say("undo_start", order=fact.work_order)
+
+
+def _outputs(fact: WorkReported) -> Text:
+    shown = Text("", "")
+    for one in fact.outputs:
+        shown = shown + say(
+            "undo_output", disposition=disposition(one.disposition), quantity=number(one.quantity)
+        )
+    return shown

@@ -31,7 +31,9 @@ function both(element, text) {
   element.replaceChildren(spans[0], " ", spans[1]);
 }
 
-const MARKS = { good: "✓", bad: "✕", wait: "…", info: "i" };
+// "ask": taken, but recorded only with what is still missing.
+const MARKS = { good: "✓", ask: "?", bad: "✕", wait: "…", info: "i" };
+const TONES = { recorded: "good", pending: "ask", repeated: "good", wait: "wait" };
 let freshTimer;
 
 // The answer to the last scan: by colour and mark while fresh, then calm; what is bad stays.
@@ -72,7 +74,8 @@ function draw(next) {
   both(byId("delivery"), screen.delivery.summary.text);
   if (before?.said_ms !== screen.said_ms || before?.instance !== screen.instance) {
     unrecorded = false;
-    answer(screen.tone, screen.message ?? { en: "", zh: "" });
+    const asks = screen.state === "confirm" && screen.tone === "good";
+    answer(asks ? "ask" : screen.tone, screen.message ?? { en: "", zh: "" });
   }
   drawAlarm();
 }
@@ -102,7 +105,7 @@ function drawDevices() {
       const line = document.createElement("p");
       const text = document.createElement("span");
       both(text, say("lost", lost));
-      line.append("✕ ", text, ` ${lost.hint}`);
+      line.append("✕ ", text, ` · ${lost.detail}. ${lost.hint}`);
       return line;
     }),
   );
@@ -126,7 +129,7 @@ const sender = new Sender(api, () => screen?.instance, {
   answered(result, text) {
     unrecorded = result === "storage";
     if (unrecorded) both(byId("alarm_text"), text);
-    answer(["recorded", "pending", "repeated"].includes(result) ? "good" : result === "wait" ? "wait" : "bad", text);
+    answer(TONES[result] ?? "bad", text);
     drawAlarm();
   },
   say,

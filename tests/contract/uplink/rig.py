@@ -170,7 +170,8 @@ async def rigged(folder: Path, count: int = 20, **settings: Any) -> AsyncIterato
     store.began, store.committed = asyncio.Event(), asyncio.Condition()
     async with store, await Journal.open(folder / "journal.db", "site", "edge", time) as journal:
         rig = Rig(folder, time, receiver, journal, store, given)
-        await rig.append(*facts(count - 1))
+        if count > 1:
+            await rig.append(*facts(count - 1))
         try:
             yield rig
         finally:

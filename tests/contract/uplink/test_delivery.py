@@ -338,9 +338,11 @@ async def test_waits_for_a_journal_that_is_not_there_yet(tmp_path: Path) -> None
         while len(rig.time.slept_s) < 20:
             await rig.time.sleep(0)
         assert rig.status is None
-        async with await Journal.open(folder / "journal.db", "site", "other", rig.time) as journal:
-            await rig.until(lambda: rig.seq == 1)
-            assert rig.receiver.calls[0].key == f"{journal.source}:1-1"
+        async with await Journal.open(tmp_path / "made.db", "site", "other", rig.time) as journal:
+            source = journal.source
+        (tmp_path / "made.db").rename(folder / "journal.db")
+        await rig.until(lambda: rig.seq == 1)
+        assert rig.receiver.calls[0].key == f"{source}:1-1"
 
 
 async def test_a_new_epoch_begins_at_one_and_says_so(tmp_path: Path) -> None:

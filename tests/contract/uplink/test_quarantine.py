@@ -226,3 +226,18 @@ async def test_a_pause_survives_a_restart_and_its_alert_is_cleared_once(tmp_path
         rig.receiver.always = None
         await rig.deliver()
         assert rig.alerts() == [] and rig.alerts(standing=False) == ["uplink.erp.paused"]
+
+
+async def test_released_facts_that_are_refused_again_do_not_stop_the_others(tmp_path: Path) -> None:
+    async with rigged(tmp_path, 30) as rig:
+        rig.receiver.poison = {5, 6, 7, 8}
+        rig.start()
+        await rig.drained()
+        rig.receiver.poison = set()
+        rig.receiver.always = rude.refuses_with(5, 6, 7, 8)
+        await rig.review("retried", [waits.id for waits in rig.quarantine])
+        await rig.until(lambda: set(states(rig).values()) == {"retrying"})
+        await rig.until(lambda: set(states(rig).values()) == {"waiting"})
+        await rig.append(*facts(3, first=70))
+        await rig.drained()
+        assert set(states(rig)) == {5, 6, 7, 8} and rig.time.slept_s == []

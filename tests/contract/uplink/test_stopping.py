@@ -30,7 +30,7 @@ async def cut_short(rig: Rig, chance: random.Random) -> None:
 async def test_cancelled_anywhere_everything_is_posted_once_in_order(seed: int, tmp_path: Path) -> None:
     chance = random.Random(seed)
     async with rigged(tmp_path, EVENTS, batch_events=chance.choice((1, 3, 7))) as rig:
-        moods = [rude.loses_answer, rude.breaks_off, rude.says(503), rude.says(400), rude.puts_off(9, 30)]
+        moods = [rude.loses_answer, rude.breaks_off, rude.says(503), rude.says(409), rude.puts_off(9, 30)]
         for round_ in range(40):
             if chance.random() < 0.3:
                 rig.receiver.moods.append(chance.choice(moods))

@@ -34,17 +34,12 @@ def working(**station: object) -> Floor:
         ("LSQ5D", "Code damaged"),
         ("LSCSCRAP", "Right form: LSCSCRAP04"),
         ("LSCNONSENSE", "Code damaged"),
-        ("LSCOK", "Nothing waits for OK"),
-        ("LSQ5", "A quantity alone says nothing"),
-        ("LSL A1", "No work order is open"),
-        ("LSCDONE", "No work order is open"),
-        ("LSCSCRAP04", "No work order is open"),
-        ("LSCUNDO", "nothing of yours"),
+        ("LSCOK", "Nobody is signed on"),
+        ("LSL A1", "Nobody is signed on"),
         ("LSW100 0020", "Nobody is signed on"),
         ("LSE9999", "Badge 9999 is unknown"),
         ("\x00\x01", "<00><01>"),
         ("X" * 5000, "…"),
-        ("LSCSHIFT", "not offered"),
     ],
 )
 def test_a_refused_scan_records_nothing_and_says_so(text: str, says: str) -> None:
@@ -55,6 +50,26 @@ def test_a_refused_scan_records_nothing_and_says_so(text: str, says: str) -> Non
     assert "ecorded" in answer.message.en
     assert "未记录" in answer.message.zh or "无" in answer.message.zh
     assert floor.events == []
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("LSCOK", "Nothing waits for OK"),
+        ("LSQ5", "A quantity alone says nothing"),
+        ("LSL A1", "No work order is open"),
+        ("LSCDONE", "No work order is open"),
+        ("LSCSCRAP04", "No work order is open"),
+        ("LSCUNDO", "nothing of yours"),
+        ("LSCSHIFT", "not offered"),
+    ],
+)
+def test_a_scan_out_of_turn_records_nothing_and_says_what_is_missing(text: str, says: str) -> None:
+    floor = Floor()
+    floor.scan("LSE1042")
+    answer = floor.scan(text)
+    assert (answer.result, len(floor.events)) == ("refused", 1)
+    assert says in answer.message.en and "othing recorded" in answer.message.en
 
 
 @pytest.mark.parametrize(
@@ -351,7 +366,7 @@ def test_undo_shows_the_item_and_takes_it_back_whole() -> None:
     floor.scan("LSL A1", "LSQ2")
     assert floor.job.consumed == {"10": Decimal(2)}
     answer = floor.scan("LSCUNDO")
-    assert answer.message.en == "Undo STEEL-4 A1 2 KGM?"
+    assert answer.message.en == "Undo lot A1, 2 kg?"
     floor.scan("LSCOK")
     (corrected,) = floor.facts(e.WorkCorrected)
     assert isinstance(corrected, e.WorkCorrected)

@@ -120,7 +120,7 @@ def test_a_short_gap_with_the_machine_running_on_both_sides_counts_as_running() 
 def test_a_long_gap_is_not_counted_and_marked_incomplete() -> None:
     floor = started()
     floor.restart()
-    floor.wait(90).read(running=True)
+    floor.wait(100).read(running=True)
     floor.scan("LSCPART", "LSQ1", "LSCOK")
     (report,) = floor.facts(e.WorkReported)
     assert isinstance(report, e.WorkReported) and report.resources is not None

@@ -62,8 +62,9 @@ def test_odd_documents_do_not_keep_a_fact_from_being_settled() -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"<html>", b"[]", b"{}", b"null", b'{"results":null}', b'{"results":{}}', b"\xff\xfe", b"[" * 50_000,
-     b'{"results":[{"id":1}]}', b'{"results":[7]}', b'{"results":[{"id":"a","status":"accepted"}'],
+    [b"", b"<html>", b"[]", b"{}", b"null", b'{"results":null}', b'{"results":{}}', b"\xff\xfe",
+     b"[" * 50_000, b'{"results":[{"id":1}]}', b'{"results":[7]}',
+     b'{"results":[{"id":"a","status":"accepted"}'],
 )  # fmt: skip
 def test_garbage_settles_nothing(body: bytes) -> None:
     assert isinstance(verdict(200, body), Again)
@@ -151,7 +152,7 @@ json_values = st.recursive(
     | st.booleans()
     | st.integers()
     | st.text(max_size=5)
-    | st.sampled_from(IDS + ["accepted", "retry"]),
+    | st.sampled_from([*IDS, "accepted", "retry"]),
     lambda inner: (
         st.lists(inner, max_size=4)
         | st.dictionaries(

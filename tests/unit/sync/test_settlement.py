@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from edge.events import ReviewSettled
 from sync.batch import pack
 from sync.outcome import Outcome
-from sync.settlement import settle
+from sync.settlement import decisions, settle
 from tests.unit.sync.making import EPOCH, SOURCE, paused, stored
 
 ROWS = stored(*[paused(number) for number in range(1, 7)], first=11)
@@ -87,3 +87,9 @@ def test_a_problem_of_any_form_becomes_bounded_json() -> None:
         found = settle(BATCH, [Outcome(status="rejected", problem=problem), *outcomes("aaaaa")])
         assert len(found.quarantine[0].problem) < 4096
         assert isinstance(json.loads(found.quarantine[0].problem), dict)
+
+
+def test_a_decision_of_another_kind_or_version_is_passed_over() -> None:
+    rows = stored(ReviewSettled(settles=("a",), how="accepted", person="chief"), paused(2))
+    unheard_of = rows[0][1].replace(b'"how":"accepted"', b'"how":"postponed","until":{"day":"x"}')
+    assert decisions([*rows, (3, unheard_of)]) == ()

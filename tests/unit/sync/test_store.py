@@ -1,0 +1,153 @@
+"""One transaction settles a batch; it is whole, or it is nothing."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import aiosqlite
+import pytest
+
+from edge.faults import StorageFault
+from sync.batch import pack
+from sync.outcome import Outcome
+from sync.settlement import Decision, settle
+from sync.status import load_document, load_outbox, load_quarantine, load_status
+from sync.store import Condition, Store
+from tests.unit.sync.making import EPOCH, SOURCE, paused, stored
+
+BATCH = pack(EPOCH, SOURCE, stored(paused(1, "A"), paused(2, "B"), paused(3, "A")))
+MIXED = settle(
+    BATCH, [Outcome(status="accepted", document="D1"), Outcome(status="rejected"), Outcome(status="accepted")]
+)
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    async with await Store.open(tmp_path / "sync.db") as opened:
+        await opened.begin("erp", EPOCH, 0, 1000)
+        yield opened
+
+
+def counted(store: Store, table: str) -> int:
+    with sqlite3.connect(store.path) as db:
+        found: int = db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+    db.close()
+    return found
+
+
+async def test_a_batch_is_settled_as_a_whole(store: Store) -> None:
+    await store.settle("erp", MIXED, "idle", 2000)
+    one = load_status(store.path).uplinks[0]
+    assert (one.epoch, one.seq, one.state, one.last_success_ms, one.waiting) == (EPOCH, 3, "idle", 2000, 1)
+    assert [waits.body for waits in load_quarantine(store.path)] == [BATCH.rows[1][1]]
+    assert load_document(store.path, "erp", EPOCH, 1) == ("D1", None)
+    assert load_document(store.path, "erp", EPOCH, 2) is None
+    assert load_document(store.path, "erp", EPOCH, 3) == (None, None)
+
+
+@pytest.mark.parametrize("table", ["quarantine", "receipts", "uplinks", "alerts"])
+async def test_a_failure_anywhere_leaves_nothing_of_the_batch(table: str, store: Store) -> None:
+    verb = "UPDATE" if table == "uplinks" else "INSERT"
+    await store.rows(
+        f"CREATE TRIGGER breaks BEFORE {verb} ON {table} BEGIN SELECT RAISE(ABORT, 'disk is full'); END"
+    )
+    with pytest.raises(StorageFault, match="full"):
+        await store.settle("erp", MIXED, "idle", 2000)
+    assert load_status(store.path).uplinks[0].seq == 0
+    assert [counted(store, name) for name in ("quarantine", "receipts", "alerts")] == [0, 0, 0]
+    await store.rows("DROP TRIGGER breaks")
+    await store.settle("erp", MIXED, "idle", 2000)
+    assert load_status(store.path).uplinks[0].seq == 3
+
+
+@pytest.mark.parametrize("steps", range(12))
+async def test_cancelled_at_any_step_it_is_whole_or_nothing(steps: int, store: Store) -> None:
+    task = asyncio.create_task(store.settle("erp", MIXED, "idle", 2000))
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+    whole = load_status(store.path).uplinks[0].seq == 3
+    assert whole or steps == 0, "what was begun is carried to its end"
+    assert [counted(store, name) for name in ("quarantine", "receipts")] == [int(whole), int(whole)]
+
+
+async def test_a_writer_that_breaks_off_does_not_take_the_next_with_it(store: Store) -> None:
+    async def breaks(connection: aiosqlite.Connection) -> None:
+        await connection.execute("UPDATE uplinks SET seq = 99")
+        raise KeyError("a mistake of ours")
+
+    with pytest.raises(KeyError):
+        await store.transact(breaks)
+    await store.settle("erp", MIXED, "idle", 2000)
+    assert load_status(store.path).uplinks[0].seq == 3
+
+
+async def test_transactions_of_several_tasks_do_not_mix(store: Store) -> None:
+    await asyncio.gather(*(store.begin(f"u{number}", EPOCH, number, 0) for number in range(20)))
+    assert {one.uplink: one.seq for one in load_status(store.path).uplinks} == {
+        "erp": 0, **{f"u{number}": number for number in range(20)}
+    }  # fmt: skip
+
+
+async def test_a_decision_is_carried_out_once(store: Store) -> None:
+    await store.settle("erp", MIXED, "idle", 2000)
+    rejected = load_quarantine(store.path)[0].id
+    retried = Decision(7, "retried", (rejected,))
+    await store.carry_out("erp", [retried], 7, 3000)
+    assert (await store.standing("erp")).retrying == 1
+    again = replace(
+        settle(pack(EPOCH, SOURCE, BATCH.rows[1:2], again=True), [Outcome(status="rejected")]),
+    )
+    await store.settle("erp", again, "idle", 4000)
+    passing = replace(MIXED, cursor=8, quarantine=(), posted=[], decisions=(retried,))
+    await store.settle("erp", passing, "idle", 5000)  # the cursor passes the decision that was read ahead
+    assert (await store.standing("erp")).waiting == 1
+
+
+async def test_a_decision_reaches_only_the_uplink_that_holds_the_fact(store: Store) -> None:
+    await store.begin("other", EPOCH, 0, 0)
+    await store.settle("erp", MIXED, "idle", 2000)
+    rejected = load_quarantine(store.path)[0].id
+    await store.carry_out("other", [Decision(7, "discarded", (rejected,))], 7, 3000)
+    assert (await store.standing("erp")).waiting == 1
+
+
+async def test_alerts_are_raised_once_and_cleared_once(store: Store) -> None:
+    for at_ms in (1, 2, 3):
+        await store.raise_alert("key", f"text {at_ms}", "hint", at_ms)
+    await store.clear_alert("key", 4)
+    await store.clear_alert("key", 5)
+    await store.raise_alert("key", "anew", "hint", 6)
+    found = [(alert.text, alert.raised_ms, alert.cleared_ms) for alert in load_status(store.path).alerts]
+    assert found == [("anew", 6, None), ("text 1", 1, 4)]
+
+
+async def test_a_state_keeps_when_it_began(store: Store) -> None:
+    for at_ms, detail in ((10, "a"), (20, "b")):
+        await store.condition("erp", Condition("backoff", detail, "hint", at_ms + 5), at_ms)
+    one = load_status(store.path).uplinks[0]
+    assert (one.state, one.detail, one.since_ms, one.next_try_ms) == ("backoff", "b", 10, 25)
+
+
+async def test_an_uplink_that_is_configured_no_more_says_so_and_comes_back(store: Store) -> None:
+    assert await store.retire(["another"], 5) == ["erp"]
+    assert await store.retire(["another"], 6) == []
+    status = load_status(store.path)
+    assert status.uplinks[0].state == "removed" and status.alerts[0].key == "uplink.erp.removed"
+    await store.retire(["erp"], 7)
+    assert load_status(store.path).alerts[0].cleared_ms == 7
+
+
+def test_a_missing_file_means_that_nothing_is_known(tmp_path: Path) -> None:
+    nowhere = tmp_path / "sync.db"
+    assert load_status(nowhere).uplinks == () and load_quarantine(nowhere) == []
+    assert load_document(nowhere, "erp", EPOCH, 1) is None
+    assert load_outbox(nowhere, EPOCH, 0).events == 0
+    nowhere.touch()
+    assert load_status(nowhere).uplinks == ()
+    nowhere.write_bytes(b"this is no database, whatever its name may say")
+    with pytest.raises(StorageFault):
+        load_status(nowhere)
