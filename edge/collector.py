@@ -15,21 +15,22 @@ from typing import Literal
 
 import msgspec
 import structlog
+from msgspec.structs import replace
 from prometheus_client import Counter as Metric
 from prometheus_client import Gauge
 
 from edge import masterdata
-from edge.events import Draft, Event
+from edge.events import Draft, Event, OperatorSignedOff, seconds
 from edge.faults import MasterDataInvalid, StorageFault
 from edge.ids import new_id
 from edge.journal import Journal, Snapshot, replay
 from edge.masterdata import MasterData
 from edge.ports import Clock, Driver
-from edge.readings import Link, Reading, Scan, Unreadable
+from edge.readings import Link, Moment, Reading, Scan, Unreadable
 from edge.station import grammar
 from edge.station.evolve import fold
-from edge.station.state import STATE_VERSION, Line, Live
-from edge.station.step import Input, Observed, Restarted, Step, Tick, step
+from edge.station.state import STATE_VERSION, Line, Live, Said
+from edge.station.step import Input, Observed, Restarted, Step, Stopping, Tick, step
 from edge.station.texts import Text, say
 from edge.station.view import View, view
 from edge.station.work import Answer, Site
@@ -39,8 +40,8 @@ log = structlog.get_logger()
 SNAPSHOT_EVENTS = 1000
 TICK_S = 1.0
 REFRESH_S = 0.2  # the longest that a scan waits for a counter's value at a boundary
+_ROUND_INPUTS = 250  # the most that one commit takes
 _WAITING_INPUTS = 1000  # full: a scan is refused with the bad signal, readings give up their oldest
-_KEYS_KEPT = 1000
 _BOUNDARY = frozenset({"DONE", "PART", "OK", "GO", "SETUP", "PAUSE"})
 
 SCANS = Metric("lineside_scans", "Scans by what became of them", ["result"])
@@ -109,7 +110,6 @@ class Collector:
         self._entries: deque[_Entry] = deque()
         self._wake = asyncio.Event()
         self._changed = asyncio.Event()
-        self._answered: dict[str, Result] = {}
         self._seq = 0  # the last event that `line` holds
         self._snapshot_seq = 0
 
@@ -128,6 +128,7 @@ class Collector:
         async for event in replay(self._journal, after):
             self.line, self._seq = fold(self.line, event), event.seq
         HEAD.set(self._journal.head)
+        await self._retire_stations()
         await self._load_masterdata()
         for name in self.site.stations:
             self._entries.append(_Entry(name, Restarted()))
@@ -150,10 +151,9 @@ class Collector:
                 self._entries.extend(_Entry(name, Tick()) for name in self.site.stations)
             self._wake.clear()
             await self._refresh_boundaries()
-            entries = list(self._entries)
-            self._entries.clear()
-            if entries:
-                await self._work_off(entries)
+            while self._entries:
+                round_ = [self._entries.popleft() for _ in range(min(len(self._entries), _ROUND_INPUTS))]
+                await self._work_off(round_)
 
     async def watch_masterdata(self) -> None:
         """Take up what sync fetched, within about a second."""
@@ -162,7 +162,8 @@ class Collector:
             await self._load_masterdata()
 
     async def close(self) -> None:
-        """Keep a snapshot, so that the next start is quick."""
+        """Record what moved and keep a snapshot, so that the next start goes on from here, and quickly."""
+        await self._work_off([_Entry(name, Stopping()) for name in self.site.stations])
         if self._seq > self._snapshot_seq:
             await self._save_snapshot()
 
@@ -185,26 +186,23 @@ class Collector:
     def link(self, link: Link) -> None:
         """Remember whether a device is there."""
         self.links[link.device] = link
+        if link.up:
+            log.info("device answers", device=link.device, detail=link.detail)
+        else:
+            log.warning("device is lost", device=link.device, detail=link.detail, hint=link.hint)
         DEVICE_UP.labels(link.device).set(link.up)
         self._notify()
 
     # What pages and the local API call
 
-    async def typed(self, station: str, text: str, key: str | None = None) -> Result:
-        """A scan from a page or the API. The same `key` again gives the same answer. Raises KeyError."""
+    async def typed(self, station: str, text: str) -> Result:
+        """A scan from a page or the API. Raises KeyError for a station that is not there."""
         if station not in self.site.stations:
             raise KeyError(station)
-        if key is not None and (known := self._answered.get(f"{station} {key}")):
-            return known
         done: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         if not self._put(_Entry(station, Scan("page", text, self._clock.now()), done)):
             return self._unanswered(station, "storage", say("busy"))
-        result = await asyncio.shield(done)
-        if key is not None and result.good:
-            self._answered[f"{station} {key}"] = result
-            if len(self._answered) > _KEYS_KEPT:
-                del self._answered[next(iter(self._answered))]
-        return result
+        return await asyncio.shield(done)
 
     def view(self, station: str) -> View:
         """What the page of a station shows now. Raises KeyError."""
@@ -339,6 +337,8 @@ class Collector:
     def _answer_failed(self, steps: list[tuple[_Entry, Step]]) -> None:
         for entry, _ in steps:
             if isinstance(entry.given, Scan | Unreadable):
+                said = Said("bad", say("storage"), self._clock.now())
+                self.lives[entry.station] = replace(self.lives[entry.station], said=said)
                 SCANS.labels("storage").inc()
                 self._signal(entry.given.device, "bad")
             if entry.done is not None and not entry.done.done():
@@ -371,6 +371,19 @@ class Collector:
         self._snapshot_seq = self._seq
         await self._journal.save_snapshot(Snapshot(self._snapshot_seq, STATE_VERSION, state))
 
+    async def _retire_stations(self) -> None:
+        """Sign off whoever stands at a station that is no longer configured: nobody can do it there."""
+        now = self._clock.now()
+        drafts = [
+            Draft(new_id(now.wall_ms), now.wall_ms, _left(name, operator, now, self.site))
+            for name, station in self.line.stations.items()
+            if name not in self.site.stations
+            for operator in station.crew
+        ]
+        for event in await self._append(drafts):
+            self.line, self._seq = fold(self.line, event), event.seq
+            log.warning("signed off: the station is no longer configured", station=event.data.station)
+
     async def _load_masterdata(self) -> None:
         try:
             current = await asyncio.to_thread(masterdata.version, self._masterdata_path)
@@ -385,6 +398,22 @@ class Collector:
         self._masterdata_version, self._masterdata_fault = current, False
         log.info("master data taken up", etag=self.master.etag, orders=len(self.master.orders))
         self._notify()
+
+
+def _left(station: str, operator: str, now: Moment, site: Site) -> OperatorSignedOff:
+    day = site.calendar.day(now.wall_ms)
+    return OperatorSignedOff(
+        station=station,
+        operator=operator,
+        origin="signal",
+        posting_date=day.posting_date,
+        production_date=day.production_date,
+        shift=day.shift,
+        clock=now.clock,
+        boot_id=now.boot_id,
+        monotonic_s=seconds(now.monotonic_ms),
+        utc_offset=day.utc_offset,
+    )
 
 
 def _stations_of_tag(site: Site) -> dict[str, list[str]]:

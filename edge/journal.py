@@ -98,6 +98,8 @@ class Journal:
 
         A cancelled caller does not take its drafts back: they are committed all the same.
         """
+        if not drafts:
+            return ()
         if self._closing:
             raise StorageFault("the journal is closed; nothing was recorded", hint="Restart lineside")
         if self._task is None:
@@ -194,13 +196,17 @@ class Journal:
         except sqlite3.Error as error:
             self._answer(group, schema.unusable(self.path, error))
             return
+        except BaseException as error:
+            self._closing = True  # nobody knows what was written: whoever waits must end, and start anew
+            self._answer(group, error)
+            raise
         self.head, self._chain = seq, chain
         for call, numbered in zip(group, sealed, strict=True):
             if not call.done.done():
                 call.done.set_result(numbered)
 
     @staticmethod
-    def _answer(group: list[_Call], fault: StorageFault) -> None:
+    def _answer(group: list[_Call], fault: BaseException) -> None:
         for call in group:
             if not call.done.done():
                 call.done.set_exception(fault)
@@ -307,10 +313,16 @@ async def replay(journal: Journal, after: int) -> AsyncIterator[Event]:
             if seq != after + 1 or (chain is not None and not chains(body, chain)):
                 raise JournalDamaged(
                     f"{journal.path}: seq {seq} does not follow on seq {after}",
-                    hint="`lineside events verify` shows what is damaged; keep a copy of the file",
+                    hint=_DAMAGED,
                 )
             chain, after = chain_of(body), seq
-            yield decode(body)
+            try:
+                event = decode(body)
+            except msgspec.DecodeError as error:
+                raise JournalDamaged(
+                    f"{journal.path}: seq {seq} is no event: {error}", hint=_DAMAGED
+                ) from error
+            yield event
 
 
 @lru_cache(GROUP_EVENTS)
@@ -347,6 +359,7 @@ def _lock(path: Path) -> int:
     return handle
 
 
+_DAMAGED = "`lineside events verify` shows what is damaged; keep a copy of the file"
 _POLL_S = 0.05
 _ASK_AGAIN_POLLS = 20
 _READ = "SELECT seq, CAST(body AS BLOB) FROM events WHERE seq > ? ORDER BY seq LIMIT ?"

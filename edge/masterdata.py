@@ -16,7 +16,7 @@ import msgspec
 
 from edge.events import plain
 from edge.faults import MasterDataInvalid
-from edge.schema import unusable
+from edge.schema import read_only, unusable
 
 Key = Annotated[str, msgspec.Meta(pattern=r"^[ -~]{1,64}$")]
 
@@ -309,12 +309,12 @@ def load(path: Path) -> MasterData:
 
 
 def _select(path: Path, sql: str) -> list[Any]:
-    if not path.exists():
-        return []
     try:
-        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)) as connection:
+        if not path.exists():
+            return []
+        with closing(sqlite3.connect(read_only(path), uri=True, timeout=5)) as connection:
             return connection.execute(sql).fetchall()
-    except sqlite3.Error as error:
+    except (sqlite3.Error, PermissionError) as error:
         if "no such table" in str(error):  # sync has not made it yet
             return []
         raise unusable(path, error) from error

@@ -4,8 +4,10 @@
 still runs. WAL with synchronous=FULL is verified at every opening: a commit that returned is on the disk.
 """
 
+import asyncio
 import os
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -43,13 +45,9 @@ async def open_writer(
     path: Path, ddl: str, isolation_level: Literal["IMMEDIATE"] | None = "IMMEDIATE"
 ) -> aiosqlite.Connection:
     """Open or create a file that only this process writes. Raises StorageFault."""
-    new = not path.exists()  # noqa: ASYNC240 one stat at start
+    connection = await _connected(path, aiosqlite.connect(path, isolation_level=isolation_level))
     try:
-        connection = await aiosqlite.connect(path, isolation_level=isolation_level)
-    except sqlite3.Error as error:
-        raise unusable(path, error) from error
-    try:
-        await _prepare(connection, path, ddl, new)
+        await _prepare(connection, path, ddl)
     except BaseException:
         await connection.close()
         raise
@@ -58,13 +56,36 @@ async def open_writer(
 
 async def open_reader(path: Path) -> aiosqlite.Connection:
     """Open a file that another task or process writes. Text comes as bytes. Raises StorageFault."""
+    opening = aiosqlite.connect(read_only(path), uri=True, isolation_level=None)
+    connection = await _connected(path, opening)
     try:
-        connection = await aiosqlite.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)
         connection.text_factory = bytes
         await connection.execute("PRAGMA busy_timeout = 5000")
     except sqlite3.Error as error:
+        await connection.close()
         raise unusable(path, error) from error
+    except BaseException:
+        await connection.close()
+        raise
     return connection
+
+
+def read_only(path: Path) -> str:
+    """The address under which SQLite opens a file for reading, whatever characters its name has."""
+    return f"{path.absolute().as_uri()}?mode=ro"
+
+
+async def _connected(path: Path, opening: aiosqlite.Connection) -> aiosqlite.Connection:
+    """The open connection; after a failure its thread has ended. Raises StorageFault."""
+    try:
+        return await opening
+    except BaseException as error:
+        with suppress(Exception):
+            await asyncio.shield(opening.close())
+        await asyncio.to_thread(opening._thread.join, 1)  # else it speaks to a loop that is closed
+        if isinstance(error, sqlite3.Error):
+            raise unusable(path, error) from error
+        raise
 
 
 def unusable(path: Path, error: Exception) -> StorageFault:
@@ -74,6 +95,7 @@ def unusable(path: Path, error: Exception) -> StorageFault:
         "not a database": "It is no lineside file or it is damaged: move it away, keep it, and start again",
         "readonly": f"Give this user the right to write it: chown lineside {path}*",
         "unable to open": f"Check that {path.parent} exists and that this user may write there",
+        "Permission denied": f"Run this as the user lineside, or give this user the right to read {path.parent}",
         "disk is full": "Free space on this disk; nothing of this operation was recorded",
     }
     hint = next(
@@ -82,10 +104,10 @@ def unusable(path: Path, error: Exception) -> StorageFault:
     return StorageFault(f"{path} cannot be used: {text}", hint=hint)
 
 
-async def _prepare(connection: aiosqlite.Connection, path: Path, ddl: str, new: bool) -> None:
+async def _prepare(connection: aiosqlite.Connection, path: Path, ddl: str) -> None:
     try:
         await connection.execute("PRAGMA busy_timeout = 5000")
-        if new:
+        if await _empty(connection):
             await connection.executescript(
                 f"PRAGMA journal_mode = WAL; BEGIN; {ddl}; PRAGMA application_id = {APPLICATION_ID};"
                 f" PRAGMA user_version = {VERSION}; COMMIT;"
@@ -112,6 +134,12 @@ async def _prepare(connection: aiosqlite.Connection, path: Path, ddl: str, new: 
             f"{path} does not run durably (journal_mode={mode}, synchronous={sync})",
             hint="Put edge.data_dir on a local disk that supports WAL, not on a network share",
         )
+
+
+async def _empty(connection: aiosqlite.Connection) -> bool:
+    """Whether nothing was ever put in: a new file, or one whose making a power cut ended."""
+    (tables,) = await connection.execute_fetchall("SELECT count(*) FROM sqlite_master")
+    return tables[0] == 0 and await pragma(connection, "application_id") == 0
 
 
 async def pragma(connection: aiosqlite.Connection, name: str) -> int | str:

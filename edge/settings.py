@@ -49,6 +49,12 @@ def _face(value: object) -> object:
     return value
 
 
+def _minute(value: time) -> time:
+    if value.tzinfo is not None or value.second or value.microsecond:
+        raise ValueError('must be hours and minutes without a time zone, for example "08:00"')
+    return value
+
+
 def _path(value: Path) -> Path:
     if "\0" in str(value):
         raise ValueError("is no path: it holds a NUL character")
@@ -56,7 +62,7 @@ def _path(value: Path) -> Path:
 
 
 Address = Annotated[str, AfterValidator(_address)]
-TimeOfDay = Annotated[time, BeforeValidator(_face)]
+TimeOfDay = Annotated[time, BeforeValidator(_face), AfterValidator(_minute)]
 
 
 class Part(BaseModel):

@@ -9,6 +9,7 @@ import asyncio
 import os
 import signal
 import socket
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -64,11 +65,14 @@ async def kept(service: Service) -> None:
         pause_s, failed = FIRST_PAUSE_S, False
 
     while True:
+        began_s = time.monotonic()
         steady = asyncio.get_running_loop().call_later(STEADY_S, recovered)
         try:
             await service.run()
             return
         except Fault as fault:
+            if time.monotonic() - began_s > STEADY_S:
+                recovered()  # the loop was too busy to say so
             if not failed:
                 log.error("failed, trying again", task=service.name, error=fault.message, hint=fault.hint)
             failed = True

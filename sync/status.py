@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from edge.events import parse_instant
-from edge.schema import unusable
+from edge.schema import read_only, unusable
 
 
 @dataclass(frozen=True)
@@ -153,14 +153,14 @@ def load_outbox(journal: Path, epoch: str, seq: int) -> Outbox:
 @contextmanager
 def _reading(path: Path) -> Iterator[sqlite3.Connection | None]:
     """A connection for one look; None where there is no such file, or nothing in it yet."""
-    if not path.exists():
-        yield None
-        return
     try:
-        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)) as db:
+        if not path.exists():
+            yield None
+            return
+        with closing(sqlite3.connect(read_only(path), uri=True, timeout=5)) as db:
             made = db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
             yield db if made else None
-    except sqlite3.Error as error:
+    except (sqlite3.Error, PermissionError) as error:
         raise unusable(path, error) from error
 
 

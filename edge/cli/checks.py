@@ -25,8 +25,15 @@ def check(config: Config = None, as_json: AsJson = False) -> None:
         _show(loaded)
         for problem in problems:
             out.print(f"[bold red]✕[/] {escape(problem)}", highlight=False, soft_wrap=True)
+        if not loaded.uplinks:
+            hint = "no uplink is configured: facts are kept but nobody receives them. Add [uplinks.<name>]"
+            out.print(f"[bold]![/] {escape(hint)}", highlight=False, soft_wrap=True)
         if not problems:
-            out.print(f"[bold cyan]✓[/] {loaded.path}: everything fits", highlight=False, soft_wrap=True)
+            out.print(
+                f"[bold cyan]✓[/] {escape(str(loaded.path))}: everything fits",
+                highlight=False,
+                soft_wrap=True,
+            )
     if problems:
         raise typer.Exit(FAULT)
 
@@ -43,8 +50,6 @@ def _problems(loaded: Settings) -> Iterator[str]:
     yield from main.secret_problems(loaded)
     if not loaded.stations:
         yield "no station is configured. Add [stations.<name>] with its work_center"
-    if not loaded.uplinks:
-        yield "no uplink is configured: facts are kept but nobody receives them. Add [uplinks.<name>]"
 
 
 def _parent(path: Path) -> Path:

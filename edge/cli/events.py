@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import IO, Annotated, TypeVar
 
 import msgspec
 import typer
@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from edge import main
 from edge.cli.common import FAULT, AsJson, Config, err, guarded, out
 from edge.events import Event, decode
+from edge.faults import StorageFault
 from edge.journal import Reader, verify
 from edge.station.evolve import detail
 
@@ -37,7 +38,7 @@ def tail(
         at = max(0, await reader.head() - number)
         while True:
             for seq, body in await reader.read_after(at, PAGE):
-                out.out(body.decode() if as_json else _line(decode(body)), highlight=False)
+                out.out(body.decode() if as_json else _shown(body), highlight=False)
                 at = seq
             if await reader.head() <= at:
                 if not follow:
@@ -64,7 +65,7 @@ def export(
 
     async def write(reader: Reader) -> int:
         at, written = first - 1, 0
-        target = output.open("wb") if output else typer.get_binary_stream("stdout")
+        target = _opened(output) if output else typer.get_binary_stream("stdout")
         try:
             while rows := await reader.read_after(at, PAGE):
                 for seq, body in rows:
@@ -109,6 +110,24 @@ def verify_command(config: Config = None, as_json: AsJson = False) -> None:
             raise typer.Exit(FAULT)
 
     _with_reader(config, check)
+
+
+def _opened(output: Path) -> IO[bytes]:
+    try:
+        return output.open("xb")
+    except FileExistsError as error:
+        raise StorageFault(f"{output} exists and was left as it is", hint="Name another file") from error
+    except OSError as error:
+        raise StorageFault(
+            f"{output} cannot be written: {error.strerror}", hint="Name another file"
+        ) from error
+
+
+def _shown(body: bytes) -> str:
+    try:
+        return _line(decode(body))
+    except msgspec.DecodeError as error:
+        return f"damaged: {error}; `lineside events verify` tells more"
 
 
 def _with_reader(config: Path | None, use: Callable[[Reader], Awaitable[T]]) -> T:

@@ -27,8 +27,13 @@ def init(
     ),
 ) -> None:
     """Write a configuration with one example of each part, every line explained. Overwrites nothing."""
-    if config.exists():
-        err.print(f"{config} exists and was left as it is. Name another file with --config", highlight=False)
+    try:
+        exists = config.exists()
+    except OSError as error:
+        err.print(f"{config} could not be written: {error.strerror}. Use --config FILE", markup=False)
+        raise typer.Exit(FAULT) from error
+    if exists:
+        err.print(f"{config} exists and was left as it is. Name another file with --config", markup=False)
         raise typer.Exit(FAULT)
     values = {
         "id": edge_id, "site": site, "line": line, "timezone": timezone, "language": language,
@@ -41,11 +46,16 @@ def init(
         config.parent.mkdir(parents=True, exist_ok=True)
         config.write_text(text, encoding="utf-8")
     except OSError as error:
-        err.print(f"{config} could not be written: {error.strerror}. Run as root, or use --config FILE")
+        err.print(
+            f"{config} could not be written: {error.strerror}. Run as root, or use --config FILE",
+            markup=False,
+        )
         raise typer.Exit(FAULT) from error
     try:
         main.load(config)
     except BaseException:
         config.unlink()
         raise
-    out.print(f"{config} written. Edit it, then: lineside check --config {config}", highlight=False)
+    out.print(
+        f"{config} written. Edit it, then: lineside check --config {config}", markup=False, soft_wrap=True
+    )

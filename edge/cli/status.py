@@ -3,16 +3,17 @@
 import json
 import urllib.error
 import urllib.request
-from dataclasses import asdict
 from datetime import UTC, datetime
+from http.client import HTTPException
 from typing import Annotated, Any
 
+import msgspec
 import typer
 from rich.markup import escape
 from rich.table import Table
 
 from edge import main
-from edge.cli.common import FAULT, UNREACHABLE, AsJson, Config, err, guarded, out
+from edge.cli.common import FAULT, UNREACHABLE, USAGE, AsJson, Config, err, guarded, out
 from edge.masterdata import load as load_masterdata
 from edge.settings import Settings
 
@@ -25,7 +26,9 @@ def status(config: Config = None, as_json: AsJson = False) -> None:
         "edge": loaded.edge.id,
         "data_dir": str(loaded.edge.data_dir),
         "stations": _stations(loaded),
-        "receivers": [asdict(one) for one in main.delivery(loaded.edge.data_dir, loaded).receivers],
+        "receivers": [
+            msgspec.structs.asdict(one) for one in main.delivery(loaded.edge.data_dir, loaded).receivers
+        ],
         "master_data": _masterdata(loaded),
     }
     if as_json:
@@ -45,7 +48,14 @@ def scan(
 ) -> None:
     """Scan by hand at a station of the running collector. Exit code 1 when nothing was recorded."""
     loaded = main.load(config)
+    if station not in loaded.stations:
+        known = ", ".join(loaded.stations) or "none is configured"
+        err.print(f"There is no station {station!r}. Stations: {known}. Nothing recorded", markup=False)
+        raise typer.Exit(USAGE)
     code, answer = _call(loaded, f"/api/v1/stations/{station}/scan", {"text": text})
+    if "result" not in answer and "title" not in answer:
+        err.print(f"Another program answers at http://{loaded.web.listen}. Nothing recorded", markup=False)
+        raise typer.Exit(UNREACHABLE)
     if as_json:
         out.out(json.dumps(answer, ensure_ascii=False))
     else:
@@ -65,9 +75,16 @@ def _stations(loaded: Settings) -> list[dict[str, Any]] | None:
     found = []
     for name in loaded.stations:
         try:
-            found.append(_call(loaded, f"/api/v1/stations/{name}")[1])
+            code, answer = _call(loaded, f"/api/v1/stations/{name}")
         except typer.Exit:
             return None
+        if code == 200 and "station" in answer:
+            found.append(answer)
+        elif "title" not in answer:  # no answer of ours: RFC 9457 has one
+            err.print(f"Another program answers at http://{loaded.web.listen}", markup=False)
+            return None
+        else:
+            err.print(f"station {name}: {answer.get('detail')} Restart the collector", markup=False)
     return found
 
 
@@ -76,16 +93,24 @@ def _call(loaded: Settings, path: str, body: dict[str, str] | None = None) -> tu
     data = json.dumps(body).encode() if body else None
     request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            return answer.status, json.load(answer)
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, json.load(error)
-    except (urllib.error.URLError, OSError, ValueError) as error:
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                return answer.status, _object(answer.read())
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, _object(error.read())
+    except (OSError, HTTPException, ValueError) as error:
         reason = getattr(error, "reason", error)
-        err.print(f"The collector does not answer at http://{loaded.web.listen}: {reason}", highlight=False)
-        err.print("Start it with `lineside run`, or: systemctl status lineside-collect", highlight=False)
+        err.print(f"The collector does not answer at http://{loaded.web.listen}: {reason}", markup=False)
+        err.print("Start it with `lineside run`, or: systemctl status lineside-collect", markup=False)
         raise typer.Exit(UNREACHABLE) from error
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    found = json.loads(body)
+    if not isinstance(found, dict):
+        raise ValueError("another program answers there")
+    return found
 
 
 def _masterdata(loaded: Settings) -> dict[str, Any]:

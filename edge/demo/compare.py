@@ -13,10 +13,11 @@ from typing import Any
 import aiohttp
 import msgspec
 
-from edge.demo.operator import Tally
+from edge.demo.operator import Tally as Done
 from edge.demo.plant import Plant
 from edge.events import Event, MaterialConsumed, WorkCorrected, WorkReported, decode
 from edge.journal import Reader, Verification, verify
+from sync.tally import Tally
 
 ZERO = Decimal(0)
 WATCH_S = Decimal("1.0")  # the press is asked four times a second; it starts and stops twice in an order
@@ -52,7 +53,7 @@ class Comparison:
         return all(row.same for row in self.rows) and not self.verification.problems
 
 
-async def compare(plant: Plant, tally: Tally) -> Comparison:
+async def compare(plant: Plant, tally: Done) -> Comparison:
     """Compare everything of one work order, and the delivery of the whole journal."""
     async with await Reader.open(plant.journal) as reader:
         verification = await verify(reader)
@@ -60,10 +61,12 @@ async def compare(plant: Plant, tally: Tally) -> Comparison:
     async with aiohttp.ClientSession() as session:
         received = await _json(session, f"{plant.erp.pages_url}/received.json")
         sheet = await _json(session, f"{plant.erp.pages_url}/orders/{tally.work_order}.json")
+        disagreements = await _reconciled(session, plant, events)
     prices = msgspec.json.decode((plant.folder / "masterdata.json").read_bytes())
     mine = standing([event for event in events if event.data.work_order == tally.work_order])
     rows = (
         *_delivered(events, received),
+        Row("reconciliation: ids and totals that differ", "", "0", str(disagreements)),
         *_quantities(tally, mine, sheet),
         *_costs(tally, mine, sheet, prices),
     )
@@ -83,7 +86,7 @@ def _delivered(events: list[Event], received: dict[str, Any]) -> Iterator[Row]:
     yield Row("events rejected or missing", "", "0", str(source["rejected"] + source["missing_count"]))
 
 
-def _quantities(tally: Tally, events: list[Event], sheet: dict[str, Any]) -> Iterator[Row]:
+def _quantities(tally: Done, events: list[Event], sheet: dict[str, Any]) -> Iterator[Row]:
     for disposition, floor in (("good", tally.good), ("scrap", tally.scrap + tally.setup_scrap)):
         journal = sum(
             (
@@ -103,7 +106,7 @@ def _quantities(tally: Tally, events: list[Event], sheet: dict[str, Any]) -> Ite
         yield Row(f"lot {lot}", str(floor_quantity), str(consumed), str(posted))
 
 
-def _costs(tally: Tally, events: list[Event], sheet: dict[str, Any], prices: dict[str, Any]) -> Iterator[Row]:
+def _costs(tally: Done, events: list[Event], sheet: dict[str, Any], prices: dict[str, Any]) -> Iterator[Row]:
     center = next(one for one in prices["work_centers"] if one["work_center"] == "WC-PRESS-1")
     material = sum((_price(fact, prices) for fact in _consumptions(events)), ZERO)
     run_s, setup_s, labour_s, energy_kwh = _resources(events)
@@ -165,6 +168,19 @@ def _sum(sheet: dict[str, Any], element: str, key: str, detail: str | None = Non
 def _money(value: Decimal) -> str:
     """A cost as the ERP's page shows it is rounded; here to twelve places, past every division."""
     return format(value.quantize(Decimal("1e-12")).normalize(), "f")
+
+
+async def _reconciled(session: aiohttp.ClientSession, plant: Plant, events: list[Event]) -> int:
+    """How much the ERP finds different by the contract's own reconciliation: ids by digest, and all totals."""
+    tally = Tally(frozenset(), {})
+    for event in events:
+        tally.take(event)
+    body = msgspec.json.encode(tally.report(events[0].source, 1, events[-1].seq))
+    headers = {"Authorization": f"Bearer {(plant.folder / 'erp-token').read_text()}"}
+    url = f"{plant.erp.url}/reconciliation"
+    async with session.post(url, data=body, headers=headers | {"Content-Type": "application/json"}) as answer:
+        found = await answer.json()
+    return 0 if found["match"] else max(1, len(found["missing"]) + len(found["differences"]))
 
 
 async def _all(reader: Reader) -> list[tuple[int, bytes]]:

@@ -50,7 +50,7 @@ class Answers:
 
     async def _typed(self, station: str, text: str, key: str) -> Result:
         try:
-            result = await self._collector.typed(station, text, key)
+            result = await self._collector.typed(station, text)
         except BaseException:
             self._known.pop((station, key), None)
             raise

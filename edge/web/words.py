@@ -15,7 +15,7 @@ LABELS = {
     "noted": Text("LAST", "最近记录"),
     "field": Text("Scan or type here", "在此扫码或输入"),
     "stale": Text("DISPLAY STALE: only the scanner's beep counts", "画面已停止更新：以扫描枪提示音为准"),
-    "unrecorded": Text("NOT RECORDED", "未记录！"),
+    "unrecorded": Text("✕ NOT RECORDED", "✕ 未记录！"),
     "button_ok": Text("OK", "确认"),
     "button_done": Text("DONE", "完工"),
     "button_part": Text("PART", "报工"),
@@ -33,6 +33,7 @@ SCRIPT = {
     "saved": Text("saved", "已保存"),
     "sending": Text("sending {count}", "发送中 {count}"),
     "unsaved": Text("NOT SAVED", "未保存"),
+    "apart": Text("no connection", "无连接"),
     "nobody": Text("nobody signed on", "无人上岗"),
     "retrying": Text(
         "{text}: no connection, trying again. Not yet recorded", "{text}：无连接，正在重试，尚未记录"

@@ -57,7 +57,9 @@ def test_a_number_that_is_no_plain_decimal_is_refused_and_its_place_named(value:
         assert "quantity" in message
 
 
-@pytest.mark.parametrize(("value", "held"), [('"1E+3"', "1000"), ('"5.000"', "5.000"), ("5", "5"), ("0.48", "0.48")])
+@pytest.mark.parametrize(
+    ("value", "held"), [('"1E+3"', "1000"), ('"5.000"', "5.000"), ("5", "5"), ("0.48", "0.48")]
+)
 def test_plain_decimals_are_held_as_written_and_without_an_exponent(value: str, held: str) -> None:
     order = json.dumps(ORDER).replace('"5"', value)
     taken = parse(f'{{"work_orders": [{order}]}}'.encode())
@@ -85,7 +87,15 @@ def test_what_does_not_fit_is_refused_and_its_place_named(document: object, plac
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"<html>Sign in</html>", b"\xff\xfe{}", b'{"work_orders": [', b"nul", b'"text"', b'{"work_orders": [{}]} x'],
+    [
+        b"",
+        b"<html>Sign in</html>",
+        b"\xff\xfe{}",
+        b'{"work_orders": [',
+        b"nul",
+        b'"text"',
+        b'{"work_orders": [{}]} x',
+    ],
 )
 def test_what_is_no_document_is_refused(body: bytes) -> None:
     refused(body)
@@ -148,7 +158,8 @@ def test_what_is_stored_is_what_was_sent(tmp_path: Path) -> None:
 
 leaves = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8), st.just("NaN"))
 trees = st.recursive(
-    leaves, lambda t: st.lists(t, max_size=3) | st.dictionaries(st.sampled_from(["unit", "quantity", "bom"]), t)
+    leaves,
+    lambda t: st.lists(t, max_size=3) | st.dictionaries(st.sampled_from(["unit", "quantity", "bom"]), t),
 )
 
 

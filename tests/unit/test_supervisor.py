@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -52,7 +53,9 @@ async def forever() -> None:
 
 
 @asynccontextmanager
-async def supervised(*services: Service, alive: Callable[[], bool] = lambda: True) -> AsyncIterator[asyncio.Task[None]]:
+async def supervised(
+    *services: Service, alive: Callable[[], bool] = lambda: True
+) -> AsyncIterator[asyncio.Task[None]]:
     task = asyncio.create_task(supervise(services, alive))
     await asyncio.sleep(0)
     try:
@@ -62,7 +65,9 @@ async def supervised(*services: Service, alive: Callable[[], bool] = lambda: Tru
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def pauses(monkeypatch: pytest.MonkeyPatch, times: int, run: Callable[[int], Awaitable[None]]) -> list[float]:
+async def pauses(
+    monkeypatch: pytest.MonkeyPatch, times: int, run: Callable[[int], Awaitable[None]]
+) -> list[float]:
     """The pauses between so many runs of a service."""
     slept: list[float] = []
     runs = 0
@@ -92,7 +97,7 @@ async def fault(_: int) -> None:
 async def test_a_fault_is_tried_again_with_growing_capped_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     found = await pauses(monkeypatch, 9, fault)
     assert found[0] <= 1
-    assert all(b == min(2 * a, supervisor.LONGEST_PAUSE_S) for a, b in zip(found, found[1:], strict=False))
+    assert all(b == min(2 * a, supervisor.LONGEST_PAUSE_S) for a, b in pairwise(found))
     assert found[-1] == supervisor.LONGEST_PAUSE_S
 
 
@@ -133,7 +138,7 @@ async def test_recovery_is_one_log_line(monkeypatch: pytest.MonkeyPatch) -> None
     with capture_logs() as logs:
         task = asyncio.create_task(kept(Service("device-press1", service)))
         deadline = time.monotonic() + 2
-        while len(logs) < 2 and time.monotonic() < deadline:
+        while len(logs) < 2 and time.monotonic() < deadline:  # noqa: ASYNC110 nobody announces a log line
             await asyncio.sleep(0.01)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -223,7 +228,9 @@ async def test_signals_are_the_callers_again_afterwards(systemd: Systemd) -> Non
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
-async def test_the_watchdog_is_fed_faster_than_it_bites(systemd: Systemd, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_watchdog_is_fed_faster_than_it_bites(
+    systemd: Systemd, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("WATCHDOG_USEC", "300000")
     async with supervised(Service("one", forever)):
         began = time.monotonic()
@@ -247,7 +254,7 @@ async def test_a_stuck_part_starves_the_watchdog(systemd: Systemd, monkeypatch: 
             pass
         alive = False
         now = asked
-        while asked < now + 3:
+        while asked < now + 3:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         told: list[str] = []
         try:
@@ -275,7 +282,9 @@ def test_outside_a_unit_nothing_is_told(monkeypatch: pytest.MonkeyPatch) -> None
     notify("READY=1")
 
 
-async def test_a_notify_socket_that_is_gone_ends_no_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_notify_socket_that_is_gone_ends_no_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "gone"))
     ran = asyncio.Event()
 
@@ -284,7 +293,9 @@ async def test_a_notify_socket_that_is_gone_ends_no_line(tmp_path: Path, monkeyp
         await forever()
 
     async with supervised(Service("one", service)) as task:
-        await asyncio.wait_for(asyncio.wait([task, asyncio.create_task(ran.wait())], return_when="FIRST_COMPLETED"), 5)
+        await asyncio.wait_for(
+            asyncio.wait([task, asyncio.create_task(ran.wait())], return_when="FIRST_COMPLETED"), 5
+        )
         assert not task.done() or task.exception() is None
 
 

@@ -12,6 +12,7 @@ const api = `/api/v1/stations/${encodeURIComponent(document.body.dataset.station
 const field = byId("code");
 let screen = null; // what the collector said last
 let heardAt = performance.now();
+let unanswered = { count: 0, retrying: false };
 let unrecorded = false; // the last answer was "not recorded": stays until the next one
 
 // A sentence of the page in both languages.
@@ -116,15 +117,30 @@ function drawAlarm() {
   document.body.classList.toggle("unrecorded", unrecorded || Boolean(storage));
   if (storage) both(byId("alarm_text"), storage.text);
   byId("alarm_hint").textContent = storage ? `${storage.message}. ${storage.hint}` : "";
+  drawSaved();
+}
+
+// "saved" only where everything sent was answered, the journal can be written and the collector is heard.
+function drawSaved() {
+  const { classList } = document.body;
+  const unsaved = unanswered.retrying || classList.contains("unrecorded");
+  classList.toggle("unsaved", unsaved);
+  const [mark, key] = unsaved
+    ? ["✕", "unsaved"]
+    : classList.contains("stale")
+      ? ["○", "apart"]
+      : unanswered.count
+        ? ["○", "sending"]
+        : ["●", "saved"];
+  both(byId("saved"), say(key, unanswered));
+  byId("saved").prepend(`${mark} `);
 }
 
 // What the sender reports: how many scans are not answered, and what became of each.
 const sender = new Sender(api, () => screen?.instance, {
   waiting(count, retrying) {
-    document.body.classList.toggle("unsaved", retrying);
-    const [mark, key] = retrying ? ["✕ ", "unsaved"] : count ? ["○ ", "sending"] : ["● ", "saved"];
-    both(byId("saved"), say(key, { count }));
-    byId("saved").prepend(mark);
+    unanswered = { count, retrying };
+    drawSaved();
   },
   answered(result, text) {
     unrecorded = result === "storage";
@@ -144,8 +160,8 @@ function listen() {
   source = new EventSource(`${api}/events`);
   source.onmessage = (event) => {
     heardAt = performance.now();
-    draw(JSON.parse(event.data));
     document.body.classList.remove("stale");
+    draw(JSON.parse(event.data));
   };
 }
 
@@ -153,6 +169,7 @@ setInterval(() => {
   const now = performance.now();
   if (now - heardAt <= STALE_MS) return;
   document.body.classList.add("stale");
+  drawSaved();
   both(byId("silent"), screen ? say("silent", { time: screen.time }) : { en: "", zh: "" });
   if (now - openedAt > RECONNECT_MS) listen();
 }, 500);

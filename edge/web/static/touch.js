@@ -31,9 +31,11 @@ export function touch(sender, reasons, both) {
       if (shown.value) sender.send(`LSQ${shown.value.replace(".", "D")}`);
       close();
     };
-    const digits = ["7", "8", "9", "4", "5", "6", "1", "2", "3", "0", "."].map((digit) => key(digit, press(digit)));
     const back = key("←", () => (shown.value = shown.value.slice(0, -1)));
-    open([...digits, back, key({ en: "Enter", zh: "输入" }, send)], true);
+    const digits = [..."789←456.1230"].map((digit) => (digit === "←" ? back : key(digit, press(digit))));
+    const enter = key({ en: "Enter", zh: "输入" }, send);
+    enter.className = "wide";
+    open([...digits, enter], true);
   }
 
   function openReasons(kind) {

@@ -1,0 +1,437 @@
+"""Every command: what it says, with which exit code, and never a traceback."""
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from edge.events import decode
+from edge.journal import Reader, verify
+from tests.line.plant import Line, command, invoke, line
+
+COMMANDS = {
+    ("run",): "one process",
+    ("collect",): "journal",
+    ("sync",): "ERP",
+    ("demo",): "--once",
+    ("init",): "Overwrites nothing",
+    ("check",): "Nothing is started or changed",
+    ("status",): "master data",
+    ("scan",): "Exit code 1",
+    ("events",): "verify",
+    ("events", "tail"): "--follow",
+    ("events", "export"): "CloudEvents",
+    ("events", "verify"): "Exit code 1",
+}
+
+DAEMONS = (("run",), ("collect",), ("sync",))
+
+
+@asynccontextmanager
+async def configured(folder: Path) -> AsyncIterator[Line]:
+    """A configuration and nothing that runs."""
+    async with line(folder) as floor:
+        yield floor
+
+
+@asynccontextmanager
+async def with_journal(folder: Path) -> AsyncIterator[Line]:
+    """A journal with a few facts; nothing runs any more."""
+    async with line(folder) as floor:
+        child = await floor.start("collect")
+        await floor.sign_on()
+        for badge in (2001, 2002):
+            await floor.scans(f"LSE{badge}")
+        assert await child.stop() == 0
+        yield floor
+
+
+async def test_every_commands_help_teaches() -> None:
+    for names, word in COMMANDS.items():
+        code, out, err = await invoke(*names, "--help")
+        assert (code, err) == (0, ""), names
+        assert word in " ".join(out.replace("│", " ").split()), names
+        assert names == ("events",) or names == ("demo",) or "--config" in out, names
+        for option_line in [row for row in out.splitlines() if "--" in row and "│" in row]:
+            assert len(option_line.strip("│ ").split("  ")) > 1, f"{names}: no word about {option_line}"
+
+
+async def test_the_first_page_names_every_command_and_where_to_start() -> None:
+    code, out, _ = await invoke("--help")
+    assert code == 0
+    assert all(names[0] in out for names in COMMANDS)
+    assert "lineside demo" in out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--no-such"], ["nothing"], ["events"], ["events", "nothing"], ["events", "tail", "-n", "0"],
+     ["events", "tail", "-n", "x"], ["collect", "--bogus"], ["collect", "--config"], ["scan"],
+     ["scan", "OP20"],
+     ["events", "export", "--from", "0"], ["demo", "now"], ["collect", "extra"]],
+)  # fmt: skip
+async def test_wrong_usage_is_code_2_with_the_reason(arguments: list[str]) -> None:
+    code, out, err = await invoke(*arguments)
+    assert code == 2
+    assert out or err
+
+
+async def test_wrong_usage_of_a_daemon_is_code_2_in_its_own_process_too() -> None:
+    code, _, err = await command("collect", "--bogus")
+    assert code == 2
+    assert "--bogus" in err
+
+
+async def test_a_configuration_that_is_not_there_or_wrong_is_code_2_for_every_command(tmp_path: Path) -> None:
+    (tmp_path / "wrong.toml").write_text("[edge]\nid = 'a b'\nlanguage = 'xx'\n")
+    for name, said in (("none.toml", "lineside init"), ("wrong.toml", "edge.language")):
+        path = tmp_path / name
+        for names in COMMANDS:
+            if names in (("demo",), ("init",), ("events",)) or (names in DAEMONS and name == "none.toml"):
+                continue
+            call = command if names in DAEMONS else invoke
+            rest = ["OP20", "LSE1"] if names == ("scan",) else []
+            code, _, err = await call(*names, *rest, "--config", path)
+            assert code == 2, names
+            assert str(path) in err.replace("\n", ""), names
+            assert said in err, names
+
+
+# init and check
+
+
+async def test_init_writes_a_configuration_that_passes_check(tmp_path: Path) -> None:
+    path = tmp_path / "etc" / "lineside.toml"
+    code, out, _ = await invoke("init", "--config", path, "--data-dir", tmp_path / "data", "--id", "L3-IPC1")
+    assert code == 0
+    assert f"lineside check --config {path}" in out
+    code, out, err = await invoke("check", "--config", path)
+    assert code == 0, out + err
+
+
+async def test_init_overwrites_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "lineside.toml"
+    path.write_text("mine")
+    code, _, err = await invoke("init", "--config", path)
+    assert code == 1
+    assert "left as it is" in err
+    assert path.read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "key"),
+    [("--id", 'a"b', ""), ("--id", "a b", "edge.id"), ("--timezone", "Mars/Base", "edge.timezone"),
+     ("--language", "de", "edge.language"), ("--site", "", "edge.site"), ("--line", "L3\\", "")],
+)  # fmt: skip
+async def test_init_with_a_wrong_value_writes_nothing(
+    tmp_path: Path, option: str, value: str, key: str
+) -> None:
+    path = tmp_path / "lineside.toml"
+    code, out, err = await invoke("init", "--config", path, option, value)
+    assert code == 2
+    assert key in out + err
+    assert not path.exists()
+
+
+async def test_init_where_nothing_may_be_written_says_so(tmp_path: Path) -> None:
+    folder = tmp_path / "etc"
+    folder.mkdir(mode=0o500)
+    code, _, err = await command("init", "--config", folder / "x.toml", plain_user=True)
+    assert code == 1
+    assert "could not be written" in err
+    folder.chmod(0)
+    code, _, err = await command("init", "--config", folder / "x.toml", plain_user=True)
+    assert code == 1
+    folder.chmod(0o700)
+
+
+async def test_check_names_what_this_machine_lacks_and_what_to_add(tmp_path: Path) -> None:
+    async with configured(tmp_path) as floor:
+        code, out, _ = await invoke("check", "--config", floor.config)
+        assert code == 0
+        assert "everything fits" in out
+        assert not floor.journal.exists()
+        (floor.folder / "erp-token").unlink()
+        code, out, _ = await invoke("check", "--config", floor.config)
+        assert code == 1
+        assert "uplinks.erp.token_file" in out
+        code, out, _ = await invoke("check", "--config", floor.config, "--json")
+        assert code == 1
+        assert "token_file" in json.loads(out)["problems"][0]
+        text = floor.config.read_text()
+        floor.config.write_text(text[: text.index("[uplinks.erp]")] + text[text.index("[web]") :])
+        code, out, _ = await invoke("check", "--config", floor.config)
+        assert "Add [uplinks.<name>]" in out
+        data = floor.folder / "data"
+        data.write_text("no folder")
+        code, out, _ = await invoke("check", "--config", floor.config)
+        assert code == 1
+        assert "edge.data_dir" in out
+
+
+async def test_a_long_path_stands_on_one_line_to_be_copied(tmp_path: Path) -> None:
+    folder = tmp_path / ("a" * 60) / ("b" * 60)
+    _, out, _ = await command("init", "--config", folder / "x.toml", columns=80)
+    assert f"lineside check --config {folder / 'x.toml'}" in out
+
+
+async def test_a_path_with_brackets_is_shown_as_it_is(tmp_path: Path) -> None:
+    folder = tmp_path / "[bold]line[" / "x]"
+    code, out, _ = await invoke("init", "--config", folder / "x.toml")
+    assert code == 0
+    assert str(folder) in out
+
+
+# status and scan
+
+
+async def test_status_without_a_collector_is_code_3_and_json_stays_json(tmp_path: Path) -> None:
+    async with configured(tmp_path) as floor:
+        code, out, err = await invoke("status", "--config", floor.config)
+        assert code == 3
+        assert "does not answer" in out + err
+        assert "systemctl status lineside-collect" in out + err
+        code, out, _ = await invoke("status", "--config", floor.config, "--json")
+        assert code == 3
+        assert json.loads(out)["stations"] is None
+
+
+async def test_scan_without_a_collector_is_code_3_and_says_what_to_start(tmp_path: Path) -> None:
+    async with configured(tmp_path) as floor:
+        code, out, err = await invoke("scan", "OP20", "LSE1042", "--config", floor.config)
+        assert code == 3
+        assert "lineside run" in out + err
+        code, out, err = await invoke("scan", "OP20", "LSE1042", "--config", floor.config, "--json")
+        assert code == 3
+        assert not out or json.loads(out)
+
+
+async def test_scan_and_status_speak_to_the_running_line(tmp_path: Path) -> None:
+    async with line(tmp_path) as floor:
+        await floor.start("collect")
+        await floor.start("sync")
+        await floor.masterdata()
+        config = ("--config", floor.config)
+        code, out, err = await invoke("scan", "OP20", "LSE1042", *config)
+        assert (code, err) == (0, "")
+        assert "1042 signed on" in out
+        assert "operator.signed_on" in out
+        assert "next: Scan work order" in out
+        code, out, _ = await invoke("scan", "OP20", "rubbish [x]", *config, "--json")
+        assert code == 1
+        answer = json.loads(out)
+        assert (answer["result"], answer["events"]) == ("refused", [])
+        await floor.posted()
+        code, out, _ = await invoke("status", *config, "--json")
+        assert code == 0
+        found = json.loads(out)
+        assert found["stations"][0]["station"] == "OP20"
+        assert found["receivers"][0]["name"] == "erp"
+        assert found["master_data"]["work_orders"] == 5
+        code, out, err = await invoke("status", *config)
+        assert (code, err) == (0, "")
+        assert "OP20" in out
+        assert "Scan work order" in out
+        code, out, err = await command("status", *config, columns=40)
+        assert (code, err) == (0, "")
+
+
+async def test_no_code_can_break_what_scan_shows(running: Line) -> None:
+    for text in ("[/]", "[/bold]", "[bold]x", "[)>\x1e06\x1dX", "\\", "工单", "{0}", "%s", "\x1b[31m"):
+        code, out, err = await invoke("scan", "OP20", text, "--config", running.config)
+        assert code == 1, err
+        assert "not recognised" in out
+        assert "Not recorded" in out
+
+
+async def test_a_station_that_does_not_exist_is_named_with_those_that_do(running: Line) -> None:
+    wrong = []
+    for station in ("OP99", "OP 20", "工位", "OP20/scan?x=1", "", "../OP20"):
+        try:
+            code, out, err = await invoke("scan", station, "LSE1042", "--config", running.config)
+        except AssertionError as traceback:
+            wrong.append((station, str(traceback)))
+            continue
+        if code not in (1, 2) or "OP20" not in out + err or "LSE" in out:
+            wrong.append((station, out + err))
+    assert not wrong
+    assert not [one for one in running.events() if "signed_on" in one.type]
+
+
+async def test_a_station_that_the_running_collector_does_not_know_yet_breaks_no_status(running: Line) -> None:
+    config = running.config.with_name("newer.toml")
+    config.write_text(running.config.read_text() + '\n[stations.OP30]\nwork_center = "WC-2"\n')
+    code, out, _ = await invoke("status", "--config", config)
+    assert code in (0, 1)
+    assert "OP20" in out
+    assert "OP30" in out
+
+
+@pytest.fixture
+async def running(tmp_path: Path) -> AsyncIterator[Line]:
+    async with line(tmp_path) as floor:
+        await floor.start("collect")
+        yield floor
+
+
+@pytest.mark.parametrize("body", ["<html>hello</html>", "[1, 2]", '"x"', "{}"])
+@pytest.mark.parametrize("status", [200, 404, 500])
+async def test_another_program_at_the_collectors_address_is_code_3(
+    tmp_path: Path, body: str, status: int
+) -> None:
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(text=body, status=status)
+
+    async with configured(tmp_path) as floor:
+        app = web.Application()
+        app.router.add_route("*", "/{any:.*}", answer)
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", floor.web_port).start()
+        try:
+            answers = [
+                await invoke("scan", "OP20", "LSE1042", "--config", floor.config),
+                await invoke("status", "--config", floor.config),
+            ]
+        finally:
+            await runner.cleanup()
+        assert [code for code, _, _ in answers] == [3, 3], answers
+
+
+async def test_something_at_the_collectors_address_that_speaks_no_http_is_code_3(tmp_path: Path) -> None:
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 mail.example ESMTP\r\n")
+        writer.close()
+
+    async with configured(tmp_path) as floor:
+        server = await asyncio.start_server(speak, "127.0.0.1", floor.web_port)
+        async with server:
+            code, out, err = await invoke("scan", "OP20", "LSE1042", "--config", floor.config)
+        assert code == 3, out + err
+
+
+# events
+
+
+async def test_events_shows_exports_and_verifies_the_journal(tmp_path: Path) -> None:
+    async with with_journal(tmp_path) as floor:
+        config = ("--config", floor.config)
+        held = floor.events()
+        code, out, err = await invoke("events", "tail", *config, "-n", "2")
+        assert (code, err) == (0, "")
+        assert [int(row.split()[0]) for row in out.splitlines()] == [held[-2].seq, held[-1].seq]
+        code, out, _ = await invoke("events", "tail", *config, "--json", "-n", "1000")
+        assert [json.loads(row)["id"] for row in out.splitlines()] == [one.id for one in held]
+
+        code, out, err = await invoke("events", "export", *config)
+        assert code == 0
+        assert [decode(row.encode()).id for row in out.splitlines()] == [one.id for one in held]
+        assert f"{len(held)} events exported" in err
+        target = tmp_path / "out.jsonl"
+        code, out, _ = await invoke(
+            "events", "export", *config, "--from", "2", "--to", "3", "--output", target
+        )
+        assert (code, out) == (0, "")
+        assert [decode(row).seq for row in target.read_bytes().splitlines()] == [2, 3]
+
+        code, out, _ = await invoke("events", "verify", *config)
+        assert code == 0
+        assert "sound" in out
+        code, out, _ = await invoke("events", "verify", *config, "--json")
+        assert code == 0
+        found = json.loads(out)
+        assert (found["events"], found["problems"]) == (len(held), [])
+
+
+async def test_export_to_a_place_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+    async with with_journal(tmp_path) as floor:
+        for target in (tmp_path / "none" / "x.jsonl", tmp_path):
+            code, _, err = await invoke("events", "export", "--config", floor.config, "--output", target)
+            assert code == 1
+            assert str(target) in err.replace("\n", "")
+
+
+async def test_events_without_a_journal_say_what_is_missing(tmp_path: Path) -> None:
+    async with configured(tmp_path) as floor:
+        for names in (["tail"], ["export"], ["verify"], ["verify", "--json"]):
+            code, out, err = await invoke("events", *names, "--config", floor.config)
+            assert (code, out) == (1, ""), names
+            assert "journal.db" in err, names
+
+
+TAMPERINGS = {
+    "a quantity changed": (
+        "UPDATE events SET body = replace(body, '\"2001\"', '\"2009\"') WHERE body LIKE '%\"2001\"%'",
+        None,
+    ),
+    "an event removed": ("DELETE FROM events WHERE seq = 3", 3),
+    "no event any more": ("UPDATE events SET body = '{}' WHERE seq = 3", 3),
+    "no JSON any more": ("UPDATE events SET body = 'x' WHERE seq = 3", 3),
+    "nothing any more": ("UPDATE events SET body = '' WHERE seq = 3", 3),
+    "two exchanged": ("UPDATE events SET seq = CASE seq WHEN 2 THEN 999 WHEN 3 THEN 2 ELSE seq END", 2),
+    "a chain changed": (
+        "UPDATE events SET body = replace(body, substr(body, 11, 4), 'zzzz') WHERE seq = 3",
+        3,
+    ),
+}
+
+
+@pytest.mark.parametrize("what", TAMPERINGS)
+async def test_a_tampered_journal_is_found_and_the_event_named(tmp_path: Path, what: str) -> None:
+    async with with_journal(tmp_path) as floor:
+        sql, seq = TAMPERINGS[what]
+        if seq is None:
+            seq = next(one.seq for one in floor.events() if getattr(one.data, "operator", "") == "2001")
+        with closing(sqlite3.connect(floor.journal)) as db:
+            db.executescript(f"DROP TRIGGER events_never_change; {sql};")
+        config = ("--config", floor.config)
+        code, out, _ = await invoke("events", "verify", *config)
+        assert code == 1
+        assert f"seq {seq}" in out
+        code, out, _ = await invoke("events", "verify", *config, "--json")
+        assert code == 1
+        assert f"seq {seq}" in json.loads(out)["problems"][0]
+        async with await Reader.open(floor.journal) as reader:
+            assert (await verify(reader)).problems
+        code, _, _ = await invoke("events", "tail", *config)
+        assert code in (0, 1)
+
+
+async def test_a_collector_that_finds_its_journal_tampered_with_says_so_and_touches_nothing(
+    tmp_path: Path,
+) -> None:
+    async with with_journal(tmp_path) as floor:
+        with closing(sqlite3.connect(floor.journal)) as db:
+            db.executescript("DROP TRIGGER events_never_change; DELETE FROM snapshot;"
+                             "UPDATE events SET body = '{}' WHERE seq = 3;")  # fmt: skip
+        head = floor.head()
+        child = await floor.start("collect", wait=False)
+        assert await child.ended() == 1
+        assert "events verify" in child.log
+        assert floor.head() == head
+
+
+async def test_a_data_dir_with_odd_characters_is_used_by_every_part(tmp_path: Path) -> None:
+    async with line(tmp_path) as floor:
+        odd = "data #1 100%41 ?mode=memory 数据"
+        floor.configure(**{'data_dir = "data"': f'data_dir = "{odd}"'})
+        child = await floor.start("run")
+        await floor.sign_on()
+        code, out, err = await invoke("events", "tail", "--config", floor.config)
+        assert code == 0, err
+        assert "signed_on" in out
+        code, _, err = await invoke("status", "--config", floor.config)
+        assert code == 0, err
+        assert sorted(one.name for one in floor.folder.iterdir() if one.is_dir()) == [odd]
+        assert await child.stop() == 0
+
+
+async def test_version_is_told() -> None:
+    code, out, _ = await invoke("--version")
+    assert code == 0
+    assert out.startswith("lineside ")

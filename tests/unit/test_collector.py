@@ -1,0 +1,602 @@
+"""The collector on a real journal: answered only after the commit, and nothing lost where the disk fails."""
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+from structlog.testing import capture_logs
+
+from edge import masterdata, settings
+from edge.collector import REFRESH_S, SNAPSHOT_EVENTS, Collector
+from edge.events import Event, decode
+from edge.journal import Journal, Snapshot
+from edge.masterdata import MasterData
+from edge.ports import Observer, Verdict
+from edge.readings import Quality, Reading, Scan, Unreadable
+from edge.station.state import STATE_VERSION, Line
+from tests.unit.clocks import ManualClock
+from tests.unit.station.floor import MASTER, Floor
+
+DEADLINE_S = 10.0
+
+
+class Device:
+    """A driver that is only what the collector sees of one: verdicts are kept, refreshes are the test's."""
+
+    def __init__(self, name: str, on_verdict: Callable[[Verdict], None] = lambda _: None) -> None:
+        self.name = name
+        self.verdicts: list[Verdict] = []
+        self.refreshed = 0
+        self.on_refresh: Callable[[], None] = lambda: None
+        self.silent = False  # refresh never returns
+        self.broken = False  # refresh raises
+        self._on_verdict = on_verdict
+        self._news = asyncio.Event()
+
+    async def run(self, observer: Observer) -> None:
+        await asyncio.Event().wait()
+
+    async def refresh(self) -> None:
+        self.refreshed += 1
+        if self.silent:
+            await asyncio.Event().wait()
+        if self.broken:
+            raise RuntimeError("the driver broke")
+        self.on_refresh()
+
+    def signal(self, verdict: Verdict) -> None:
+        self._on_verdict(verdict)
+        self.verdicts.append(verdict)
+        self._news.set()
+
+    async def verdict(self, number: int) -> Verdict:
+        """The verdict of that number, from 1, once it is given."""
+        async with asyncio.timeout(DEADLINE_S):
+            while len(self.verdicts) < number:
+                self._news.clear()
+                await self._news.wait()
+        return self.verdicts[number - 1]
+
+
+class Rig:
+    """A collector at work, with two guns and a press."""
+
+    def __init__(self, folder: Path, journal: Journal, clock: ManualClock, collector: Collector) -> None:
+        self.folder = folder
+        self.journal = journal
+        self.clock = clock
+        self.collector = collector
+        self.gun = Device("gun1")
+        self.press = Device("press1")
+        self.task: asyncio.Task[None] | None = None
+        self._scans = 0
+
+    async def scan(self, *texts: str, device: str = "gun1") -> Verdict:
+        """Scan codes 3 s apart, each after the answer to the one before; the last verdict."""
+        verdict: Verdict = "bad"
+        for text in texts:
+            self.clock.advance(3)
+            number = len(self.gun.verdicts) + 1
+            self.collector.scan(Scan(device, text, self.clock.now()))
+            verdict = await self.gun.verdict(number)
+        return verdict
+
+    def read(self, cycles: int, running: bool = True) -> None:
+        now = self.clock.now()
+        self.collector.readings(
+            [
+                Reading("press1", "cycles", cycles, Quality.good, now),
+                Reading("press1", "running", running, Quality.good, now),
+            ]
+        )
+
+    async def settled(self) -> None:
+        """Everything handed in so far is worked off: a scan behind it has its answer."""
+        await self.collector.typed("OP30", "no code of ours")
+
+    async def fill_disk(self) -> None:
+        """From now on SQLite has no page left: a real SQLITE_FULL at the next commit that needs one."""
+        await self._pragma(f"max_page_count = {await self._pragma('page_count')}")
+
+    async def free_disk(self) -> None:
+        await self._pragma("max_page_count = 1000000")
+
+    async def fails(self) -> None:
+        """Scan until the full disk is met: the last page may still have room for a few facts."""
+        await self.fill_disk()
+        for number in range(100):
+            if await self.scan("LSE1043", "LSCOUT", "LSE1043") == "bad" and number:
+                return
+            if self.collector.storage_fault is not None:
+                return
+        raise AssertionError("the disk did not fill")
+
+    async def _pragma(self, text: str) -> int:
+        async with self.journal._connection.execute(f"PRAGMA {text}") as cursor:
+            row = await cursor.fetchone()
+        assert row is not None
+        return int(row[0])
+
+
+@asynccontextmanager
+async def rigged(folder: Path, *, master: bool = True, start: bool = True) -> AsyncIterator[Rig]:
+    clock = ManualClock()
+    async with await Journal.open(folder / "journal.db", "site", "edge", clock) as journal:
+        collector = Collector(Floor().site, journal, clock, folder / "sync.db")
+        rig = Rig(folder, journal, clock, collector)
+        if master:
+            fetch(folder, MASTER)
+        await collector.restore()
+        collector.attach({"gun1": rig.gun, "press1": rig.press})
+        if start:
+            rig.task = asyncio.create_task(collector.run(), name="collector")
+        try:
+            yield rig
+        finally:
+            if rig.task is not None:
+                rig.task.cancel()
+                await asyncio.gather(rig.task, return_exceptions=True)
+
+
+def fetch(folder: Path, document: object, etag: str = "etag-1", at_ms: int = 1) -> None:
+    """Put a delivery of master data where sync does."""
+    connection = sqlite3.connect(folder / "sync.db")
+    with connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(masterdata.TABLE)
+        rows = masterdata.rows(masterdata.parse(msgspec.json.encode(document)), etag, at_ms)
+        connection.executemany("INSERT OR REPLACE INTO masterdata VALUES (?, ?, ?, ?)", list(rows))
+    connection.close()
+
+
+def committed(folder: Path) -> list[Event]:
+    """The journal as another process reads it now."""
+    connection = sqlite3.connect(f"file:{folder / 'journal.db'}?mode=ro", uri=True)
+    connection.text_factory = bytes
+    try:
+        return [decode(body) for (body,) in connection.execute("SELECT body FROM events ORDER BY seq")]
+    finally:
+        connection.close()
+
+
+def types(events: Sequence[Event]) -> list[str]:
+    return [event.type.removeprefix("lineside.").removesuffix(".v1") for event in events]
+
+
+async def until(reached: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + DEADLINE_S
+    while not reached():
+        assert time.monotonic() < deadline, f"{what} did not come"
+        await asyncio.sleep(0.01)
+
+
+# Acknowledged means durable
+
+
+async def test_at_the_moment_of_the_good_beep_another_process_already_reads_the_fact(tmp_path: Path) -> None:
+    seen: list[list[str]] = []
+    async with rigged(tmp_path) as rig:
+        rig.gun._on_verdict = lambda _: seen.append(types(committed(tmp_path)))
+        await rig.scan("LSE1042", "LSW100", "LSL A1", "LSQ2", "LSCSCRAP04")
+    assert rig.gun.verdicts == ["good"] * 5
+    assert seen[0][-1] == "operator.signed_on"
+    assert seen[1][-1] == "work.started"
+    assert seen[2] == seen[1]  # the lot waits for its quantity: good, and nothing committed
+    assert seen[3][-1] == "material.consumed"
+    assert seen[4][-1] == "work.reported"
+
+
+async def test_the_answer_of_the_api_names_the_committed_events(tmp_path: Path) -> None:
+    async with rigged(tmp_path) as rig:
+        answer = await rig.collector.typed("OP20", "LSE1042")
+        (event,) = answer.events
+        held = {one.id: one for one in committed(tmp_path)}
+    assert answer.result == "recorded"
+    assert (held[event.id].seq, held[event.id].type) == (event.seq, event.type)
+
+
+async def test_scans_that_come_together_are_answered_in_order_each_with_its_own_verdict(
+    tmp_path: Path,
+) -> None:
+    async with rigged(tmp_path) as rig:
+        texts = ["LSE1042", "LSW100", "LSW100000", "LSQ5", "LSL A1", "LSQ5", "rubbish", "LSCSCRAP04"]
+        for text in texts:
+            rig.collector.scan(Scan("gun1", text, rig.clock.now()))
+        await rig.gun.verdict(len(texts))
+    assert rig.gun.verdicts == ["good", "good", "bad", "bad", "good", "good", "bad", "good"]
+    facts = [one for one in types(committed(tmp_path)) if not one.startswith(("count", "journal"))]
+    assert facts == ["operator.signed_on", "work.started", "material.consumed", "work.reported"]
+
+
+async def test_what_the_gun_could_not_read_is_answered_bad_and_not_recorded(tmp_path: Path) -> None:
+    async with rigged(tmp_path) as rig:
+        for reason in ("garbage", "too_long", "incomplete"):
+            rig.collector.unreadable(Unreadable("gun1", reason, b"LSW1", rig.clock.now()))  # type: ignore[arg-type]
+        await rig.gun.verdict(3)
+    assert rig.gun.verdicts == ["bad"] * 3
+    assert types(committed(tmp_path)) == ["journal.opened"]
+
+
+async def test_an_entry_that_expires_makes_the_gun_sound_bad(tmp_path: Path) -> None:
+    async with rigged(tmp_path) as rig:
+        await rig.scan("LSE1042", "LSW100", "LSL A1")
+        rig.clock.advance(61)
+        assert await rig.gun.verdict(4) == "bad"
+        assert "Not confirmed within 60 s" in (rig.collector.view("OP20").message or "").en  # type: ignore[union-attr]
+    assert "material.consumed" not in types(committed(tmp_path))
+
+
+# Storage failure
+
+
+async def test_a_full_disk_answers_bad_and_leaves_state_and_journal_as_they_were(tmp_path: Path) -> None:
+    async with rigged(tmp_path) as rig:
+        await rig.scan("LSE1042", "LSW100")
+        await rig.fails()
+        line, lives, head = rig.collector.line, dict(rig.collector.lives), rig.journal.head
+        assert await rig.scan("LSCSCRAP04") == "bad"
+        answer = await rig.collector.typed("OP20", "LSCSCRAP05")
+        assert (answer.result, answer.events) == ("storage", ())
+        assert "NOT RECORDED" in answer.message.en
+        assert rig.collector.line == line
+        assert {name: live.pending for name, live in rig.collector.lives.items()} == {
+            name: live.pending for name, live in lives.items()
+        }
+        assert rig.journal.head == head == len(committed(tmp_path))
+
+
+async def test_recording_goes_on_by_itself_once_there_is_room(tmp_path: Path) -> None:
+    async with rigged(tmp_path) as rig:
+        await rig.scan("LSE1042", "LSW100")
+        await rig.fails()
+        assert await rig.scan("LSCSCRAP04") == "bad"
+        await rig.free_disk()
+        assert await rig.scan("LSCSCRAP05") == "good"
+        assert rig.collector.storage_fault is None
+        reports = [event for event in committed(tmp_path) if event.type.startswith("lineside.work.reported")]
+        assert [output.reason for event in reports for output in event.data.outputs] == ["05"]  # type: ignore[union-attr]
+        assert rig.collector.line.station("OP20").job.scrap == 1  # type: ignore[union-attr]
+
+
+async def test_the_storage_fault_stands_until_something_was_really_written(tmp_path: Path) -> None:
+    async with rigged(tmp_path) as rig:
+        await rig.scan("LSE1042", "LSW100")
+        await rig.fails()
+        assert await rig.scan("LSCSCRAP04") == "bad"
+        with capture_logs() as logs:
+            assert await rig.scan("LSL A1") == "good"  # waits for its quantity: no commit was tried
+            await rig.settled()
+            assert rig.collector.storage_fault is not None
+        assert "the journal can be written again" not in [line["event"] for line in logs]
+
+
+async def test_strokes_during_a_full_disk_are_counted_afterwards(tmp_path: Path) -> None:
+    async with rigged(tmp_path) as rig:
+        rig.read(100)
+        await rig.scan("LSE1042", "LSW100")
+        await rig.fails()
+        for count in range(101, 111):
+            rig.clock.advance(3)
+            rig.read(count)
+        await rig.settled()
+        await rig.free_disk()
+        rig.clock.advance(3)
+        rig.read(111)
+        assert await rig.scan("LSCDONE") == "good"
+        assert rig.collector.view("OP20").good == "11"
+
+
+# Restored is what it was
+
+
+async def test_after_a_kill_the_state_is_what_it_was(tmp_path: Path) -> None:
+    async with rigged(tmp_path) as rig:
+        rig.read(10)
+        await rig.scan("LSE1042", "LSW100", "LSL A1", "LSQ2")
+        rig.clock.advance(31)
+        rig.read(14)
+        await rig.scan("LSCSCRAP04", "LSQ3", "LSCPAUSE21", "LSCGO")
+        before = rig.collector.line  # and no close: the objects are dropped
+    async with rigged(tmp_path, start=False) as rig:
+        assert rig.collector.line == before
+
+
+async def test_a_snapshot_and_the_events_behind_it_give_the_same_state_as_all_events(tmp_path: Path) -> None:
+    async with rigged(tmp_path) as rig:
+        rig.read(10)
+        await rig.scan("LSE1042", "LSW100", "LSL A1", "LSQ2")
+        await rig.collector.close()
+        await rig.scan("LSCSCRAP04", "LSQ3", "LSCPAUSE21", "LSCGO")
+        before = rig.collector.line
+        snapshot = await rig.journal.snapshot()
+        assert snapshot is not None
+        assert 0 < snapshot.seq < rig.journal.head
+    async with rigged(tmp_path, start=False) as rig:
+        assert rig.collector.line == before
+    connection = sqlite3.connect(tmp_path / "journal.db")
+    with connection:
+        connection.execute("DELETE FROM snapshot")
+    connection.close()
+    async with rigged(tmp_path, start=False) as rig:
+        assert rig.collector.line == before
+
+
+async def test_a_snapshot_is_kept_now_and_then_without_a_stop(tmp_path: Path) -> None:
+    async with rigged(tmp_path) as rig:
+        await rig.scan("LSE1042", "LSW100")
+        for number in range(SNAPSHOT_EVENTS + 1):
+            rig.clock.advance(3)
+            rig.collector.scan(Scan("gun1", f"LSCSCRAP0{4 + number % 2}", rig.clock.now()))
+            if len(rig.collector._entries) > 200:
+                await rig.settled()
+        await rig.gun.verdict(SNAPSHOT_EVENTS + 3)
+        await rig.settled()
+        snapshot = await rig.journal.snapshot()
+        assert snapshot is not None
+        assert snapshot.seq >= SNAPSHOT_EVENTS
+
+
+@pytest.mark.parametrize("state", [b"{}}", b'{"stations": 3}', b""])
+async def test_a_snapshot_that_cannot_be_read_costs_time_and_no_state(tmp_path: Path, state: bytes) -> None:
+    async with rigged(tmp_path) as rig:
+        await rig.scan("LSE1042", "LSW100")
+        before = rig.collector.line
+        await rig.journal.save_snapshot(Snapshot(rig.journal.head, STATE_VERSION, state))
+    async with rigged(tmp_path, start=False) as rig:
+        assert rig.collector.line == before
+
+
+async def test_a_stop_in_the_middle_of_a_commit_neither_doubles_nor_loses_its_facts(tmp_path: Path) -> None:
+    async with rigged(tmp_path) as rig:
+        await rig.scan("LSE1042", "LSW100")
+        # A disk that is slow for a moment: the writer's thread is busy when the scrap is to be committed.
+        await rig.journal._connection._execute(lambda: None)  # type: ignore[no-untyped-call]
+        slow = asyncio.ensure_future(rig.journal._connection._execute(time.sleep, 0.3))  # type: ignore[no-untyped-call]
+        await asyncio.sleep(0.05)
+        rig.clock.advance(3)
+        rig.collector.scan(Scan("gun1", "LSCSCRAP04", rig.clock.now()))
+        await until(
+            lambda: rig.collector.line.station("OP20").last is not None or not slow.done(), "the step"
+        )
+        await asyncio.sleep(0.1)
+        assert rig.task is not None
+        rig.task.cancel()  # what the supervisor does at SIGTERM
+        await asyncio.gather(rig.task, return_exceptions=True)
+        await rig.collector.close()
+        await slow
+    events = committed(tmp_path)
+    scrapped = types(events).count("work.reported")
+    async with rigged(tmp_path, start=False) as rig:
+        job = rig.collector.line.station("OP20").job
+        assert job is not None
+        assert job.scrap == scrapped
+
+
+async def test_pending_entries_end_at_a_restart_and_the_screen_says_so(tmp_path: Path) -> None:
+    async with rigged(tmp_path) as rig:
+        await rig.scan("LSE1042", "LSW100", "LSL A1")
+    async with rigged(tmp_path) as rig:
+        await rig.settled()
+        shown = rig.collector.view("OP20")
+        assert shown.message is not None
+        assert "Restarted. What was not confirmed was not recorded" in shown.message.en
+        assert await rig.scan("LSQ2") == "bad"
+        assert rig.collector.line.station("OP20").job.consumed == {}  # type: ignore[union-attr]
+
+
+# Idempotency keys
+
+
+# Boundaries
+
+
+async def test_the_boundary_is_the_value_read_at_the_scan(tmp_path: Path) -> None:
+    async with rigged(tmp_path) as rig:
+        rig.read(100)
+        await rig.scan("LSE1042", "LSW100")
+
+        def stroked() -> None:
+            rig.press.on_refresh = lambda: None
+            rig.read(102)
+
+        rig.press.on_refresh = stroked
+        assert await rig.scan("LSCDONE") == "good"
+        assert rig.press.refreshed
+        assert rig.collector.view("OP20").good == "2"
+
+
+async def test_scans_that_move_no_boundary_ask_the_machine_nothing(tmp_path: Path) -> None:
+    async with rigged(tmp_path) as rig:
+        await rig.scan("LSE1042", "LSL A1", "LSQ2", "rubbish", "LSCSCRAP04")
+    assert rig.press.refreshed == 0
+
+
+@pytest.mark.parametrize("trouble", ["silent", "broken"])
+async def test_a_machine_that_does_not_answer_holds_a_scan_200_ms_at_most(
+    tmp_path: Path, trouble: str
+) -> None:
+    async with rigged(tmp_path) as rig:
+        rig.read(100)
+        await rig.scan("LSE1042")
+        setattr(rig.press, trouble, True)
+        began = time.monotonic()
+        assert await rig.scan("LSW100") == "good"
+        assert time.monotonic() - began < REFRESH_S + 0.5
+
+
+async def test_a_silent_machine_delays_the_other_stations_no_longer_than_its_own(tmp_path: Path) -> None:
+    async with rigged(tmp_path) as rig:
+        await rig.scan("LSE1042")
+        rig.press.silent = True
+        began = time.monotonic()
+        rig.collector.scan(Scan("gun1", "LSW100", rig.clock.now()))
+        await asyncio.sleep(0)
+        answers = [await rig.collector.typed("OP30", f"LSE{badge}") for badge in (1042, 1043)]
+        assert [one.result for one in answers] == ["recorded"] * 2
+        assert time.monotonic() - began < REFRESH_S + 0.5
+
+
+async def test_a_boundary_scan_that_comes_while_another_machine_is_asked_asks_its_own(tmp_path: Path) -> None:
+    async with rigged(tmp_path, start=False) as rig:
+        table = {"work_center": "WC-PRESS-1", "counters": {"good": {"tag": "press2.cycles"}}}
+        stations = {**rig.collector.site.stations, "OP30": settings.Station.model_validate(table)}
+        rig.collector = Collector(
+            replace(rig.collector.site, stations=stations), rig.journal, rig.clock, tmp_path
+        )
+        rig.collector.master = MasterData(masterdata.parse(msgspec.json.encode(MASTER)))
+        second = Device("press2")
+        rig.collector.attach({"gun1": rig.gun, "press1": rig.press, "press2": second})
+        rig.task = asyncio.create_task(rig.collector.run(), name="collector")
+        await rig.scan("LSE1042")
+        rig.press.silent = True
+        rig.collector.scan(Scan("gun1", "LSW100", rig.clock.now()))
+        await until(lambda: rig.press.refreshed > 0, "the first press being asked")
+        await rig.collector.typed("OP30", "LSE1043")
+        rig.collector.scan(Scan("gun1", "LSCPAUSE21", rig.clock.now()))
+        await until(lambda: rig.press.refreshed > 1, "the first press being asked again")
+        await rig.collector.typed("OP30", "LSW200")
+        assert second.refreshed == 1
+
+
+# Master data
+
+
+async def test_master_data_is_taken_up_when_sync_has_fetched_it(tmp_path: Path) -> None:
+    async with rigged(tmp_path, master=False) as rig:
+        watch = asyncio.create_task(rig.collector.watch_masterdata())
+        await rig.scan("LSE1042")
+        assert await rig.scan("LSW100") == "bad"
+        fetch(tmp_path, MASTER)
+        await until(lambda: "100" in rig.collector.master.orders, "the order")
+        assert await rig.scan("LSW100") == "good"
+        fetch(tmp_path, {"work_orders": []}, "etag-2", 2)
+        await until(lambda: rig.collector.master.etag == "etag-2", "the second delivery")
+        assert rig.collector.master.orders == {}
+        assert rig.collector.master.materials  # an absent list leaves the old one
+        watch.cancel()
+        await asyncio.gather(watch, return_exceptions=True)
+
+
+async def test_stations_start_without_sync_having_ever_run(tmp_path: Path) -> None:
+    async with rigged(tmp_path, master=False) as rig:
+        assert await rig.scan("LSE1042") == "good"
+
+
+def _not_a_database(folder: Path) -> None:
+    for file in folder.glob("sync.db-*"):
+        file.unlink()
+    (folder / "sync.db").write_bytes(b"this is no database, but somebody's notes" * 200)
+
+
+def _another_form(folder: Path) -> None:
+    connection = sqlite3.connect(folder / "sync.db")
+    with connection:
+        body = b'[{"order": 1}]'
+        connection.execute(
+            "UPDATE masterdata SET body = ?, fetched_ms = 99 WHERE list = 'work_orders'", (body,)
+        )
+    connection.close()
+
+
+@pytest.mark.parametrize("damage", [_not_a_database, _another_form])
+async def test_a_damaged_sync_db_stops_no_station_from_starting(
+    tmp_path: Path, damage: Callable[[Path], None]
+) -> None:
+    fetch(tmp_path, MASTER)
+    damage(tmp_path)
+    async with rigged(tmp_path, master=False) as rig:
+        assert await rig.scan("LSE1042") == "good"
+
+
+def _put_away(folder: Path) -> sqlite3.Connection:
+    (folder / "sync.db").rename(folder / "away.db")
+    (folder / "sync.db").mkdir()  # cannot be opened
+    return sqlite3.connect(":memory:")
+
+
+def _locked(folder: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(folder / "sync.db", isolation_level=None)
+    connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+    connection.execute("BEGIN EXCLUSIVE")
+    connection.execute("UPDATE masterdata SET etag = etag")
+    return connection
+
+
+@pytest.mark.parametrize("trouble", [_put_away, _locked])
+async def test_while_sync_db_cannot_be_read_the_master_data_held_stays_in_use(
+    tmp_path: Path, trouble: Callable[[Path], sqlite3.Connection], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with rigged(tmp_path) as rig:
+        assert "100" in rig.collector.master.orders
+        with closing(trouble(tmp_path)):
+            connect = sqlite3.connect
+            impatient = lambda *args, **more: connect(*args, **{**more, "timeout": 0.1})  # noqa: E731
+            monkeypatch.setattr(masterdata.sqlite3, "connect", impatient)
+            await rig.collector._load_masterdata()
+            assert "100" in rig.collector.master.orders
+
+
+# What comes from nowhere, and too much at once
+
+
+async def test_a_gun_of_no_station_hears_bad_and_nothing_is_recorded(tmp_path: Path) -> None:
+    async with rigged(tmp_path) as rig:
+        stray = Device("gun9")
+        rig.collector.attach({"gun1": rig.gun, "gun9": stray})
+        with capture_logs() as logs:
+            rig.collector.scan(Scan("gun9", "LSE1042", rig.clock.now()))
+            await rig.settled()
+        assert [line["event"] for line in logs] == ["scan at a scanner without station"]
+        assert types(committed(tmp_path)) == ["journal.opened"]
+        assert stray.verdicts == ["bad"]
+
+
+async def test_a_full_queue_refuses_scans_at_once_and_gives_up_old_readings_first(tmp_path: Path) -> None:
+    async with rigged(tmp_path, start=False) as rig:
+        collector = rig.collector
+        collector._entries.clear()
+        for count in range(600):
+            rig.read(count)
+        for number in range(1000):
+            collector.scan(Scan("gun1", f"LSX{number}", rig.clock.now()))
+        # 600 readings gave their places to scans one by one, none is left, and no scan was refused.
+        assert rig.gun.verdicts == [] or set(rig.gun.verdicts) == {"bad"}
+        assert len(collector._entries) == 1000
+        refused = len(rig.gun.verdicts)
+        collector.scan(Scan("gun1", "LSE1042", rig.clock.now()))
+        assert rig.gun.verdicts[refused:] == ["bad"]
+        answer = await collector.typed("OP20", "LSE1042")
+        assert answer.result == "storage"
+        assert "NOT RECORDED" in answer.message.en
+
+
+async def test_readings_never_push_out_a_scan(tmp_path: Path) -> None:
+    async with rigged(tmp_path, start=False) as rig:
+        rig.collector.scan(Scan("gun1", "LSE1042", rig.clock.now()))
+        for count in range(3000):
+            rig.read(count)
+        rig.task = asyncio.create_task(rig.collector.run())
+        assert await rig.gun.verdict(1) == "good"
+    assert "operator.signed_on" in types(committed(tmp_path))
+
+
+async def test_two_stations_keep_their_own_pending_entries(tmp_path: Path) -> None:
+    async with rigged(tmp_path) as rig:
+        await rig.scan("LSE1042", "LSW100", "LSL A1")
+        answer = await rig.collector.typed("OP30", "LSQ2")
+        assert answer.result == "refused"
+        assert await rig.scan("LSQ2") == "good"
+
+
+def test_the_state_is_the_same_after_json(tmp_path: Path) -> None:
+    floor = Floor()
+    floor.read(5, True, 1.5)
+    floor.scan("LSE1042", "LSW100", "LSL A1", "LSQ0D5", "LSCSCRAP04", "LSQ2", "LSCPART", "LSQ3", "LSCOK")
+    encoded = msgspec.json.encode(floor.line)
+    assert msgspec.json.decode(encoded, type=Line) == floor.line
