@@ -36,7 +36,7 @@ demo: $(READY)
 	@$(BIN)/lineside demo $(ARGS)
 
 test: $(READY) test-packages
-	$(PYTEST) -m "not slow" $(ARGS)
+	$(PYTEST) -n 2 -m "not slow" $(ARGS)
 
 check: $(READY)
 	$(BIN)/ruff check .

@@ -95,7 +95,7 @@ def unusable(path: Path, error: Exception) -> StorageFault:
         "not a database": "It is no lineside file or it is damaged: move it away, keep it, and start again",
         "readonly": f"Give this user the right to write it: chown lineside {path}*",
         "unable to open": f"Check that {path.parent} exists and that this user may write there",
-        "Permission denied": f"Run this as the user lineside, or give this user the right to read {path.parent}",
+        "Permission denied": f"Run this as the user lineside, or let this user read {path.parent}",
         "disk is full": "Free space on this disk; nothing of this operation was recorded",
     }
     hint = next(

@@ -84,7 +84,9 @@ def _stations(loaded: Settings) -> list[dict[str, Any]] | None:
             err.print(f"Another program answers at http://{loaded.web.listen}", markup=False)
             return None
         else:
-            err.print(f"station {name}: {answer.get('detail')} Restart the collector", markup=False)
+            # Newer in the configuration than the running collector.
+            following = {"en": "restart the collector", "zh": "请重启采集器"}
+            found.append({"station": name, "state": "not running", "operators": [], "next_texts": following})
     return found
 
 
@@ -134,7 +136,7 @@ def _show(found: dict[str, Any]) -> None:
         good = f"{one['good']} / {one['planned']}" if one.get("work_order") else "-"
         stations.add_row(
             one["station"], one["state"], ", ".join(one["operators"]) or "-", order, good,
-            one.get("scrap") or "-", one["next"]["en"],
+            one.get("scrap") or "-", (one.get("next_texts") or one["next"])["en"],
         )  # fmt: skip
     if found["stations"] is not None:
         out.print(stations)

@@ -171,7 +171,7 @@ def _money(value: Decimal) -> str:
 
 
 async def _reconciled(session: aiohttp.ClientSession, plant: Plant, events: list[Event]) -> int:
-    """How much the ERP finds different by the contract's own reconciliation: ids by digest, and all totals."""
+    """How much the ERP finds different by the contract's own reconciliation: ids and totals."""
     tally = Tally(frozenset(), {})
     for event in events:
         tally.take(event)

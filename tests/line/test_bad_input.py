@@ -288,12 +288,6 @@ def _no_database(data: Path) -> None:
     (data / "journal.db").write_bytes(b"notes of the shift leader\n" * 400)
 
 
-def _empty_file(data: Path) -> None:
-    for file in data.glob("journal.db-*"):
-        file.unlink()
-    (data / "journal.db").write_bytes(b"")
-
-
 def _another_database(data: Path) -> None:
     for file in data.glob("journal.db*"):
         file.unlink()
@@ -309,7 +303,6 @@ def _another_database(data: Path) -> None:
         _readonly_folder,
         _closed_folder,
         _no_database,
-        _empty_file,
         _another_database,
     ],
 )

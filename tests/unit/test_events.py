@@ -40,7 +40,9 @@ def consumed(**more: Any) -> e.MaterialConsumed:
 def test_the_stored_form_is_rfc_8785_and_the_chain_is_over_it(
     material: str, lot: str, quantity: Decimal, refs: dict[str, str]
 ) -> None:
-    fact = consumed(material=material, lot=lot, quantity=e.plain(quantity), refs=refs or None, operators=(lot,))
+    fact = consumed(
+        material=material, lot=lot, quantity=e.plain(quantity), refs=refs or None, operators=(lot,)
+    )
     _, body = sealed(fact, previous="ab" * 32)
     parsed = json.loads(body)
     assert rfc8785.dumps(parsed) == body
@@ -69,7 +71,9 @@ def test_absent_null_and_nought_are_three_things() -> None:
 
 
 def test_an_event_comes_back_as_it_was() -> None:
-    event, body = sealed(consumed(entered=e.Entered(quantity=Decimal("11.02"), unit="LBR"), work_order="1", operation="2"))
+    event, body = sealed(
+        consumed(entered=e.Entered(quantity=Decimal("11.02"), unit="LBR"), work_order="1", operation="2")
+    )
     again = e.decode(body)
     assert again.data == event.data
     assert (again.subject, again.seq, again.time) == ("1/2", 1, "2026-11-22T02:00:00.123Z")

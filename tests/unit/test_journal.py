@@ -89,7 +89,7 @@ async def test_calls_that_wait_together_share_a_commit(journal: Journal, tmp_pat
     assert len(await operators(tmp_path)) == 64
 
 
-async def test_a_cancelled_caller_neither_loses_nor_doubles_its_fact(journal: Journal, tmp_path: Path) -> None:
+async def test_a_cancelled_caller_loses_and_doubles_nothing(journal: Journal, tmp_path: Path) -> None:
     task = asyncio.create_task(journal.append(drafts("cancelled")))
     await asyncio.sleep(0)
     task.cancel()
@@ -166,6 +166,35 @@ async def test_a_foreign_file_is_refused_and_left_as_it_is(tmp_path: Path) -> No
         await opened(tmp_path)
 
 
+@pytest.mark.parametrize("pages", [0, 1])
+async def test_a_file_whose_making_a_power_cut_ended_is_made_anew(tmp_path: Path, pages: int) -> None:
+    path = tmp_path / "journal.db"
+    path.touch()
+    if pages:
+        with sqlite3.connect(path) as other:
+            other.execute("PRAGMA journal_mode = WAL")
+        other.close()
+        assert path.stat().st_size == 4096
+    async with await opened(tmp_path) as journal:
+        await journal.append(drafts("a"))
+    assert await operators(tmp_path) == ["a"]
+
+
+async def test_an_unexpected_error_ends_whoever_waits_and_every_later_append(journal: Journal) -> None:
+    async def broken(*_: object) -> None:
+        raise MemoryError
+
+    journal._connection.execute = broken  # type: ignore[method-assign,assignment]
+    with pytest.raises(MemoryError):
+        await journal.append(drafts("a"))
+    with pytest.raises(StorageFault, match="closed"):
+        await journal.append(drafts("b"))
+    assert journal._task is not None
+    with pytest.raises(MemoryError):
+        await journal._task
+    journal._task = None
+
+
 async def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
     async with await opened(tmp_path):
         pass
@@ -177,7 +206,7 @@ async def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
 
 
 async def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(StorageFault, match="Check that .* exists"):
+    with pytest.raises(StorageFault, match=r"Check that .* exists"):
         await Journal.open(tmp_path / "nowhere" / "journal.db", "a", "b", CLOCK)
 
 

@@ -168,4 +168,3 @@ def test_what_the_counter_moved_is_reported_or_open_or_waits_for_a_person(moves:
         for job in floor.station.jobs
     )  # fmt: skip
     assert strokes == reported + waits + still_open
-
