@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from prometheus_client import Counter as Metric
 from prometheus_client import Gauge
 
-from edge import masterdata
+from edge import masterstore
 from edge.events import Draft, Event, OperatorSignedOff, seconds
 from edge.faults import MasterDataInvalid, StorageFault
 from edge.ids import new_id
@@ -386,10 +386,10 @@ class Collector:
 
     async def _load_masterdata(self) -> None:
         try:
-            current = await asyncio.to_thread(masterdata.version, self._masterdata_path)
+            current = await asyncio.to_thread(masterstore.version, self._masterdata_path)
             if not current or current == self._masterdata_version:
                 return
-            self.master = await asyncio.to_thread(masterdata.load, self._masterdata_path)
+            self.master = await asyncio.to_thread(masterstore.load, self._masterdata_path)
         except (StorageFault, MasterDataInvalid) as fault:
             if not self._masterdata_fault:
                 log.warning("master data held before stays in use", error=fault.message, hint=fault.hint)

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 import aiosqlite
 import structlog
 
-from edge import masterdata
+from edge import masterdata, masterstore
 from edge.faults import MasterDataInvalid, UplinkFault
 from edge.ports import Clock
 from sync.backoff import WISH_MAX_S
@@ -72,7 +72,7 @@ class MasterDataFetch:
     async def _take(self, answer: Answer) -> None:
         now_ms, etag = self._clock.now().wall_ms, answer.headers.get("etag")
         try:
-            rows = list(masterdata.rows(masterdata.parse(answer.body), etag, now_ms))
+            rows = list(masterstore.rows(masterdata.parse(answer.body), etag, now_ms))
         except (MasterDataInvalid, RecursionError) as error:
             text = f"{self._uplink.name}: {error.message if isinstance(error, MasterDataInvalid) else error}"
             await self._store.raise_alert(self._alert, text, _HINT, now_ms)

@@ -1,6 +1,6 @@
 """The tables of sync.db; written by the sync process alone, read by the others."""
 
-from edge import masterdata
+from edge import masterstore
 
 TABLES = f"""
 CREATE TABLE uplinks (
@@ -68,5 +68,5 @@ CREATE TABLE deliveries (               -- of master data: what the receiver cal
     url TEXT NOT NULL,
     etag TEXT
 ) STRICT;
-{masterdata.TABLE}
+{masterstore.TABLE}
 """

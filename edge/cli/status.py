@@ -14,7 +14,7 @@ from rich.table import Table
 
 from edge import main
 from edge.cli.common import FAULT, UNREACHABLE, USAGE, AsJson, Config, err, guarded, out
-from edge.masterdata import load as load_masterdata
+from edge.masterstore import load as load_masterdata
 from edge.settings import Settings
 
 

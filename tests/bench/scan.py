@@ -17,7 +17,7 @@ import tty
 from pathlib import Path
 
 from drivers.barcode.settings import PRESETS
-from edge import masterdata
+from edge import masterdata, masterstore
 from edge.demo.endpoint import MASTERDATA
 from edge.demo.plant import free_port
 from edge.journal import Reader
@@ -84,9 +84,9 @@ def _answer(master: int, text: bytes) -> float | None:
 def _offer_masterdata(path: Path) -> None:
     document = masterdata.parse(MASTERDATA.read_bytes())
     with sqlite3.connect(path) as connection:
-        connection.execute(masterdata.TABLE)
+        connection.execute(masterstore.TABLE)
         connection.executemany(
-            "INSERT INTO masterdata VALUES (?, ?, ?, ?)", masterdata.rows(document, "e", 1)
+            "INSERT INTO masterdata VALUES (?, ?, ?, ?)", masterstore.rows(document, "e", 1)
         )
     connection.close()
 

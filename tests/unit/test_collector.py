@@ -12,7 +12,7 @@ import pytest
 from msgspec.structs import replace
 from structlog.testing import capture_logs
 
-from edge import masterdata, settings
+from edge import masterdata, masterstore, settings
 from edge.collector import REFRESH_S, SNAPSHOT_EVENTS, Collector
 from edge.events import Event, decode
 from edge.journal import Journal, Snapshot
@@ -149,8 +149,8 @@ def fetch(folder: Path, document: object, etag: str = "etag-1", at_ms: int = 1) 
     connection = sqlite3.connect(folder / "sync.db")
     with connection:
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute(masterdata.TABLE)
-        rows = masterdata.rows(masterdata.parse(msgspec.json.encode(document)), etag, at_ms)
+        connection.execute(masterstore.TABLE)
+        rows = masterstore.rows(masterdata.parse(msgspec.json.encode(document)), etag, at_ms)
         connection.executemany("INSERT OR REPLACE INTO masterdata VALUES (?, ?, ?, ?)", list(rows))
     connection.close()
 
@@ -537,7 +537,7 @@ async def test_while_sync_db_cannot_be_read_the_master_data_held_stays_in_use(
         with closing(trouble(tmp_path)):
             connect = sqlite3.connect
             impatient = lambda *args, **more: connect(*args, **{**more, "timeout": 0.1})  # noqa: E731
-            monkeypatch.setattr(masterdata.sqlite3, "connect", impatient)
+            monkeypatch.setattr(masterstore.sqlite3, "connect", impatient)
             await rig.collector._load_masterdata()
             assert "100" in rig.collector.master.orders
 

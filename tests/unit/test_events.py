@@ -112,7 +112,7 @@ EXAMPLES: dict[str, e.Fact] = {
     "work.resumed": e.WorkResumed(),
     "work.reported": e.WorkReported(
         outputs=(e.Output(material="P", role="main", disposition="good", quantity=Decimal(1), unit="C62"),),
-        resources=e.Resources(machine_s=None, labour=(e.Labour(operator="1", phase="run", s=Decimal("1.5")),)),
+        resources=e.Resources(machine_s=None, labour=(e.Labour(operator="1", phase="run", s=Decimal(2)),)),
         interval=e.Interval(from_="2026-11-22T02:00:00.000Z", to="2026-11-22T02:00:01.000Z"),
     ),
     "work.completed": e.WorkCompleted(final=True),

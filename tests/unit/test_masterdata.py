@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge import masterdata
+from edge import masterdata, masterstore
 from edge.demo.endpoint import MASTERDATA
 from edge.faults import MasterDataInvalid
 from edge.masterdata import Document, MasterData, parse
@@ -31,8 +31,8 @@ def refused(document: object) -> str:
 def store(path: Path, document: object, etag: str, at_ms: int) -> None:
     connection = sqlite3.connect(path)
     with connection:
-        connection.execute(masterdata.TABLE)
-        rows = masterdata.rows(parse(json.dumps(document).encode()), etag, at_ms)
+        connection.execute(masterstore.TABLE)
+        rows = masterstore.rows(parse(json.dumps(document).encode()), etag, at_ms)
         connection.executemany("INSERT OR REPLACE INTO masterdata VALUES (?, ?, ?, ?)", list(rows))
     connection.close()
 
@@ -126,7 +126,7 @@ def test_an_absent_list_keeps_the_old_one_and_an_empty_one_empties_it(tmp_path: 
     path = tmp_path / "sync.db"
     store(path, MASTER, "e1", 1)
     store(path, {"work_orders": [ORDER], "lots": []}, "e2", 2)
-    held = masterdata.load(path)
+    held = masterstore.load(path)
     assert list(held.orders) == ["1"]
     assert held.document.lots == ()
     assert held.materials.keys() == {"STEEL-4", "BRACKET-7"}
@@ -136,24 +136,24 @@ def test_an_absent_list_keeps_the_old_one_and_an_empty_one_empties_it(tmp_path: 
 
 def test_every_delivery_changes_the_version(tmp_path: Path) -> None:
     path = tmp_path / "sync.db"
-    assert masterdata.version(path) == ()
+    assert masterstore.version(path) == ()
     store(path, {"lots": []}, "e1", 1)
-    first = masterdata.version(path)
+    first = masterstore.version(path)
     store(path, {"lots": []}, "e2", 2)
-    assert masterdata.version(path) != first
+    assert masterstore.version(path) != first
 
 
 def test_where_sync_never_ran_there_is_no_master_data(tmp_path: Path) -> None:
-    assert masterdata.load(tmp_path / "sync.db").document == Document()
+    assert masterstore.load(tmp_path / "sync.db").document == Document()
     sqlite3.connect(tmp_path / "sync.db").close()
-    assert masterdata.load(tmp_path / "sync.db").document == Document()
+    assert masterstore.load(tmp_path / "sync.db").document == Document()
 
 
 def test_what_is_stored_is_what_was_sent(tmp_path: Path) -> None:
     for number, document in enumerate((json.loads(MASTERDATA.read_bytes()), MASTER)):
         path = tmp_path / f"{number}.db"
         store(path, document, "e", 1)
-        assert masterdata.load(path).document == parse(json.dumps(document).encode())
+        assert masterstore.load(path).document == parse(json.dumps(document).encode())
 
 
 leaves = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8), st.just("NaN"))

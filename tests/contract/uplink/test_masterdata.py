@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from edge.masterdata import load
+from edge.masterstore import load
 from sync.http import HttpUplink
 from sync.masterdata import MasterDataFetch
 from tests.contract.uplink.rig import Rig, rigged

@@ -146,7 +146,7 @@ def test_start_is_where_the_clock_says() -> None:
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(MOVES.filter(lambda move: "LSQ" not in str(move)), max_size=40))
 def test_what_the_counter_moved_is_reported_or_open_or_waits_for_a_person(moves: list[object]) -> None:
-    """Without figures by hand: counter = good + scrap + rework of all jobs + not yet reported + unattributed."""
+    """Without figures by hand: counter = reported by all jobs + not yet reported + unattributed."""
     floor, strokes = played(moves)
     floor.scan("LSE1042")
     cancelled = {fact.corrects for fact in floor.facts(e.WorkCorrected) if isinstance(fact, e.WorkCorrected)}
