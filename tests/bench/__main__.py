@@ -3,13 +3,13 @@
 Exit code 1 where a target is missed. The machine should have nothing else to do.
 """
 
-import asyncio
 import platform
 import sys
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import uvloop
 from rich.console import Console
 from rich.table import Table
 
@@ -19,7 +19,7 @@ from tests.bench.table import Row
 
 def main() -> int:
     """Measure everything, print one table."""
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 140)
     table = Table(title=f"lineside on Python {platform.python_version()}", title_justify="left")
     for column in ("figure", "lineside", "raw, same run", "ratio", "target", ""):
         table.add_column(column, overflow="fold")
@@ -39,7 +39,7 @@ def _suites(folder: Path) -> Iterable[tuple[str, Callable[[], list[Row]]]]:
     yield "durable append", lambda: append.measure(folder)
     yield "scan to good byte", lambda: scan.measure(folder)
     yield "drain over HTTP", lambda: drain.measure(folder)
-    yield "Modbus poll", lambda: asyncio.run(modbus.measure())
+    yield "Modbus poll", lambda: uvloop.run(modbus.measure())
     yield "start", lambda: start.measure(folder)
 
 
