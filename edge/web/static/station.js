@@ -54,7 +54,7 @@ function fit() {
   const message = byId("message");
   for (let size = 1.15; size >= 0.6; size -= 0.05) {
     message.style.fontSize = `${size}rem`;
-    if (message.scrollHeight <= byId("said").clientHeight) return;
+    if (byId("said").scrollHeight <= byId("said").clientHeight) return;
   }
 }
 
@@ -79,6 +79,7 @@ function draw(next) {
     answer(asks ? "ask" : screen.tone, screen.message ?? { en: "", zh: "" });
   }
   drawAlarm();
+  fit(); // a device line takes room from the message
 }
 
 function drawOperators() {

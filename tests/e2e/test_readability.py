@@ -1,0 +1,105 @@
+"""What is on the screen can be read at 1 m: contrast, sizes and no clipping, measured in the browser."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, Page, expect
+
+from edge.readings import Link
+from edge.web.delivery import Delivery, Receiver
+from tests.e2e.test_operator_page import running, scan
+from tests.unit.web.rig import Rig, rigged
+from tests.unit.web.test_colours import contrast
+
+# Each visible text with its colour, the ground behind it, and its size in px.
+TEXTS = """() => {
+  const ground = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const colour = getComputedStyle(at).backgroundColor;
+      if (colour !== "rgba(0, 0, 0, 0)") return colour;
+    }
+  };
+  return [...document.querySelectorAll("body *")].flatMap((element) => {
+    const text = [...element.childNodes].filter((n) => n.nodeType === 3).map((n) => n.data.trim()).join("");
+    const style = getComputedStyle(element);
+    if (!text || !element.checkVisibility({ visibilityProperty: true })) return [];
+    return [[text, style.color, ground(element), parseFloat(style.fontSize)]];
+  });
+}"""
+PARTS = ["#job", "#said", "#next", "#entry", "footer", "#alarm", "#stale", "#devices"]
+CLIPPED = """(parts) => parts.filter((name) => {
+  const element = document.querySelector(name);
+  const shown = element.checkVisibility({ visibilityProperty: true });
+  const box = element.getBoundingClientRect();
+  const outside = box.bottom > innerHeight || box.right > innerWidth;
+  return shown && (outside || element.scrollHeight > element.clientHeight + 1);
+})"""
+
+
+def hexadecimal(colour: str) -> str:
+    """rgb(r, g, b) as #rrggbb."""
+    return "#" + "".join(f"{int(part):02x}" for part in colour[4:-1].split(","))
+
+
+async def check(page: Page) -> list[list[Any]]:
+    texts: list[list[Any]] = await page.evaluate(TEXTS)
+    faint = [
+        (text, colour, ground)
+        for text, colour, ground, _ in texts
+        if contrast(hexadecimal(colour), hexadecimal(ground)) < 7
+    ]
+    assert not faint
+    assert await page.evaluate(CLIPPED, PARTS) == []
+    return texts
+
+
+@pytest.mark.parametrize(
+    ("language", "width", "height"),
+    [("zh-CN", 1920, 1080), ("en", 1920, 1080), ("en", 1366, 768), ("en", 1280, 800), ("zh-CN", 800, 1280)],
+)
+async def test_every_state_fits_and_has_contrast(
+    browser: Browser, tmp_path: Any, language: str, width: int, height: int
+) -> None:
+    async with rigged(tmp_path, language) as rig:
+        page = await browser.new_page(viewport={"width": width, "height": height})
+        await page.goto(f"{rig.url}/stations/OP20")
+        await expect(page.locator("#state")).to_contain_text("NO OPERATOR")
+        await check(page)
+        await running(rig, page)
+        await check(page)
+        await scan(rig, page, "LSCPART", "LSQ4")
+        await check(page)
+        rig.delivery = Delivery((Receiver("erp", False, "backoff", 14),))
+        rig.collector.link(Link("press1", False, "no answer from 10.0.0.1:502", "Check it", rig.clock.now()))
+        await scan(rig, page, "LSW300")
+        await expect(page.locator("#devices")).to_be_visible()
+        await expect(page.locator("#delivery")).to_contain_text("14")
+        await check(page)
+        rig.break_storage()
+        await expect(page.locator("#alarm")).to_be_visible()
+        await check(page)
+        await rig.stop_serving()
+        await expect(page.locator("#stale")).to_be_visible(timeout=7000)
+        await check(page)
+        await page.close()
+
+
+async def test_what_matters_is_as_large_as_one_metre_asks(rig: Rig, page: Page) -> None:
+    await running(rig, page)
+    sizes = {text: size for text, _, _, size in await check(page)}
+    for text in ("Scan lot, pause or DONE", "WO 100 started", "RUNNING", "100 / 0020"):
+        assert sizes[text] >= 49, text  # 50 px at 1 m on 15.6" full HD; the rounding of vw and vh
+    for text in ("请扫物料、暂停或完工", "工单100已开工", "生产中"):
+        assert sizes[text] >= 64, text  # 1.3 times
+
+
+async def test_a_long_message_becomes_smaller_instead_of_being_cut(rig: Rig, page: Page) -> None:
+    await running(rig, page)
+    await scan(rig, page, "LSCPART")
+    rig.propose("100")
+    await scan(rig, page, "LSQ500")
+    await expect(page.locator("#message")).to_contain_text("the counter says 100")
+    await asyncio.sleep(0.1)
+    sizes = [size for text, _, _, size in await check(page) if "500 entered" in text]
+    assert sizes[0] >= 30
