@@ -289,7 +289,9 @@ def _counted(station: Station, fact: events.CountRecorded, _id: str, at: Moment)
     if fact.to is not None:
         held = station.counters.get(fact.counter)
         crossed = held is not None and held.crossed and fact.incomplete
-        counter = Counter(fact.to, at, fact.incomplete, crossed)
+        # A silent device was not read now: what bounds its next movement is the time since it was.
+        read_at = held.at if held is not None and fact.incomplete else at
+        counter = Counter(fact.to, read_at, fact.incomplete, crossed)
         station = replace(station, counters={**station.counters, fact.counter: counter})
     quantity = fact.quantity
     if not fact.work_order or quantity is None or (fact.incomplete and not quantity):

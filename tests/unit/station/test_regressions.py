@@ -294,3 +294,17 @@ def test_a_chinese_sentence_holds_no_english_word(scans: tuple[str, ...]) -> Non
     floor.read(cycles=1)
     answer = floor.scan("LSE1042", *scans)
     assert not re.search(r"[a-z]{3,}", answer.message.zh), answer.message.zh
+
+
+def test_a_boundary_before_the_first_reading_after_a_restart_does_not_shorten_the_time_for_a_rollover() -> (
+    None
+):
+    floor = Floor()
+    floor.read(cycles=2**32 - 5)
+    floor.scan("LSE1042", "LSW100")
+    floor.wait(8)
+    floor.restart()
+    floor.scan("LSCPAUSE21")
+    floor.read(cycles=0)
+    floor.scan("LSCGO", "LSCDONE")
+    assert floor.job.counted == {"good": Decimal(5)}
