@@ -58,7 +58,7 @@ def collector(folder: Path) -> list[float]:
     command = [sys.executable, "-m", "edge", "collect", "--config", str(config)]
     child = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     try:
-        while _answer(master, b"LSE1042") is None:
+        while _answer(master, b"LSE1042", 0.5) is None:
             pass
         assert _answer(master, b"LSW10045678 0020") is not None
         took = [_answer(master, (b"LSCSCRAP04", b"LSCREWORK04")[n % 2]) for n in range(SCANS)]
@@ -72,10 +72,10 @@ def collector(folder: Path) -> list[float]:
     return found[SCANS // 10 :]
 
 
-def _answer(master: int, text: bytes) -> float | None:
+def _answer(master: int, text: bytes, timeout_s: float = 10.0) -> float | None:
     began_s = time.perf_counter()
     os.write(master, text + b"\r")
-    if not select.select([master], [], [], 0.5)[0]:
+    if not select.select([master], [], [], timeout_s)[0]:
         return None
     heard = os.read(master, 16)
     return (time.perf_counter() - began_s) * 1000 if heard == GOOD else None
