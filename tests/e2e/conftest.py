@@ -4,10 +4,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, Page, expect
 
 from tests.e2e.browser import CHROMIUM, chromium
 from tests.unit.web.rig import Rig, rigged
+
+# How long an expectation may take to come true on a busy machine. What must be fast is timed in the page.
+expect.set_options(timeout=20_000)
 
 
 @pytest.fixture

@@ -80,7 +80,7 @@ async def test_every_state_fits_and_has_contrast(
         await expect(page.locator("#alarm")).to_be_visible()
         await check(page)
         await rig.stop_serving()
-        await expect(page.locator("#stale")).to_be_visible(timeout=7000)
+        await expect(page.locator("#stale")).to_be_visible()
         await check(page)
         await page.close()
 
