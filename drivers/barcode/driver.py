@@ -27,6 +27,7 @@ log = structlog.get_logger()
 
 REOPEN_MIN_S = 0.5
 REOPEN_MAX_S = 2.0
+DEAF_MS = 60_000
 
 _UNPLUGGED = "Plug the scanner in. If it is: check its cable, and that `port` names its device"
 
@@ -40,7 +41,7 @@ class ScannerDriver:
         self._clock = clock
         self._up: bool | None = None  # None: not known yet
         self._transport: SerialTransport | None = None
-        self._deaf = False  # whether the last verdict could not be sent
+        self._deaf_until_ms = -1  # until then a verdict that could not be sent is no news
 
     @property
     def name(self) -> str:
@@ -76,11 +77,12 @@ class ScannerDriver:
         try:
             # Not transport.write: with a full output buffer pyserial 3.5 repeats the write for ever.
             os.write(transport.serial.fileno(), data)
-            self._deaf = False
         except BlockingIOError:
-            if not self._deaf:
+            # A full line takes a few bytes now and then: one that was full within the minute still is.
+            now_ms = self._clock.now().monotonic_ms
+            if now_ms > self._deaf_until_ms:
                 log.warning("scanner takes no feedback", device=self._name, port=self._settings.port)
-            self._deaf = True
+            self._deaf_until_ms = now_ms + DEAF_MS
         except OSError:
             pass  # it was just unplugged; the read end tells of it
 
