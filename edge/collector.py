@@ -20,6 +20,7 @@ from prometheus_client import Counter as Metric
 from prometheus_client import Gauge
 
 from edge import masterstore
+from edge.alerts import Alerts
 from edge.events import Draft, Event, OperatorSignedOff, seconds
 from edge.faults import MasterDataInvalid, StorageFault
 from edge.ids import new_id
@@ -91,6 +92,7 @@ class Collector:
 
     def __init__(self, site: Site, journal: Journal, clock: Clock, masterdata_path: Path) -> None:
         self.site = site
+        self.alerts = Alerts(journal, clock)
         self.line = Line()
         self.lives: dict[str, Live] = {name: Live() for name in site.stations}
         self.master = MasterData()
@@ -117,6 +119,7 @@ class Collector:
 
     async def restore(self) -> None:
         """Rebuild the stations' state from the snapshot and the events behind it."""
+        await self.alerts.load()
         snapshot = await self._journal.snapshot()
         after = 0
         if snapshot is not None and snapshot.version == STATE_VERSION:

@@ -25,6 +25,14 @@ class StorageFault(Fault):
     """A file could not be opened or written; nothing of the operation was recorded."""
 
 
+class ForeignFile(StorageFault):
+    """A file of another program lies where one of ours belongs."""
+
+
+class NewerFile(StorageFault):
+    """A file was written by a lineside that this one cannot follow."""
+
+
 class JournalDamaged(StorageFault):
     """The journal does not prove what it holds."""
 

@@ -21,12 +21,38 @@ from pathlib import Path
 import aiosqlite
 import msgspec
 
-from edge import schema
+from edge import alerts, schema
+from edge.alerts import Alert
 from edge.events import Draft, Event, JournalOpened, chain_of, chains, decode, instant, seal
 from edge.faults import JournalDamaged, StorageFault
 from edge.ids import new_id
 from edge.ports import Clock
+from edge.schema import Schema
 
+FORM = Schema(
+    """
+CREATE TABLE meta (
+    key TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) STRICT;
+CREATE TABLE events (
+    seq INTEGER PRIMARY KEY,
+    body TEXT NOT NULL                  -- the event as it goes out: canonical JSON with its chain
+) STRICT;
+CREATE TRIGGER events_never_change BEFORE UPDATE ON events
+BEGIN SELECT RAISE(ABORT, 'facts are append-only'); END;
+CREATE TABLE snapshot (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    seq INTEGER NOT NULL,               -- the state after this event
+    version TEXT NOT NULL,              -- of the state's form
+    state TEXT NOT NULL
+) STRICT;
+CREATE VIEW facts AS                    -- for people with a SQLite shell
+    SELECT seq, body ->> '$.time' AS time, body ->> '$.type' AS type, body ->> '$.subject' AS subject,
+           body ->> '$.data' AS data FROM events;
+""",
+    steps=(alerts.TABLE,),
+)
 GROUP_EVENTS = 1000  # the most one commit takes; what waits longer is in the next
 
 
@@ -72,7 +98,7 @@ class Journal:
         lock = _lock(path)
         try:
             # Each statement is its own transaction: a group and its commit are one trip to SQLite's thread.
-            connection = await schema.open_writer(path, schema.JOURNAL, isolation_level=None)
+            connection = await schema.open_writer(path, FORM, isolation_level=None)
         except BaseException:
             os.close(lock)
             raise
@@ -128,6 +154,15 @@ class Journal:
                 "INSERT OR REPLACE INTO snapshot VALUES (1, ?, ?, CAST(? AS TEXT))",
                 (snapshot.seq, snapshot.version, snapshot.state),
             )
+
+    async def note(self, sql: str, *values: object) -> None:
+        """Run one statement on what is no event. Raises sqlite3.Error."""
+        await self._connection.execute(sql, values)
+
+    async def standing(self) -> tuple[Alert, ...]:
+        """Alerts that stand, in the order in which they were raised."""
+        rows = await self._connection.execute_fetchall(alerts.STANDING)
+        return tuple(Alert(*row) for row in rows)
 
     async def close(self) -> None:
         """Commit what was handed in, then let go of the file."""

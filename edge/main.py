@@ -17,6 +17,7 @@ import structlog
 
 from drivers import registry as device_kinds
 from edge import __version__, settings
+from edge.alerts import Alert
 from edge.calendar import Calendar
 from edge.clock import SystemClock
 from edge.collector import Collector
@@ -32,7 +33,7 @@ from sync import registry as uplink_kinds
 from sync.service import JOURNAL as JOURNAL
 from sync.service import STORE as STORE
 from sync.service import Sync
-from sync.status import load_outbox, load_status
+from sync.status import load_alerts, load_outbox, load_status
 
 log = structlog.get_logger()
 
@@ -171,6 +172,12 @@ def delivery(data_dir: Path, loaded: Settings) -> Delivery:
             )
         )
     return Delivery(tuple(receivers))
+
+
+def alerts(data_dir: Path) -> list[Alert]:
+    """What stands in collect's and in sync's files, newest first. Raises StorageFault."""
+    found = [alert for name in (JOURNAL, STORE) for alert in load_alerts(data_dir / name)]
+    return sorted((alert for alert in found if alert.cleared_ms is None), key=lambda alert: -alert.raised_ms)
 
 
 def secret_problems(loaded: Settings) -> Iterator[str]:

@@ -1,53 +1,47 @@
-"""The file format of journal.db, and how a file of ours is opened.
+"""How a file of ours is opened, created and brought forward.
 
-`application_id` marks the file, `user_version` its schema. Migrations only add, so that the version before
-still runs. WAL with synchronous=FULL is verified at every opening: a commit that returned is on the disk.
+`application_id` marks the file, `user_version` counts the steps of its schema. A step only adds, so that the
+version before still runs on what this one wrote: it opens a file with more steps than it knows. A change that
+older software could not bear starts a new generation (`user_version` // 1000), which older software refuses.
+WAL with synchronous=FULL is verified at every opening: a commit that returned is on the disk.
 """
 
 import asyncio
 import os
 import sqlite3
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import aiosqlite
 
-from edge.faults import StorageFault
+from edge.faults import ForeignFile, NewerFile, StorageFault
 
 APPLICATION_ID = 0x4C494E45  # "LINE"
-VERSION = 1
+GENERATION = 0
+_STEPS_A_GENERATION = 1000
 
-JOURNAL = """
-CREATE TABLE meta (
-    key TEXT PRIMARY KEY,
-    value TEXT NOT NULL
-) STRICT;
-CREATE TABLE events (
-    seq INTEGER PRIMARY KEY,
-    body TEXT NOT NULL                  -- the event as it goes out: canonical JSON with its chain
-) STRICT;
-CREATE TRIGGER events_never_change BEFORE UPDATE ON events
-BEGIN SELECT RAISE(ABORT, 'facts are append-only'); END;
-CREATE TABLE snapshot (
-    id INTEGER PRIMARY KEY CHECK (id = 1),
-    seq INTEGER NOT NULL,               -- the state after this event
-    version TEXT NOT NULL,              -- of the state's form
-    state TEXT NOT NULL
-) STRICT;
-CREATE VIEW facts AS                    -- for people with a SQLite shell
-    SELECT seq, body ->> '$.time' AS time, body ->> '$.type' AS type, body ->> '$.subject' AS subject,
-           body ->> '$.data' AS data FROM events;
-"""
+
+@dataclass(frozen=True)
+class Schema:
+    """A file's first form and the steps since; each is SQL that only adds."""
+
+    first: str
+    steps: tuple[str, ...] = ()
+
+    def behind(self, found: int) -> list[tuple[int, str]]:
+        """What a file of this `user_version` lacks: each version with the step that leads to it."""
+        return [(version, step) for version, step in enumerate(self.steps, 2) if version > found]
 
 
 async def open_writer(
-    path: Path, ddl: str, isolation_level: Literal["IMMEDIATE"] | None = "IMMEDIATE"
+    path: Path, form: Schema, isolation_level: Literal["IMMEDIATE"] | None = "IMMEDIATE"
 ) -> aiosqlite.Connection:
     """Open or create a file that only this process writes. Raises StorageFault."""
     connection = await _connected(path, aiosqlite.connect(path, isolation_level=isolation_level))
     try:
-        await _prepare(connection, path, ddl)
+        await _prepare(connection, path, form)
     except BaseException:
         await connection.close()
         raise
@@ -104,28 +98,30 @@ def unusable(path: Path, error: Exception) -> StorageFault:
     return StorageFault(f"{path} cannot be used: {text}", hint=hint)
 
 
-async def _prepare(connection: aiosqlite.Connection, path: Path, ddl: str) -> None:
+async def _prepare(connection: aiosqlite.Connection, path: Path, form: Schema) -> None:
     try:
         await connection.execute("PRAGMA busy_timeout = 5000")
         if await _empty(connection):
             await connection.executescript(
-                f"PRAGMA journal_mode = WAL; BEGIN; {ddl}; PRAGMA application_id = {APPLICATION_ID};"
-                f" PRAGMA user_version = {VERSION}; COMMIT;"
+                f"PRAGMA journal_mode = WAL; BEGIN; {form.first}; PRAGMA application_id = {APPLICATION_ID};"
+                " PRAGMA user_version = 1; COMMIT;"
             )
             _sync_directory(path.parent)
         if await pragma(connection, "application_id") != APPLICATION_ID:
-            raise StorageFault(
+            raise ForeignFile(
                 f"{path} is no lineside file", hint="Move it away, or point edge.data_dir elsewhere"
             )
-        version = int(await pragma(connection, "user_version"))
-        if version > VERSION:
-            raise StorageFault(
-                f"{path} was written by a newer lineside (schema {version}, this one knows {VERSION})",
+        found = int(await pragma(connection, "user_version"))
+        if found // _STEPS_A_GENERATION > GENERATION:
+            raise NewerFile(
+                f"{path} was written by a newer lineside that this one cannot follow (schema {found})",
                 hint="Start the newer version again",
             )
         await connection.execute("PRAGMA synchronous = FULL")
         if await pragma(connection, "journal_mode") != "wal":
             await connection.execute("PRAGMA journal_mode = WAL")
+        for version, step in form.behind(found):
+            await connection.executescript(f"BEGIN; {step}; PRAGMA user_version = {version}; COMMIT;")
         mode, sync = await pragma(connection, "journal_mode"), await pragma(connection, "synchronous")
     except sqlite3.Error as error:
         raise unusable(path, error) from error

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
 from edge import __version__
-from sync.status import Alert, Outbox, UplinkStatus
+from edge.alerts import Alert
+from sync.status import Outbox, UplinkStatus
 
 STATES = ("shipping", "idle", "backoff", "paused", "halted")
 

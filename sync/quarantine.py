@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import aiosqlite
 
-from sync import alerts
+from edge import alerts
 from sync.settlement import Decision, Quarantined, Settlement
 
 

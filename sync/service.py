@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edge.alerts import Alert
 from edge.ports import Clock
 from edge.settings import Settings
 from sync import registry
@@ -20,7 +21,7 @@ from sync.listener import Listener, Views
 from sync.masterdata import MasterDataFetch
 from sync.metrics import Metrics
 from sync.reconcile import Certificate, Reconciliation
-from sync.status import Alert, Outbox, UplinkStatus, load_outbox, load_status
+from sync.status import Outbox, UplinkStatus, load_outbox, load_status
 from sync.store import Store
 from sync.uplink import Uplink
 

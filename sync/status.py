@@ -12,6 +12,8 @@ from typing import Any
 
 import msgspec
 
+from edge import alerts
+from edge.alerts import Alert
 from edge.events import parse_instant
 from edge.schema import read_only, unusable
 
@@ -32,17 +34,6 @@ class UplinkStatus:
     waiting: int  # in quarantine: rejected
     held: int  # in quarantine: behind a rejected one
     retrying: int  # in quarantine: released, to be sent again
-
-
-@dataclass(frozen=True)
-class Alert:
-    """Something a person must see; stands until `cleared_ms`."""
-
-    key: str
-    text: str
-    hint: str
-    raised_ms: int
-    cleared_ms: int | None
 
 
 @dataclass(frozen=True)
@@ -96,11 +87,13 @@ def load_status(path: Path) -> Status:
             " GROUP BY u.uplink ORDER BY u.uplink"
         )
         found = tuple(UplinkStatus(*row) for row in uplinks)
-        alerts = db.execute(
-            "SELECT key, text, hint, raised_ms, cleared_ms FROM alerts"
-            " ORDER BY cleared_ms IS NOT NULL, id DESC LIMIT 200"
-        )
-        return Status(found, tuple(Alert(*row) for row in alerts))
+        return Status(found, alerts.listed(db))
+
+
+def load_alerts(path: Path) -> tuple[Alert, ...]:
+    """The alerts in journal.db or sync.db. Raises StorageFault."""
+    with _reading(path) as db:
+        return alerts.listed(db) if db is not None else ()
 
 
 def load_quarantine(path: Path, uplink: str | None = None, limit: int = 1000) -> list[Waiting]:

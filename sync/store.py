@@ -17,9 +17,9 @@ from typing import TypeVar
 
 import aiosqlite
 
-from edge import schema
+from edge import alerts, schema
 from edge.faults import StorageFault
-from sync import alerts, quarantine, tables
+from sync import quarantine, tables
 from sync.settlement import Decision, Settlement
 
 T = TypeVar("T")

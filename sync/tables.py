@@ -1,8 +1,9 @@
 """The tables of sync.db; written by the sync process alone, read by the others."""
 
-from edge import masterstore
+from edge import alerts, masterstore
+from edge.schema import Schema
 
-TABLES = f"""
+TABLES = Schema(f"""
 CREATE TABLE uplinks (
     uplink TEXT PRIMARY KEY,
     epoch TEXT NOT NULL,
@@ -54,19 +55,11 @@ CREATE TABLE certificates (
     report TEXT NOT NULL,               -- ours, as sent
     answer TEXT NOT NULL                -- the receiver's
 ) STRICT;
-CREATE TABLE alerts (
-    id INTEGER PRIMARY KEY,
-    key TEXT NOT NULL,
-    text TEXT NOT NULL,
-    hint TEXT NOT NULL,
-    raised_ms INTEGER NOT NULL,
-    cleared_ms INTEGER
-) STRICT;
-CREATE UNIQUE INDEX alerts_open ON alerts (key) WHERE cleared_ms IS NULL;
+{alerts.TABLE}
 CREATE TABLE deliveries (               -- of master data: what the receiver calls the last one taken
     uplink TEXT PRIMARY KEY,
     url TEXT NOT NULL,
     etag TEXT
 ) STRICT;
 {masterstore.TABLE}
-"""
+""")

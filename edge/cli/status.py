@@ -3,6 +3,7 @@
 import json
 import urllib.error
 import urllib.request
+from dataclasses import asdict
 from datetime import UTC, datetime
 from http.client import HTTPException
 from typing import Annotated, Any
@@ -29,6 +30,7 @@ def status(config: Config = None, as_json: AsJson = False) -> None:
         "receivers": [
             msgspec.structs.asdict(one) for one in main.delivery(loaded.edge.data_dir, loaded).receivers
         ],
+        "alerts": [asdict(alert) for alert in main.alerts(loaded.edge.data_dir)],
         "master_data": _masterdata(loaded),
     }
     if as_json:
@@ -154,6 +156,10 @@ def _show(found: dict[str, Any]) -> None:
             detail,
         )
     out.print(receivers)
+    for alert in found["alerts"]:
+        since = datetime.fromtimestamp(alert["raised_ms"] / 1000, UTC).astimezone()
+        out.print(f"[bold red]![/] {since:%Y-%m-%d %H:%M}", escape(alert["text"]), highlight=False)
+        out.print(f"  {escape(alert['hint'])}", highlight=False)
     held = found["master_data"]
     age = f"{held['age_s']} s old" if held["age_s"] is not None else "never received"
     out.print(f"Master data: {held['work_orders']} work orders, {age}", highlight=False)

@@ -195,11 +195,11 @@ async def test_an_unexpected_error_ends_whoever_waits_and_every_later_append(jou
     journal._task = None
 
 
-async def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
+async def test_a_file_of_a_newer_generation_is_refused(tmp_path: Path) -> None:
     async with await opened(tmp_path):
         pass
     with sqlite3.connect(tmp_path / "journal.db") as other:
-        other.execute("PRAGMA user_version = 99")
+        other.execute("PRAGMA user_version = 1000")
     other.close()
     with pytest.raises(StorageFault, match="written by a newer lineside"):
         await opened(tmp_path)
