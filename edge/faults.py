@@ -33,7 +33,11 @@ class NewerFile(StorageFault):
     """A file was written by a lineside that this one cannot follow."""
 
 
-class JournalDamaged(StorageFault):
+class Damaged(StorageFault):
+    """SQLite says that a file is malformed, or is none of its files."""
+
+
+class JournalDamaged(Damaged):
     """The journal does not prove what it holds."""
 
 

@@ -7,8 +7,7 @@ commit nothing of the group is recorded and the head stands where it stood.
 """
 
 import asyncio
-import fcntl
-import os
+import hashlib
 import secrets
 import sqlite3
 from collections import deque
@@ -20,12 +19,14 @@ from pathlib import Path
 
 import aiosqlite
 import msgspec
+from msgspec.structs import replace
 
 from edge import alerts, schema
 from edge.alerts import Alert
 from edge.events import Draft, Event, JournalOpened, chain_of, chains, decode, instant, seal
-from edge.faults import JournalDamaged, StorageFault
+from edge.faults import Damaged, JournalDamaged, StorageFault
 from edge.ids import new_id
+from edge.lock import Left, Lock
 from edge.ports import Clock
 from edge.schema import Schema
 
@@ -56,6 +57,14 @@ CREATE VIEW facts AS                    -- for people with a SQLite shell
 GROUP_EVENTS = 1000  # the most one commit takes; what waits longer is in the next
 
 
+class Beginning(msgspec.Struct, frozen=True):
+    """How a new journal begins."""
+
+    opened: JournalOpened = JournalOpened(cause="new")
+    ordinal: int = 1  # the place of its epoch among those of this edge
+    epoch: str = ""  # empty: drawn by lot
+
+
 @dataclass(frozen=True)
 class Snapshot:
     """The folded state after event `seq`."""
@@ -78,7 +87,7 @@ class _Call:
 class Journal:
     """The writer. Open it with `async with Journal.open(...)`; close waits for what was handed in."""
 
-    def __init__(self, path: Path, connection: aiosqlite.Connection, lock: int, clock: Clock) -> None:
+    def __init__(self, path: Path, connection: aiosqlite.Connection, lock: Lock, clock: Clock) -> None:
         self.path = path
         self.epoch = ""
         self.source = ""
@@ -90,22 +99,40 @@ class Journal:
         self._calls: deque[_Call] = deque()  # bounded by the callers: each waits for its commit
         self._called = asyncio.Event()
         self._closing = False
+        self._doubtful = False  # a commit failed and may be in the WAL all the same
+        self._suspected = False
         self._task: asyncio.Task[None] | None = None
 
     @classmethod
-    async def open(cls, path: Path, site: str, edge_id: str, clock: Clock) -> "Journal":
-        """Open or create the journal of this edge. Raises StorageFault, JournalDamaged."""
-        lock = _lock(path)
+    async def open(
+        cls,
+        path: Path,
+        site: str,
+        edge_id: str,
+        clock: Clock,
+        *,
+        lock: Lock | None = None,
+        begin: Beginning | None = None,
+    ) -> "Journal":
+        """Open the journal of this edge; a file that is not there yet begins as `begin` says.
+
+        Takes over `lock`, also when it raises StorageFault. What may be wrong with a file that is there is
+        edge.opening's to find out before.
+        """
+        lock = lock or Lock(path)
         try:
             # Each statement is its own transaction: a group and its commit are one trip to SQLite's thread.
             connection = await schema.open_writer(path, FORM, isolation_level=None)
         except BaseException:
-            os.close(lock)
+            lock.release()
             raise
         journal = cls(path, connection, lock, clock)
         try:
-            await journal._identify(site, edge_id)
-        except sqlite3.Error as error:
+            await journal._identify(site, edge_id, begin or Beginning())
+            # The WAL was made by now; its name must be on the disk before a note says that it is needed.
+            schema.sync_directory(path.parent)
+            lock.note(Left(journal.epoch, open=True))
+        except (sqlite3.Error, OSError) as error:
             await journal.close()
             raise schema.unusable(path, error) from error
         except BaseException:
@@ -142,10 +169,7 @@ class Journal:
 
     async def snapshot(self) -> Snapshot | None:
         """The last snapshot, if there is one."""
-        rows = await self._connection.execute_fetchall(
-            "SELECT seq, version, CAST(state AS BLOB) FROM snapshot"
-        )
-        return next((Snapshot(*row) for row in rows), None)
+        return await _snapshot(self._connection)
 
     async def save_snapshot(self, snapshot: Snapshot) -> None:
         """Replace the snapshot. A failure only makes the next start slower."""
@@ -164,22 +188,43 @@ class Journal:
         rows = await self._connection.execute_fetchall(alerts.STANDING)
         return tuple(Alert(*row) for row in rows)
 
+    def suspect(self, why: str) -> None:
+        """Have every event looked at when this journal is opened next."""
+        with suppress(OSError):
+            self._lock.note(Left(self.epoch, open=True, suspect=why[:300]))
+        self._suspected = True
+
     async def close(self) -> None:
         """Commit what was handed in, then let go of the file."""
         self._closing = True
-        if self._task is not None:
-            self._called.set()
-            await self._task
-        await self._connection.close()
-        os.close(self._lock)
+        try:
+            if self._task is not None:
+                self._called.set()
+                await self._task
+        finally:
+            if self.epoch and not self._suspected:
+                with suppress(
+                    OSError
+                ):  # before SQLite removes the WAL: else its absence would look like a loss
+                    self._lock.note(Left(self.epoch))
+            await self._connection.close()
+            self._lock.release()
 
-    async def _identify(self, site: str, edge_id: str) -> None:
+    async def _identify(self, site: str, edge_id: str, begin: Beginning) -> None:
         rows = await self._connection.execute_fetchall("SELECT key, value FROM meta")
         meta = {str(key): str(value) for key, value in rows}
         if not meta:
-            meta = {"epoch": secrets.token_hex(8), "site": site, "edge": edge_id}
+            meta = {
+                "epoch": begin.epoch or secrets.token_hex(8),
+                "site": site,
+                "edge": edge_id,
+                "ordinal": str(begin.ordinal),
+                "place": place(self.path),
+            }
             await self._connection.execute(
-                "INSERT INTO meta VALUES ('epoch', :epoch), ('site', :site), ('edge', :edge)", meta
+                "INSERT INTO meta VALUES ('epoch', :epoch), ('site', :site), ('edge', :edge),"
+                " ('ordinal', :ordinal), ('place', :place)",
+                meta,
             )
         if (meta["site"], meta["edge"]) != (site, edge_id):
             raise StorageFault(
@@ -195,7 +240,7 @@ class Journal:
             self.head, self._chain = seq, chain_of(body)
         if self.head == 0:
             now = self._clock.now()
-            opened = JournalOpened(cause="new", clock=now.clock, boot_id=now.boot_id)
+            opened = replace(begin.opened, clock=now.clock, boot_id=now.boot_id)
             await self.append([Draft(new_id(now.wall_ms), now.wall_ms, opened)])
 
     async def _write(self) -> None:
@@ -227,9 +272,16 @@ class Journal:
                 values += (seq, body.decode())
             sealed.append(tuple(events))
         try:
+            if self._doubtful:
+                await self._forget_failed()
             await self._connection.execute(_insert(len(values) // 2), values)
         except sqlite3.Error as error:
-            self._answer(group, schema.unusable(self.path, error))
+            # After a failed fsync the frames of this commit may be whole: a crash would bring them back.
+            self._doubtful = self._doubtful or schema.code_of(error) == sqlite3.SQLITE_IOERR
+            fault = schema.unusable(self.path, error)
+            if isinstance(fault, Damaged):
+                self.suspect(str(error))
+            self._answer(group, fault)
             return
         except BaseException as error:
             self._closing = True  # nobody knows what was written: whoever waits must end, and start anew
@@ -239,6 +291,13 @@ class Journal:
         for call, numbered in zip(group, sealed, strict=True):
             if not call.done.done():
                 call.done.set_result(numbered)
+
+    async def _forget_failed(self) -> None:
+        """Make sure that no crash brings a failed commit back. Raises sqlite3.Error."""
+        rows = await self._connection.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
+        if any(row[0] for row in rows):
+            raise sqlite3.OperationalError("a failed commit cannot be taken back yet: the file is being read")
+        self._doubtful = False
 
     @staticmethod
     def _answer(group: list[_Call], fault: BaseException) -> None:
@@ -273,6 +332,10 @@ class Reader:
         """Up to `limit` stored events behind `seq`, in order, as (seq, body)."""
         rows = await self._connection.execute_fetchall(_READ, (seq, limit))
         return [(row[0], row[1]) for row in rows]
+
+    async def snapshot(self) -> Snapshot | None:
+        """The last snapshot, if there is one."""
+        return await _snapshot(self._connection)
 
     async def head(self) -> int:
         """The last committed seq; 0 before the first."""
@@ -360,10 +423,26 @@ async def replay(journal: Journal, after: int) -> AsyncIterator[Event]:
             yield event
 
 
+def place(path: Path) -> str:
+    """Where a file stands: another machine, or a copy on this one, gives another text."""
+    try:
+        machine = Path("/etc/machine-id").read_text().strip()
+    except OSError:
+        machine = ""
+    return hashlib.sha256(f"lineside:{machine}:{path.stat().st_ino}".encode()).hexdigest()[:16]
+
+
 @lru_cache(GROUP_EVENTS)
 def _insert(rows: int) -> str:
     """The statement that writes so many events; one statement is one transaction."""
     return "INSERT INTO events VALUES " + ", ".join(["(?, ?)"] * rows)  # noqa: S608 placeholders only
+
+
+async def _snapshot(connection: aiosqlite.Connection) -> Snapshot | None:
+    rows = await connection.execute_fetchall(
+        "SELECT seq, CAST(version AS BLOB), CAST(state AS BLOB) FROM snapshot"
+    )
+    return next((Snapshot(seq, version.decode(), state) for seq, version, state in rows), None)
 
 
 def _written(wal: Path) -> tuple[int, int]:
@@ -373,25 +452,6 @@ def _written(wal: Path) -> tuple[int, int]:
     except FileNotFoundError:
         return 0, 0
     return found.st_size, found.st_mtime_ns
-
-
-def _lock(path: Path) -> int:
-    """Hold the journal against a second writer. Raises StorageFault."""
-    try:
-        handle = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
-    except OSError as error:
-        raise StorageFault(
-            f"{path} cannot be used: {error.strerror}",
-            hint=f"Check that {path.parent} exists and that this user may write there",
-        ) from error
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(handle)
-        raise StorageFault(
-            f"{path} is in use by another lineside collector", hint="Stop that one first"
-        ) from None
-    return handle
 
 
 _DAMAGED = "`lineside events verify` shows what is damaged; keep a copy of the file"

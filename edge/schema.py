@@ -16,7 +16,7 @@ from typing import Literal
 
 import aiosqlite
 
-from edge.faults import ForeignFile, NewerFile, StorageFault
+from edge.faults import Damaged, ForeignFile, NewerFile, StorageFault
 
 APPLICATION_ID = 0x4C494E45  # "LINE"
 GENERATION = 0
@@ -95,7 +95,13 @@ def unusable(path: Path, error: Exception) -> StorageFault:
     hint = next(
         (hint for part, hint in hints.items() if part in text), "Check the disk and the file's rights"
     )
-    return StorageFault(f"{path} cannot be used: {text}", hint=hint)
+    kind = Damaged if code_of(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) else StorageFault
+    return kind(f"{path} cannot be used: {text}", hint=hint)
+
+
+def code_of(error: BaseException) -> int:
+    """SQLite's primary result code, 0 where there is none (https://sqlite.org/rescode.html)."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
 async def _prepare(connection: aiosqlite.Connection, path: Path, form: Schema) -> None:
@@ -106,7 +112,7 @@ async def _prepare(connection: aiosqlite.Connection, path: Path, form: Schema) -
                 f"PRAGMA journal_mode = WAL; BEGIN; {form.first}; PRAGMA application_id = {APPLICATION_ID};"
                 " PRAGMA user_version = 1; COMMIT;"
             )
-            _sync_directory(path.parent)
+            sync_directory(path.parent)
         if await pragma(connection, "application_id") != APPLICATION_ID:
             raise ForeignFile(
                 f"{path} is no lineside file", hint="Move it away, or point edge.data_dir elsewhere"
@@ -147,7 +153,7 @@ async def pragma(connection: aiosqlite.Connection, name: str) -> int | str:
     return value
 
 
-def _sync_directory(path: Path) -> None:
+def sync_directory(path: Path) -> None:
     handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)

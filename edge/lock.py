@@ -1,0 +1,61 @@
+"""journal.lock: one writer a journal, and how the last one left it.
+
+The file holds a few bytes of JSON beside the lock itself. `open` without a WAL beside the journal means that
+the WAL was lost: SQLite removes it only in an orderly end. `suspect` says that damage was met while running,
+so that the next start looks at every event before it goes on.
+"""
+
+import fcntl
+import os
+from pathlib import Path
+
+import msgspec
+
+from edge.faults import StorageFault
+
+
+class Left(msgspec.Struct, frozen=True):
+    """How the writer left the journal."""
+
+    epoch: str = ""
+    open: bool = False
+    suspect: str = ""  # what was wrong with it, in words
+
+
+class Lock:
+    """Held from construction to `release`. Raises StorageFault where another process has it."""
+
+    def __init__(self, journal: Path) -> None:
+        path = journal.with_suffix(".lock")
+        try:
+            self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        except OSError as error:
+            raise StorageFault(
+                f"{journal} cannot be used: {error.strerror}",
+                hint=f"Check that {journal.parent} exists and that this user may write there",
+            ) from error
+        try:
+            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._handle)
+            raise StorageFault(
+                f"{journal} is in use by another lineside collector", hint="Stop that one first"
+            ) from None
+
+    @property
+    def left(self) -> Left:
+        """What was noted last; nothing where the note cannot be read."""
+        try:
+            return msgspec.json.decode(os.pread(self._handle, 4096, 0).rstrip(b"\0 \n"), type=Left)
+        except msgspec.DecodeError:
+            return Left()
+
+    def note(self, left: Left) -> None:
+        """Keep this over a power cut. Raises OSError."""
+        # One sector, always the same length: a torn write leaves the old note or the new one.
+        os.pwrite(self._handle, msgspec.json.encode(left)[:511].ljust(512), 0)
+        os.fsync(self._handle)
+
+    def release(self) -> None:
+        """Let another process have it."""
+        os.close(self._handle)
