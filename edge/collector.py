@@ -10,6 +10,7 @@ import functools
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -22,12 +23,13 @@ from prometheus_client import Gauge
 from edge import masterstore
 from edge.alerts import Alerts
 from edge.events import Draft, Event, OperatorSignedOff, seconds
-from edge.faults import MasterDataInvalid, StorageFault
+from edge.faults import Damaged, MasterDataInvalid, StorageFault
 from edge.ids import new_id
-from edge.journal import Journal, Snapshot, replay
+from edge.journal import Journal, Snapshot
 from edge.masterdata import MasterData
 from edge.ports import Clock, Driver
 from edge.readings import Link, Moment, Reading, Scan, Unreadable
+from edge.recovery import restored
 from edge.station import grammar
 from edge.station.evolve import fold
 from edge.station.state import STATE_VERSION, Line, Live, Said
@@ -120,16 +122,7 @@ class Collector:
     async def restore(self) -> None:
         """Rebuild the stations' state from the snapshot and the events behind it."""
         await self.alerts.load()
-        snapshot = await self._journal.snapshot()
-        after = 0
-        if snapshot is not None and snapshot.version == STATE_VERSION:
-            try:
-                self.line, after = msgspec.json.decode(snapshot.state, type=Line), snapshot.seq
-            except msgspec.DecodeError as error:
-                log.warning("the snapshot cannot be read, every event is folded again", error=str(error))
-        self._seq = self._snapshot_seq = after
-        async for event in replay(self._journal, after):
-            self.line, self._seq = fold(self.line, event), event.seq
+        self.line, self._seq = await restored(self._journal)
         HEAD.set(self._journal.head)
         await self._retire_stations()
         await self._load_masterdata()
@@ -166,7 +159,8 @@ class Collector:
 
     async def close(self) -> None:
         """Record what moved and keep a snapshot, so that the next start goes on from here, and quickly."""
-        await self._work_off([_Entry(name, Stopping()) for name in self.site.stations])
+        with suppress(Damaged):
+            await self._work_off([_Entry(name, Stopping()) for name in self.site.stations])
         if self._seq > self._snapshot_seq:
             await self._save_snapshot()
 
@@ -282,6 +276,8 @@ class Collector:
         except StorageFault as fault:
             self._storage(fault)
             self._answer_failed(steps)
+            if isinstance(fault, Damaged):
+                raise  # the next start sets the journal aside and goes on in a new one
             return
         self.line, self.lives = line, lives
         if events:

@@ -203,9 +203,8 @@ class Journal:
                 await self._task
         finally:
             if self.epoch and not self._suspected:
-                with suppress(
-                    OSError
-                ):  # before SQLite removes the WAL: else its absence would look like a loss
+                # Before SQLite removes the WAL: its absence would look like a loss.
+                with suppress(OSError):
                     self._lock.note(Left(self.epoch))
             await self._connection.close()
             self._lock.release()

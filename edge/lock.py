@@ -8,6 +8,7 @@ so that the next start looks at every event before it goes on.
 import fcntl
 import os
 from pathlib import Path
+from typing import Self
 
 import msgspec
 
@@ -59,3 +60,9 @@ class Lock:
     def release(self) -> None:
         """Let another process have it."""
         os.close(self._handle)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()

@@ -10,7 +10,7 @@ import os
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import structlog
@@ -21,9 +21,11 @@ from edge.alerts import Alert
 from edge.calendar import Calendar
 from edge.clock import SystemClock
 from edge.collector import Collector
-from edge.faults import Fault, SettingsFault, StorageFault
+from edge.faults import Damaged, Fault, SettingsFault, StorageFault
 from edge.journal import Journal
+from edge.opening import Ground, opened
 from edge.ports import Clock
+from edge.recovery import state_of
 from edge.settings import Settings
 from edge.station.work import Site
 from edge.supervisor import Service, supervise
@@ -57,6 +59,12 @@ def daemon(what: str, config: str | None) -> int:
         return 2
     except Fault as fault:
         print(fault, file=sys.stderr)
+        return 1
+    except BaseExceptionGroup as group:
+        damaged = group.subgroup(Damaged)
+        if damaged is None:
+            raise
+        print(*damaged.exceptions, "The next start sets it aside and goes on", file=sys.stderr)
         return 1
     return 0
 
@@ -109,9 +117,7 @@ async def collecting(
     """Drivers, stations, journal and pages, ready to be supervised; and whether they advance."""
     data_dir = ensured(loaded.edge.data_dir)
     edge = loaded.edge
-    async with await Journal.open(data_dir / JOURNAL, edge.site, edge.id, clock) as journal:
-        collector = Collector(site_of(loaded), journal, clock, data_dir / STORE)
-        await collector.restore()
+    async with _restored(loaded, clock, data_dir) as (_, collector):
         drivers = {name: device_kinds.build(name, one, clock) for name, one in loaded.devices.items()}
         collector.attach(drivers)
 
@@ -135,6 +141,38 @@ async def collecting(
         finally:
             await listener.close()
             await collector.close()
+
+
+@asynccontextmanager
+async def _restored(
+    loaded: Settings, clock: Clock, data_dir: Path
+) -> AsyncIterator[tuple[Journal, Collector]]:
+    """The journal and the stations as they stood. One that turns out to be damaged is begun anew."""
+    ground = Ground(data_dir / JOURNAL, loaded.edge.site, loaded.edge.id, settled(data_dir))
+    for again in (True, False):
+        journal, notice = await opened(ground, clock, state_of)
+        async with journal:
+            collector = Collector(site_of(loaded), journal, clock, data_dir / STORE)
+            try:
+                await collector.restore()
+            except Damaged as fault:
+                journal.suspect(fault.message)
+                if again:
+                    continue
+                raise
+            if notice is not None:
+                await collector.alerts.stand(f"journal.{journal.epoch}", notice.text, notice.hint)
+            yield journal, collector
+            return
+
+
+def settled(data_dir: Path) -> dict[str, int]:
+    """By epoch the furthest that a receiver has settled, as far as sync's file can be read."""
+    found: dict[str, int] = {}
+    with suppress(StorageFault):
+        for one in load_status(data_dir / STORE).uplinks:
+            found[one.epoch] = max(one.seq, found.get(one.epoch, 0))
+    return found
 
 
 @asynccontextmanager

@@ -113,16 +113,8 @@ async def _prepare(connection: aiosqlite.Connection, path: Path, form: Schema) -
                 " PRAGMA user_version = 1; COMMIT;"
             )
             sync_directory(path.parent)
-        if await pragma(connection, "application_id") != APPLICATION_ID:
-            raise ForeignFile(
-                f"{path} is no lineside file", hint="Move it away, or point edge.data_dir elsewhere"
-            )
         found = int(await pragma(connection, "user_version"))
-        if found // _STEPS_A_GENERATION > GENERATION:
-            raise NewerFile(
-                f"{path} was written by a newer lineside that this one cannot follow (schema {found})",
-                hint="Start the newer version again",
-            )
+        _recognised(path, int(await pragma(connection, "application_id")), found)
         await connection.execute("PRAGMA synchronous = FULL")
         if await pragma(connection, "journal_mode") != "wal":
             await connection.execute("PRAGMA journal_mode = WAL")
@@ -142,6 +134,32 @@ async def _empty(connection: aiosqlite.Connection) -> bool:
     """Whether nothing was ever put in: a new file, or one whose making a power cut ended."""
     (tables,) = await connection.execute_fetchall("SELECT count(*) FROM sqlite_master")
     return tables[0] == 0 and await pragma(connection, "application_id") == 0
+
+
+def is_empty(db: sqlite3.Connection) -> bool:
+    """Whether nothing was ever put into a file."""
+    (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    (marked,) = db.execute("PRAGMA application_id").fetchone()
+    return (tables, marked) == (0, 0)
+
+
+def recognised(db: sqlite3.Connection, path: Path) -> None:
+    """Raise ForeignFile or NewerFile where this is no file of ours that we can follow."""
+    _recognised(
+        path, *(db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version"))
+    )
+
+
+def _recognised(path: Path, application_id: int, version: int) -> None:
+    if application_id != APPLICATION_ID:
+        raise ForeignFile(
+            f"{path} is no lineside file", hint="Move it away, or point edge.data_dir elsewhere"
+        )
+    if version // _STEPS_A_GENERATION > GENERATION:
+        raise NewerFile(
+            f"{path} was written by a newer lineside that this one cannot follow (schema {version})",
+            hint="Start the newer version again",
+        )
 
 
 async def pragma(connection: aiosqlite.Connection, name: str) -> int | str:

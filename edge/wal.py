@@ -4,7 +4,7 @@ Needed where SQLite itself cannot be asked: SQLite ends a log at the first frame
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,6 +21,7 @@ class Log:
     frames: int = 0  # through the last commit whose checksums hold
     pages: dict[int, int] = field(default_factory=dict)  # page number: offset of its last committed form
     lost: bool = False  # behind them lie commits that had been synced
+    behind: tuple[int, ...] = ()  # where it is: offsets of the pages in what lies there
 
 
 def read(path: Path) -> Log:
@@ -52,27 +53,29 @@ def read(path: Path) -> Log:
                 waiting[page] = file.tell() - page_size
                 if commit:
                     frames, pages, waiting = number, pages | waiting, {}
-            return Log(page_size, frames, pages, broken(path, frames))
+            behind = list(_frames(path, frames))
+            lost = _lost(commit for _, commit in behind)
+            return Log(page_size, frames, pages, lost, tuple(at for at, _ in behind) if lost else ())
     except FileNotFoundError:
         return Log()
 
 
-def broken(path: Path, frames: int) -> bool:
-    """Whether commits that had been synced lie behind the first `frames` ones. Reads no page.
+def _lost(commits: Iterable[bool]) -> bool:
+    """Whether commits that had been synced are among frames that do not follow on what holds.
 
     A power cut tears at most the last transaction. Frames of this log behind a later commit were written
     after that commit's sync returned: the log was damaged before them.
     """
     committed = False
-    for commit in _commits(path, frames):
+    for commit in commits:
         if committed:
             return True
         committed = commit
     return False
 
 
-def _commits(path: Path, after: int) -> Iterator[bool]:
-    """For each frame of this log behind `after` ones: does it end a transaction?"""
+def _frames(path: Path, after: int) -> Iterator[tuple[int, bool]]:
+    """Each frame of this log behind `after` ones: its page's offset, and whether it ends a transaction."""
     try:
         with path.open("rb") as file:
             head = file.read(_HEADER.size)
@@ -85,7 +88,7 @@ def _commits(path: Path, after: int) -> Iterator[bool]:
             while len(frame := file.read(_FRAME.size)) == _FRAME.size:
                 _, commit, *salts, _, _ = _FRAME.unpack(frame)
                 if salts == [salt1, salt2]:
-                    yield commit != 0
+                    yield file.tell(), commit != 0
                 file.seek(page_size, 1)
     except FileNotFoundError:
         return

@@ -15,7 +15,19 @@ from msgspec.structs import replace
 from edge import events
 from edge.events import Draft, Event, Fact, Phase, Resources, parse_instant
 from edge.readings import Moment
-from edge.station.state import ZERO, Counter, Job, JobKey, Labour, Last, Line, Mounted, Noted, Station
+from edge.station.state import (
+    STATE_VERSION,
+    ZERO,
+    Counter,
+    Job,
+    JobKey,
+    Labour,
+    Last,
+    Line,
+    Mounted,
+    Noted,
+    Station,
+)
 
 NOTED = 3
 UNDOABLE = (events.MaterialConsumed, events.WorkReported, events.WorkStarted)
@@ -24,8 +36,10 @@ UNDOABLE = (events.MaterialConsumed, events.WorkReported, events.WorkStarted)
 def evolve(line: Line, draft: Draft) -> Line:
     """The line after a fact."""
     fact = draft.data
+    if isinstance(fact, events.JournalOpened):
+        return _taken_over(line, fact)
     if fact.boot_id is None or fact.monotonic_s is None:
-        return line  # no fact of a station: the opening of a journal, for one
+        return line  # no fact of a station
     at = Moment(draft.time_ms, int(fact.monotonic_s * 1000), fact.boot_id, fact.clock or "synced")
     line = shared_out(line, at)
     apply = _APPLY.get(type(fact))
@@ -40,6 +54,43 @@ def evolve(line: Line, draft: Draft) -> Line:
 def fold(line: Line, event: Event) -> Line:
     """The line after a committed event."""
     return evolve(line, Draft(event.id, parse_instant(event.time), event.data))
+
+
+def carried(line: Line) -> str:
+    """The state as `journal.opened` carries it into the next journal."""
+    return msgspec.json.encode({"version": STATE_VERSION, "line": line}).decode()
+
+
+def posted_unknown(line: Line) -> Line:
+    """The state where receivers may hold facts that were lost here: nothing is to be posted twice.
+
+    Time and energy that no report carries become unknown, and a counter's next movement is nobody's.
+    """
+
+    def job(one: Job) -> Job:
+        return replace(one, setup_ms=0, machine_s=None, energy_kwh=None, labour=())
+
+    def station(one: Station) -> Station:
+        counters = {
+            name: replace(counter, silent=True, crossed=True) for name, counter in one.counters.items()
+        }
+        return replace(one, jobs=tuple(map(job, one.jobs)), counters=counters, last=None)
+
+    return Line(stations={name: station(one) for name, one in line.stations.items()})
+
+
+def _taken_over(line: Line, fact: events.JournalOpened) -> Line:
+    """The state that the journal before ended with."""
+    if fact.state is None:
+        return line
+    try:
+        return msgspec.json.decode(fact.state, type=_Carried).line
+    except msgspec.DecodeError:
+        return line  # of a version whose state has another form
+
+
+class _Carried(msgspec.Struct):
+    line: Line
 
 
 def shared_out(line: Line, at: Moment) -> Line:

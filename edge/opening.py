@@ -1,0 +1,284 @@
+"""What happens to the journal at start: is it ours, whole, here, and the newest? Else a new epoch begins.
+
+Invariants: no number is ever used twice: whatever is doubtful is set aside and goes on under a new epoch,
+whose first event says why and what is missing. Nothing is deleted: a sound journal is set aside whole, of a
+damaged one what it proves, and the damaged files stay under a dated name. A power cut at any point of this
+leaves a state from which the next start finishes it.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from edge import epochs, schema, wal
+from edge.events import JournalOpened
+from edge.faults import Damaged, ForeignFile, NewerFile, StorageFault
+from edge.journal import Beginning, Journal, Reader, place
+from edge.lock import Left, Lock
+from edge.ports import Clock
+from edge.salvage import Proven, salvage
+
+Cause = Literal["new", "damaged", "restored", "renamed"]
+# The state of the stations at the end of a journal; `posted`: receivers hold facts that it has lost.
+StateOf = Callable[[Reader, bool], Awaitable[str]]
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """Why a journal is not gone on with."""
+
+    cause: Cause
+    why: str
+    open_end: bool = False  # nobody knows how far it went on
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What a person must see of an opening."""
+
+    text: str
+    hint: str
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What decides whether a journal is gone on with."""
+
+    path: Path
+    site: str
+    edge_id: str
+    settled: Mapping[str, int]  # by epoch: the furthest that a receiver has settled
+    replaces: bool = False  # this PC takes the place of one that is gone
+
+
+async def opened(ground: Ground, clock: Clock, state_of: StateOf) -> tuple[Journal, Notice | None]:
+    """The journal of this edge, gone on with or begun anew. Raises StorageFault."""
+    path = ground.path
+    lock = Lock(path)
+    try:
+        await asyncio.to_thread(_finish, path)
+        left = lock.left
+        doubt = await asyncio.to_thread(examined, ground, lock)
+        notice = None
+        if doubt is not None:
+            notice = await _begin_anew(ground, doubt, left, clock, state_of)
+    except OSError as error:
+        lock.release()
+        raise schema.unusable(path, error) from error
+    except BaseException:
+        lock.release()
+        raise
+    return await Journal.open(path, ground.site, ground.edge_id, clock, lock=lock), notice
+
+
+def examined(ground: Ground, lock: Lock) -> Doubt | None:
+    """What speaks against going on with the journal; None where nothing does. Raises StorageFault."""
+    path, left = ground.path, lock.left
+    log = path.with_name(path.name + "-wal")
+    if not path.exists():
+        if log.exists() or left.epoch:
+            return Doubt("damaged", f"{path.name} is gone", open_end=True)
+        return Doubt("restored", "it takes the place of another PC") if ground.replaces else None
+    if left.suspect:
+        return Doubt("damaged", left.suspect)
+    try:
+        return _asked(ground, lock, log)
+    except (Damaged, ForeignFile, NewerFile) as fault:
+        return Doubt("damaged", fault.message)
+
+
+def _asked(ground: Ground, lock: Lock, log: Path) -> Doubt | None:
+    path, left, had_log = ground.path, lock.left, log.exists()
+    if wal.read(log).lost:  # looked at before SQLite opens it, which would forget what it cannot follow
+        return Doubt("damaged", f"{log.name} is damaged", open_end=True)
+    try:
+        with closing(sqlite3.connect(path, timeout=5, isolation_level=None)) as db:
+            if schema.is_empty(db):
+                return None  # a power cut ended its making
+            schema.recognised(db, path)
+            meta = dict(db.execute("SELECT key, value FROM meta"))
+            head = db.execute("SELECT seq FROM events ORDER BY seq DESC LIMIT 1").fetchone()
+            if "epoch" not in meta:
+                return Doubt("damaged", f"{path.name} does not say whose it is") if head else None
+            last = head[0] if head else 0
+            if left.open and left.epoch == meta["epoch"] and not had_log:
+                why = f"{log.name} is gone though the collector was not stopped"
+                return Doubt("damaged", why, open_end=True)
+            # An empty log for the next life: what a crash leaves in it is then that life's alone.
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            lock.note(Left(meta["epoch"]))  # closing removes the log
+    except sqlite3.Error as error:
+        raise schema.unusable(path, error) from error
+    return _moved(ground, meta, last)
+
+
+def _moved(ground: Ground, meta: Mapping[str, str], last: int) -> Doubt | None:
+    settled = ground.settled.get(meta["epoch"], 0)
+    if settled > last:
+        why = f"it ends at {last}, but a receiver has settled through {settled}: it is an older copy"
+        return Doubt("restored", why, open_end=True)
+    if "backup" in meta:
+        return Doubt("restored", f"it is a backup of {meta['backup']}", open_end=True)
+    if meta.get("place", "") != place(ground.path):
+        return Doubt("restored", "it was copied, or came from another machine", open_end=True)
+    if (meta["site"], meta["edge"]) != (ground.site, ground.edge_id):
+        return Doubt("renamed", f"it belongs to {meta['site']}:{meta['edge']}")
+    return None
+
+
+async def _begin_anew(ground: Ground, doubt: Doubt, left: Left, clock: Clock, state_of: StateOf) -> Notice:
+    """Set aside what is there and begin a new journal that says so."""
+    path = ground.path
+    ordinal = 1 + max((one.ordinal for one in await asyncio.to_thread(_others, path)), default=0)
+    kept = await asyncio.to_thread(_secured, ground, doubt, ordinal)
+    follows = missing = state = None
+    if kept is not None:
+        missing = kept.missing or None
+        if doubt.open_end and not (missing or "").endswith("-"):
+            missing = ",".join(filter(None, [missing, f"{kept.head + 1}-"]))
+        follows = f"{kept.epoch}:{kept.head}"
+        posted = ground.settled.get(kept.epoch, 0) > kept.head or doubt.cause == "restored"
+        async with await Reader.open(kept.path) as reader:
+            state = await state_of(reader, posted)
+    elif doubt.cause != "new":
+        follows, missing = (f"{left.epoch}:0" if left.epoch else None), "1-"
+    begin = Beginning(
+        JournalOpened(cause=doubt.cause, follows=follows, missing=missing, state=state), ordinal + 1
+    )
+    fresh = _fresh(path)
+    await asyncio.to_thread(_remove, fresh)
+    async with await Journal.open(
+        fresh, ground.site, ground.edge_id, clock, lock=Lock(fresh), begin=begin
+    ) as journal:
+        epoch = journal.epoch
+    dated = await asyncio.to_thread(_swap, path, kept, clock.now().wall_ms)
+    return _notice(doubt, kept, missing, dated, epoch)
+
+
+def _others(path: Path) -> list[epochs.Epoch]:
+    """The journals that can be read."""
+    found = []
+    for other in path.parent.glob(f"{path.stem}*.db"):
+        with suppress(StorageFault):
+            if one := epochs.look(other):
+                found.append(one)
+    return found
+
+
+def _secured(ground: Ground, doubt: Doubt, ordinal: int) -> epochs.Epoch | None:
+    """The journal as it will be drained: itself, or what it proves; None where nothing is left of it."""
+    path = ground.path
+    if doubt.cause != "damaged":
+        return epochs.look(path) if path.exists() else None
+    target = path.with_name(path.name + ".proven")
+    proven: Proven | None = salvage(path, target, doubt.open_end)
+    if proven is None:
+        return None
+    with closing(sqlite3.connect(target, isolation_level=None)) as db:
+        db.execute("INSERT OR REPLACE INTO meta VALUES ('ordinal', ?)", (str(ordinal),))
+    return epochs.look(target)
+
+
+def _fresh(path: Path) -> Path:
+    """The new journal until it takes its place."""
+    return path.with_name(path.name + ".fresh")
+
+
+def _swap(path: Path, kept: epochs.Epoch | None, now_ms: int) -> Path | None:
+    """Put the new journal where the old one is; where the damaged files went. Repeatable from any point."""
+    dated = None
+    if kept is not None and kept.path != path:  # what was proven of a damaged one
+        _into_place(kept.path, epochs.aside(path, kept.epoch), now_ms)
+        kept = None
+    if path.exists():
+        if kept is not None:
+            _checkpoint(path)
+            _into_place(path, epochs.aside(path, kept.epoch), now_ms)
+        else:
+            dated = _dated(path, now_ms)
+            path.rename(dated)
+    _move_log(path, dated or _dated(path, now_ms))
+    _fresh(path).rename(path)
+    _fresh(path).with_suffix(".lock").unlink(missing_ok=True)
+    schema.sync_directory(path.parent)
+    return dated
+
+
+def _into_place(path: Path, target: Path, now_ms: int) -> None:
+    """Give a journal its name aside. One that has it already keeps it if it holds more."""
+    held = epochs.look(target) if target.exists() else None
+    coming = epochs.look(path)
+    if held is not None and coming is not None and held.head > coming.head:
+        path.rename(_dated(target, now_ms))
+        return
+    if held is not None:
+        target.rename(_dated(target, now_ms))
+    path.rename(target)
+
+
+def _move_log(path: Path, dated: Path) -> None:
+    """A WAL of the old journal must never meet the new one: SQLite would put its pages into it."""
+    log = path.with_name(path.name + "-wal")
+    if log.exists():
+        if log.stat().st_size:
+            log.rename(dated.with_name(dated.name + "-wal"))
+        else:
+            log.unlink()
+    path.with_name(path.name + "-shm").unlink(missing_ok=True)
+
+
+def _finish(path: Path) -> None:
+    """Finish what a power cut interrupted in `_swap`; else forget it: it will be done again."""
+    fresh = _fresh(path)
+    whole = fresh.exists() and not fresh.with_name(fresh.name + "-wal").exists() and epochs.look(fresh)
+    if whole and not path.exists():
+        _move_log(path, _dated(path, int(fresh.stat().st_mtime * 1000)))
+        fresh.rename(path)
+        schema.sync_directory(path.parent)
+    _remove(fresh)
+
+
+def _remove(fresh: Path) -> None:
+    for name in (fresh.name, fresh.name + "-wal", fresh.name + "-shm"):
+        fresh.with_name(name).unlink(missing_ok=True)
+    fresh.with_suffix(".lock").unlink(missing_ok=True)
+
+
+def _checkpoint(path: Path) -> None:
+    """Bring everything into the file itself. Raises StorageFault."""
+    try:
+        with closing(sqlite3.connect(path, timeout=5, isolation_level=None)) as db:
+            busy, *_ = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    except sqlite3.Error as error:
+        raise schema.unusable(path, error) from error
+    if busy:
+        raise StorageFault(
+            f"{path} is being read and cannot be set aside yet", hint="Nothing to do: it is tried again"
+        )
+
+
+def _dated(path: Path, now_ms: int) -> Path:
+    """A name under which nothing is yet."""
+    stem = f"{path.stem}-damaged-{datetime.fromtimestamp(now_ms / 1000, UTC):%Y%m%dT%H%M%SZ}"
+    number = 1
+    while (found := path.with_name(f"{stem}{f'-{number}' if number > 1 else ''}.db")).exists():
+        number += 1
+    return found
+
+
+def _notice(
+    doubt: Doubt, kept: epochs.Epoch | None, missing: str | None, dated: Path | None, epoch: str
+) -> Notice:
+    lost = f"; missing of it: {missing}" if missing else ""
+    text = f"The journal was not gone on with: {doubt.why}. A new one begins, epoch {epoch}"
+    if kept is not None:
+        text += f"; {kept.head} facts through {kept.epoch}:{kept.head} are delivered first{lost}"
+    hint = "`lineside events verify` shows all journals; reconciliation shows what receivers hold"
+    if dated is not None:
+        hint = f"Keep {dated.name}. {hint}"
+    return Notice(text, hint)

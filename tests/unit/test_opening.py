@@ -1,0 +1,389 @@
+"""What a start finds at the journal's place, and that it goes on without using a number twice."""
+
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge import epochs
+from edge.events import Draft, JournalOpened, OperatorSignedOn, decode
+from edge.faults import StorageFault
+from edge.ids import new_id
+from edge.journal import Journal, Reader, Snapshot, verify
+from edge.lock import Left, Lock
+from edge.opening import Ground, Notice, opened
+from tests.unit.clocks import ManualClock
+
+CLOCK = ManualClock()
+STATE = '{"line":{},"version":"x"}'
+POSTED = '{"line":{},"version":"posted"}'
+
+
+async def state_of(reader: Reader, posted: bool) -> str:
+    return POSTED if posted else STATE
+
+
+async def start(folder: Path, **ground: Any) -> tuple[Journal, Notice | None]:
+    given = {"site": "suzhou", "edge_id": "L3-IPC1", "settled": {}, **ground}
+    return await opened(Ground(folder / "journal.db", **given), CLOCK, state_of)
+
+
+async def put(journal: Journal, first: int, last: int) -> list[str]:
+    """Facts that differ, one commit each; their ids."""
+    ids = []
+    for number in range(first, last + 1):
+        fact = OperatorSignedOn(operator=f"{number:06d}" * 20)
+        (event,) = await journal.append([Draft(new_id(CLOCK.now().wall_ms), 0, fact)])
+        ids.append(event.id)
+    return ids
+
+
+async def made(folder: Path, events: int = 120) -> tuple[str, list[str]]:
+    """A journal stopped in order: its epoch, and the ids from seq 2 on."""
+    journal, notice = await start(folder)
+    assert notice is None
+    async with journal:
+        return journal.epoch, await put(journal, 2, events)
+
+
+KILLED = """
+import asyncio, os, sys
+from pathlib import Path
+from tests.unit.test_opening import put, start
+async def main():
+    journal, _ = await start(Path(sys.argv[1]))
+    print(journal.epoch, *await put(journal, journal.head + 1, int(sys.argv[2])), flush=True)
+    os.kill(os.getpid(), 9)
+asyncio.run(main())
+"""
+
+
+def killed(folder: Path, events: int) -> tuple[str, list[str]]:
+    """A journal whose writer was killed: its last events are in the WAL alone."""
+    ended = subprocess.run(
+        [sys.executable, "-c", KILLED, folder, str(events)], stdout=subprocess.PIPE, text=True
+    )
+    assert ended.returncode == -9
+    epoch, *ids = ended.stdout.split()
+    return epoch, ids
+
+
+async def ids_of(path: Path) -> dict[int, str]:
+    async with await Reader.open(path) as reader:
+        return {seq: decode(body).id for seq, body in await reader.read_after(0, 100_000)}
+
+
+async def first_fact(journal: Journal) -> JournalOpened:
+    ((seq, body),) = await journal.read_after(0, 1)
+    fact = decode(body).data
+    assert seq == 1 and isinstance(fact, JournalOpened)
+    return fact
+
+
+def said(fact: JournalOpened) -> tuple[str, str | None, str | None, str | None]:
+    return fact.cause, fact.follows, fact.missing, fact.state
+
+
+def page_of(path: Path, text: str) -> int:
+    """The offset at which a text stands in a file, once."""
+    held = path.read_bytes()
+    assert held.count(text.encode()) == 1
+    return held.index(text.encode())
+
+
+def spoil(path: Path, offset: int, count: int = 1) -> None:
+    with path.open("r+b") as file:
+        file.seek(offset)
+        held = file.read(count)
+        file.seek(offset)
+        file.write(bytes(one ^ 0x10 for one in held))
+
+
+async def test_a_sound_journal_is_gone_on_with_after_a_stop_and_after_a_kill(tmp_path: Path) -> None:
+    epoch, ids = await made(tmp_path, 5)
+    also, more = killed(tmp_path, 9)
+    journal, notice = await start(tmp_path)
+    async with journal:
+        assert (journal.epoch, also, journal.head, notice) == (epoch, epoch, 9, None)
+    assert list((await ids_of(tmp_path / "journal.db")).values())[1:] == ids + more
+    assert [one.name for one in tmp_path.glob("*.db")] == ["journal.db"]
+
+
+async def test_a_flipped_bit_costs_the_events_that_it_touches_and_no_other(tmp_path: Path) -> None:
+    epoch, ids = await made(tmp_path)
+    path = tmp_path / "journal.db"
+    spoil(path, page_of(path, ids[58 - 2]) - 20)  # inside of event 58
+    with Lock(path) as lock:  # as a commit or the background check would have noted
+        lock.note(Left(epoch, suspect="seq 58 does not follow"))
+    journal, notice = await start(tmp_path)
+    async with journal:
+        fact = await first_fact(journal)
+        assert said(fact) == (
+            "damaged",
+            f"{epoch}:120",
+            "58",
+            STATE,
+        )
+        assert journal.epoch != epoch and notice is not None and "missing of it: 58" in notice.text
+    held = await ids_of(tmp_path / f"journal-{epoch}.db")
+    assert held.keys() == set(range(1, 121)) - {58}
+    assert [held[seq] for seq in range(59, 121)] == ids[57:]
+    assert len(list(tmp_path.glob("journal-damaged-*.db"))) == 1
+
+
+async def test_a_destroyed_page_costs_its_events(tmp_path: Path) -> None:
+    epoch, ids = await made(tmp_path)
+    path = tmp_path / "journal.db"
+    page = page_of(path, ids[58 - 2]) // 4096 * 4096
+    gone = [seq for seq, id_ in enumerate(ids, 2) if id_.encode() in path.read_bytes()[page : page + 4096]]
+    spoil(path, page, 4096)
+    with Lock(path) as lock:
+        lock.note(Left(epoch, suspect="malformed"))
+    journal, _ = await start(tmp_path)
+    async with journal:
+        fact = await first_fact(journal)
+    # The first behind the hole is readable, but nothing is left that proves it.
+    assert fact.missing == f"{gone[0]}-{gone[-1] + 1}"
+    held = await ids_of(tmp_path / f"journal-{epoch}.db")
+    assert held.keys() == set(range(1, 121)) - {*gone, gone[-1] + 1}
+
+
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.95])
+async def test_a_truncated_file_keeps_what_is_left_of_it(tmp_path: Path, share: float) -> None:
+    epoch, ids = await made(tmp_path)
+    path = tmp_path / "journal.db"
+    with path.open("r+b") as file:
+        file.truncate(int(path.stat().st_size * share))
+    whole = [seq for seq, id_ in enumerate(ids, 2) if id_.encode() in path.read_bytes()]
+    journal, _ = await start(tmp_path)
+    async with journal:
+        fact = await first_fact(journal)
+        assert fact.cause == "damaged" and fact.missing is not None and fact.missing.endswith("-")
+        await put(journal, 2, 4)
+    held = await ids_of(tmp_path / f"journal-{epoch}.db")
+    assert len(held) >= len(whole) - 2 and all(held[seq] == ids[seq - 2] for seq in held if seq > 1)
+    assert await sound(tmp_path / "journal.db")
+
+
+async def sound(path: Path) -> bool:
+    async with await Reader.open(path) as reader:
+        return not (await verify(reader)).problems
+
+
+async def test_a_wal_that_is_gone_after_a_kill_is_noticed(tmp_path: Path) -> None:
+    await made(tmp_path, 5)
+    epoch, _ = killed(tmp_path, 9)
+    (tmp_path / "journal.db-wal").unlink()
+    journal, notice = await start(tmp_path)
+    async with journal:
+        fact = await first_fact(journal)
+    assert (fact.cause, fact.follows, fact.missing) == ("damaged", f"{epoch}:5", "6-")
+    assert notice is not None and "journal.db-wal is gone" in notice.text
+
+
+async def test_a_wal_that_is_gone_after_an_orderly_stop_is_as_it_should_be(tmp_path: Path) -> None:
+    epoch, _ = await made(tmp_path, 5)
+    assert not (tmp_path / "journal.db-wal").exists()
+    journal, notice = await start(tmp_path)
+    async with journal:
+        assert (journal.epoch, notice) == (epoch, None)
+
+
+async def test_a_flipped_bit_in_the_wal_loses_nothing_that_proves_itself(tmp_path: Path) -> None:
+    """SQLite would end the log there, silently, and give the numbers behind it out again."""
+    epoch, ids = killed(tmp_path, 40)
+    log = tmp_path / "journal.db-wal"
+    spoil(log, 32 + 20 * (4096 + 24) + 2000)
+    copy = shutil.copytree(tmp_path, tmp_path / "copy")
+    with closing(sqlite3.connect(copy / "journal.db")) as db:
+        assert db.execute("SELECT max(seq) FROM events").fetchone()[0] < 30
+    journal, notice = await start(tmp_path)
+    async with journal:
+        fact = await first_fact(journal)
+    assert notice is not None and "journal.db-wal is damaged" in notice.text
+    assert (fact.cause, fact.follows, fact.missing) == ("damaged", f"{epoch}:40", "41-")
+    assert list((await ids_of(tmp_path / f"journal-{epoch}.db")).values())[1:] == ids
+
+
+async def test_a_torn_last_transaction_in_the_wal_is_no_damage(tmp_path: Path) -> None:
+    epoch, _ = killed(tmp_path, 20)
+    log = tmp_path / "journal.db-wal"
+    with log.open("r+b") as file:
+        file.truncate(log.stat().st_size - 700)
+    journal, notice = await start(tmp_path)
+    async with journal:
+        assert (journal.epoch, notice, journal.head) == (epoch, None, 19)
+
+
+def foreign(path: Path) -> None:
+    path.write_bytes(b"This is somebody's diary, not a database. " * 500)
+
+
+def recipes(path: Path) -> None:
+    path.unlink()
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("CREATE TABLE recipes (name TEXT)")
+
+
+@pytest.mark.parametrize("lay", [foreign, recipes])
+async def test_a_foreign_file_is_kept_and_the_line_goes_on(
+    tmp_path: Path, lay: Callable[[Path], None]
+) -> None:
+    epoch, _ = await made(tmp_path, 5)
+    lay(tmp_path / "journal.db")
+    held = (tmp_path / "journal.db").read_bytes()
+    journal, notice = await start(tmp_path)
+    async with journal:
+        fact = await first_fact(journal)
+    assert (fact.cause, fact.follows, fact.missing) == ("damaged", f"{epoch}:0", "1-")
+    (kept,) = tmp_path.glob("journal-damaged-*.db")
+    assert kept.read_bytes() == held and notice is not None and kept.name in notice.hint
+
+
+async def test_a_newer_generation_is_set_aside_with_its_facts_and_its_state(tmp_path: Path) -> None:
+    epoch, ids = await made(tmp_path, 5)
+    with closing(sqlite3.connect(tmp_path / "journal.db")) as db:
+        db.execute("PRAGMA user_version = 1000")
+    journal, notice = await start(tmp_path)
+    async with journal:
+        fact = await first_fact(journal)
+    assert (fact.follows, fact.missing, fact.state) == (f"{epoch}:5", None, STATE)
+    assert list((await ids_of(tmp_path / f"journal-{epoch}.db")).values())[1:] == ids
+    assert notice is not None and "newer lineside" in notice.text
+
+
+async def test_a_journal_that_is_gone_is_not_taken_for_a_first_start(tmp_path: Path) -> None:
+    epoch, _ = await made(tmp_path, 5)
+    (tmp_path / "journal.db").unlink()
+    journal, notice = await start(tmp_path)
+    async with journal:
+        fact = await first_fact(journal)
+    assert (fact.cause, fact.missing) == ("damaged", "1-")
+    assert notice is not None and "journal.db is gone" in notice.text and epoch != journal.epoch
+
+
+async def test_the_wal_of_a_journal_that_is_gone_is_read_for_what_it_proves(tmp_path: Path) -> None:
+    epoch, ids = killed(tmp_path, 20)
+    (tmp_path / "journal.db").unlink()
+    journal, _ = await start(tmp_path)
+    async with journal:
+        assert (await first_fact(journal)).follows == f"{epoch}:20"
+    assert list((await ids_of(tmp_path / f"journal-{epoch}.db")).values())[1:] == ids
+
+
+async def test_a_copy_does_not_go_on_with_the_numbers_of_its_original(tmp_path: Path) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    epoch, ids = await made(here, 5)
+    shutil.copytree(here, there)
+    epochs_seen = {epoch}
+    for folder in (there, tmp_path / "third"):
+        if not folder.exists():
+            shutil.copytree(here, folder)
+        journal, notice = await start(folder)
+        async with journal:
+            fact = await first_fact(journal)
+            assert said(fact) == (
+                "restored",
+                f"{epoch}:5",
+                "6-",
+                POSTED,
+            )
+            epochs_seen.add(journal.epoch)
+        assert list((await ids_of(folder / f"journal-{epoch}.db")).values())[1:] == ids
+        assert not list(folder.glob("*damaged*"))
+    assert len(epochs_seen) == 3
+    journal, notice = await start(here)
+    async with journal:
+        assert (journal.epoch, notice) == (epoch, None)
+
+
+async def test_a_journal_older_than_what_a_receiver_holds_is_not_gone_on_with(tmp_path: Path) -> None:
+    epoch, _ = await made(tmp_path, 5)
+    journal, notice = await start(tmp_path, settled={epoch: 5})
+    async with journal:
+        assert (journal.epoch, notice) == (epoch, None)
+    journal, notice = await start(tmp_path, settled={epoch: 6})
+    async with journal:
+        fact = await first_fact(journal)
+    assert said(fact) == ("restored", f"{epoch}:5", "6-", POSTED)
+    assert notice is not None and "settled through 6" in notice.text
+
+
+async def test_another_edge_id_begins_an_epoch_with_the_state_of_the_old(tmp_path: Path) -> None:
+    epoch, _ = await made(tmp_path, 5)
+    journal, _ = await start(tmp_path, edge_id="L3-IPC2")
+    async with journal:
+        fact = await first_fact(journal)
+        assert said(fact) == ("renamed", f"{epoch}:5", None, STATE)
+        assert journal.source == f"urn:lineside:suzhou:L3-IPC2:{journal.epoch}"
+    assert [one.epoch for one in epochs.listed(tmp_path / "journal.db")] == [epoch, journal.epoch]
+
+
+async def test_epochs_are_listed_in_the_order_in_which_they_were_written(tmp_path: Path) -> None:
+    written = [(await made(tmp_path, 3))[0]]
+    for number in range(3):
+        journal, _ = await start(tmp_path, edge_id=f"L3-{number}")
+        async with journal:
+            written.append(journal.epoch)
+    assert [one.epoch for one in epochs.listed(tmp_path / "journal.db")] == written
+
+
+STEPS = ("fresh made", "old renamed", "old and log renamed")
+
+
+@pytest.mark.parametrize("step", STEPS)
+async def test_a_power_cut_while_beginning_anew_is_finished_by_the_next_start(
+    tmp_path: Path, step: str
+) -> None:
+    epoch, ids = await made(tmp_path, 5)
+    path = tmp_path / "journal.db"
+    spare = tmp_path / "spare"
+    spare.mkdir()
+    shutil.copy(path, spare / "journal.db")
+    journal, _ = await start(spare)  # a copy: begins anew
+    async with journal:
+        begun = journal.epoch
+    shutil.copy(spare / "journal.db", tmp_path / "journal.db.fresh")
+    with closing(sqlite3.connect(tmp_path / "journal.db.fresh")) as db:
+        db.execute("PRAGMA journal_mode = DELETE")
+    if step != "fresh made":
+        path.rename(tmp_path / f"journal-{epoch}.db")
+        (tmp_path / "journal.db-wal").write_bytes(
+            b"" if step == "old and log renamed" else b"leftover" * 1000
+        )
+    journal, _ = await start(tmp_path)
+    async with journal:
+        await put(journal, journal.head + 1, journal.head + 2)
+        assert (journal.epoch == epoch) == (step == "fresh made")
+    if step != "fresh made":
+        assert begun in {one.epoch for one in epochs.listed(path)}
+        assert list((await ids_of(tmp_path / f"journal-{epoch}.db")).values())[1:] == ids
+    assert await sound(path) and not list(tmp_path.glob("*.fresh*"))
+
+
+async def test_a_snapshot_of_a_damaged_journal_goes_along(tmp_path: Path) -> None:
+    epoch, _ = await made(tmp_path, 50)
+    journal, _ = await start(tmp_path)
+    async with journal:
+        await journal.save_snapshot(Snapshot(50, "1", b'{"x":1}'))
+        journal.suspect("a test says so")
+    journal, _ = await start(tmp_path)
+    async with journal, await Reader.open(tmp_path / f"journal-{epoch}.db") as reader:
+        assert await reader.snapshot() == Snapshot(50, "1", b'{"x":1}')
+
+
+async def test_a_disk_that_does_not_answer_sets_nothing_aside(tmp_path: Path) -> None:
+    await made(tmp_path, 5)
+    with closing(sqlite3.connect(tmp_path / "journal.db", isolation_level=None)) as db:
+        db.execute("PRAGMA locking_mode = EXCLUSIVE")
+        db.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(StorageFault, match="locked"):
+            await start(tmp_path)
+    assert [one.name for one in tmp_path.glob("*.db*")] == ["journal.db"]
