@@ -23,7 +23,7 @@ from prometheus_client import Gauge
 from edge import masterstore
 from edge.alerts import Alerts
 from edge.events import Draft, Event, OperatorSignedOff, seconds
-from edge.faults import Damaged, MasterDataInvalid, StorageFault
+from edge.faults import Damaged, MasterDataInvalid, RestartNeeded, StorageFault
 from edge.ids import new_id
 from edge.journal import Journal, Snapshot
 from edge.masterdata import MasterData
@@ -159,7 +159,7 @@ class Collector:
 
     async def close(self) -> None:
         """Record what moved and keep a snapshot, so that the next start goes on from here, and quickly."""
-        with suppress(Damaged):
+        with suppress(RestartNeeded):
             await self._work_off([_Entry(name, Stopping()) for name in self.site.stations])
         if self._seq > self._snapshot_seq:
             await self._save_snapshot()
@@ -277,7 +277,7 @@ class Collector:
             self._storage(fault)
             self._answer_failed(steps)
             if isinstance(fault, Damaged):
-                raise  # the next start sets the journal aside and goes on in a new one
+                raise RestartNeeded(f"{fault.message}. The next start sets it aside and goes on") from fault
             return
         self.line, self.lives = line, lives
         if events:

@@ -41,6 +41,10 @@ class JournalDamaged(Damaged):
     """The journal does not prove what it holds."""
 
 
+class RestartNeeded(Exception):
+    """Only a new start can help: the process ends, and systemd starts it again."""
+
+
 class SettingsFault(Fault):
     """The configuration is wrong; `problems` lists all of it at once."""
 

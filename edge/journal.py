@@ -98,7 +98,8 @@ class Journal:
         self._clock = clock
         self._calls: deque[_Call] = deque()  # bounded by the callers: each waits for its commit
         self._called = asyncio.Event()
-        self._closing = False
+        self._closing = False  # nothing more is taken
+        self._closed = False
         self._doubtful = False  # a commit failed and may be in the WAL all the same
         self._suspected = False
         self._task: asyncio.Task[None] | None = None
@@ -195,8 +196,10 @@ class Journal:
         self._suspected = True
 
     async def close(self) -> None:
-        """Commit what was handed in, then let go of the file."""
-        self._closing = True
+        """Commit what was handed in, then let go of the file; once more is harmless."""
+        if self._closed:
+            return
+        self._closing = self._closed = True
         try:
             if self._task is not None:
                 self._called.set()
@@ -325,6 +328,9 @@ class Reader:
         except (sqlite3.Error, KeyError) as error:
             await connection.close()
             raise schema.unusable(path, error) from error
+        except BaseException:
+            await asyncio.shield(connection.close())
+            raise
         return cls(path, connection, meta["epoch"], source)
 
     async def read_after(self, seq: int, limit: int) -> list[tuple[int, bytes]]:

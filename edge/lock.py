@@ -58,8 +58,10 @@ class Lock:
         os.fsync(self._handle)
 
     def release(self) -> None:
-        """Let another process have it."""
-        os.close(self._handle)
+        """Let another process have it; once more is harmless."""
+        handle, self._handle = self._handle, -1
+        if handle >= 0:
+            os.close(handle)
 
     def __enter__(self) -> Self:
         return self

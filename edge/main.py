@@ -21,7 +21,7 @@ from edge.alerts import Alert
 from edge.calendar import Calendar
 from edge.clock import SystemClock
 from edge.collector import Collector
-from edge.faults import Damaged, Fault, SettingsFault, StorageFault
+from edge.faults import Damaged, Fault, RestartNeeded, SettingsFault, StorageFault
 from edge.journal import Journal
 from edge.opening import Ground, opened
 from edge.ports import Clock
@@ -61,10 +61,10 @@ def daemon(what: str, config: str | None) -> int:
         print(fault, file=sys.stderr)
         return 1
     except BaseExceptionGroup as group:
-        damaged = group.subgroup(Damaged)
-        if damaged is None:
+        ending = group.subgroup(RestartNeeded)
+        if ending is None:
             raise
-        print(*damaged.exceptions, "The next start sets it aside and goes on", file=sys.stderr)
+        print(*ending.exceptions, file=sys.stderr)
         return 1
     return 0
 

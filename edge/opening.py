@@ -277,7 +277,9 @@ def _notice(
     lost = f"; missing of it: {missing}" if missing else ""
     text = f"The journal was not gone on with: {doubt.why}. A new one begins, epoch {epoch}"
     if kept is not None:
-        text += f"; {kept.head} facts through {kept.epoch}:{kept.head} are delivered first{lost}"
+        text += f"; what {kept.epoch} holds, through {kept.head}, is delivered first{lost}"
+    elif doubt.cause == "damaged":
+        text += "; nothing of the old one could be read"
     hint = "`lineside events verify` shows all journals; reconciliation shows what receivers hold"
     if dated is not None:
         hint = f"Keep {dated.name}. {hint}"

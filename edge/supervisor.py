@@ -1,8 +1,8 @@
 """Keeps the process's tasks running and tells systemd how it goes.
 
 A task that ends with a `Fault` is started again after a growing pause; one log line on failure, one on
-recovery. A damaged file and anything else ends the process: systemd starts it again. The watchdog is fed only
-while every part that must advance does.
+recovery. Anything else ends the process: systemd starts it again. The watchdog is fed only while every part
+that must advance does.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from edge.faults import Damaged, Fault
+from edge.faults import Fault
 
 log = structlog.get_logger()
 
@@ -70,8 +70,6 @@ async def kept(service: Service) -> None:
         try:
             await service.run()
             return
-        except Damaged:
-            raise  # only a new start can set the file aside
         except Fault as fault:
             if time.monotonic() - began_s > STEADY_S:
                 recovered()  # the loop was too busy to say so

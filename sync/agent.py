@@ -14,16 +14,15 @@ from pathlib import Path
 
 import structlog
 
-from edge import schema
-from edge.events import JournalOpened, decode
+from edge import epochs, schema
+from edge.epochs import Epoch
 from edge.faults import StorageFault
 from edge.journal import Reader
 from edge.ports import Clock
 from sync.backoff import WISH_MAX_S, Backoff
-from sync.batch import Batch, Portion, pack
+from sync.batch import Batch, Portion, Rows, pack
 from sync.metrics import Metrics
 from sync.outcome import Again, Outcome, Pause, Settled, Split, Verdict, printable
-from sync.reading import open_journal
 from sync.settlement import Settlement, decisions, settle
 from sync.store import Condition, Cursor, Standing, Store
 from sync.uplink import Uplink
@@ -33,6 +32,7 @@ _log = structlog.get_logger("lineside.sync")
 _ISOLATED_MAX = 3  # rejections of single events in a row that say: it is not the events
 _TROUBLED = ("backoff", "paused", "halted")
 _YOUNG_TICKS = 5  # a journal that is just being made cannot be read yet
+_LATER = 10**15
 _TICK_S = 1.0  # how often an idle agent looks whether the journal was replaced
 
 
@@ -67,9 +67,11 @@ class Agent:
         self._standing = Standing()
         self._fork: str | None = None  # why the receiver and this journal disagree
         self._identity: tuple[int, int] | None = None  # of the journal's file
+        self._sealed = False  # this journal is set aside: nothing comes behind its end
         self._replaced = False
         self._drained = False
         self._looked = 0  # decisions were looked for through this seq while halted
+        self._ahead = 0  # and through this one of the current journal, while one set aside is delivered
         self._isolated = 0
         self._attempt = 0
         self._put_off = 0  # times in a row that the receiver put off what was released
@@ -85,15 +87,16 @@ class Agent:
 
     async def _run(self) -> None:
         while True:
-            async with await self._opened() as reader:
+            journal = await self._next_journal()
+            async with await Reader.open(journal.path) as reader:
                 try:
                     await self._begin(reader)
                     await self._deliver(reader)
                 except sqlite3.Error as error:
-                    raise schema.unusable(self._journal, error) from error
+                    raise schema.unusable(journal.path, error) from error
 
     async def _deliver(self, reader: Reader) -> None:
-        """The loop. Returns when another journal stands in the place of this one."""
+        """The loop. Returns at the end of a journal that is set aside."""
         while not self._replaced:
             if self._halted:
                 await self._stand(reader)
@@ -216,21 +219,43 @@ class Agent:
                 await self._turn(Condition("halted", "rejected production facts", _REJECT_HINT))
         looked = max(self._looked, self._at.reviewed)
         rows = await reader.read_after(looked, self._given.batch_events)
-        if not rows:
+        if not rows and self._sealed:
+            await self._look_ahead()
+        elif not rows:
             await self._rest(reader, looked)
             return
-        self._looked = rows[-1][0]
-        if found := decisions(rows):
-            await self._store.carry_out(self.name, found, self._looked, self._now_ms())
-            self._at = replace(self._at, reviewed=self._looked)
-            self._standing = await self._store.standing(self.name)
+        else:
+            await self._carry_out(rows)
         if not self._halted:
             await self._store.resume(self.name, self._now_ms())
             self._at = replace(self._at, state="idle")
             _log.info("delivery goes on", uplink=self.name, cursor=str(self._at))
 
+    async def _carry_out(self, rows: Rows) -> None:
+        """Do what people decided in events that the cursor has not reached yet."""
+        self._looked = rows[-1][0]
+        if found := decisions(rows):
+            await self._store.carry_out(self.name, found, self._looked, self._now_ms())
+            self._at = replace(self._at, reviewed=self._looked)
+            self._standing = await self._store.standing(self.name)
+
+    async def _look_ahead(self) -> None:
+        """Halted in a journal that is set aside: what people decide stands in the current one."""
+        await self._sleep(_TICK_S)
+        async with await Reader.open(self._journal) as reader:
+            while rows := await reader.read_after(self._ahead, self._given.batch_events):
+                self._ahead = rows[-1][0]
+                # Later than anything of this epoch, whatever their own numbers are.
+                found = [replace(one, seq=one.seq + _LATER) for one in decisions(rows)]
+                if found:
+                    await self._store.carry_out(self.name, found, self._at.reviewed, self._now_ms())
+                    self._standing = await self._store.standing(self.name)
+
     async def _rest(self, reader: Reader, seq: int) -> None:
         """Wait for an event behind `seq`, or for a tick; notice a journal in this one's place."""
+        if self._sealed and not self._halted and not self._standing.retrying:
+            self._replaced = True
+            return
         try:
             async with asyncio.timeout(_TICK_S):
                 await reader.wait_beyond(seq)
@@ -238,55 +263,63 @@ class Agent:
             replaced = _identity(self._journal) not in (self._identity, None)
             self._replaced = replaced and await reader.head() <= seq
 
-    async def _opened(self) -> Reader:
-        """The journal, once there is one; says once that it waits. Raises StorageFault."""
+    async def _next_journal(self) -> Epoch:
+        """The journal to deliver now: the cursor's, or the one behind it. Says once that it waits."""
         said, young = False, _YOUNG_TICKS
         while True:
             self._identity, self._replaced = _identity(self._journal), False
-            if self._identity is not None:
-                try:
-                    return await open_journal(self._journal)
-                except StorageFault:
-                    if (young := young - 1) < 0:
-                        raise
-            elif not said:
+            try:
+                found = await asyncio.to_thread(epochs.listed, self._journal)
+            except StorageFault:
+                if (young := young - 1) < 0:
+                    raise
+                found = []
+            if found and found[-1].path == self._journal:
+                journal = await self._chosen(found)
+                self._sealed = journal.path != self._journal
+                return journal
+            if not said and not found:
                 _log.info("waiting for the journal", uplink=self.name, path=str(self._journal))
                 said = True
             await self._sleep(_TICK_S)
 
-    async def _begin(self, reader: Reader) -> None:
-        """Find the cursor, or put it where this uplink begins."""
-        await reader.wait_beyond(0)
-        at, head = await self._store.cursor(self.name), await reader.head()
+    async def _chosen(self, found: list[Epoch]) -> Epoch:
+        """Put the cursor into the journal that holds what comes next, where it is not there yet."""
+        at = await self._store.cursor(self.name)
         if at is None:
-            first = head if self._given.start == "head" else 0
-            await self._store.begin(self.name, reader.epoch, first, self._now_ms())
-        elif at.epoch != reader.epoch:
-            await self._turn_over(reader, at)
+            first = found[-1] if self._given.start == "head" else found[0]
+            seq = first.head if self._given.start == "head" else 0
+            await self._store.begin(self.name, first.epoch, seq, self._now_ms())
+            return first
+        index = next((index for index, one in enumerate(found) if one.epoch == at.epoch), None)
+        if index is None:
+            await self._store.raise_alert(
+                f"uplink.{self.name}.epoch.{at.epoch}",
+                f"{self.name}: epoch {at.epoch} is gone; its facts behind {at.seq} are not delivered",
+                f"Put journal-{at.epoch}.db back into {self._journal.parent}; else compare with the receiver",
+                self._now_ms(),
+            )
+        elif index == len(found) - 1 or at.seq < found[index].head:
+            return found[index]
+        following = found[0] if index is None else found[index + 1]
+        await self._store.begin(self.name, following.epoch, 0, self._now_ms())
+        _log.info("a new epoch begins", uplink=self.name, before=str(at), epoch=following.epoch)
+        return following
+
+    async def _begin(self, reader: Reader) -> None:
+        """Find where this uplink stands in its journal."""
+        head = await reader.head()
         self._at = await self._store.cursor(self.name) or self._at
         self._standing = await self._store.standing(self.name)
         if self._standing.held and self._given.on_reject != "hold_order":
             await self._store.release_held(self.name, self._now_ms())
             self._standing = await self._store.standing(self.name)
-        self._looked, self._fork = 0, None
+        self._looked, self._ahead, self._fork = 0, 0, None
         if self._at.seq > head:
             self._fork = f"has settled through {self._at.seq}, but the journal ends at {head}"
         if self._at.state in ("removed", "halted") and not self._halted:
             await self._store.resume(self.name, self._now_ms())
             self._at = replace(self._at, state="idle")
-
-    async def _turn_over(self, reader: Reader, at: Cursor) -> None:
-        """A new epoch: begin it, and say so unless it follows on exactly what was settled."""
-        first = decode((await reader.read_after(0, 1))[0][1]).data
-        if not isinstance(first, JournalOpened) or first.follows != str(at):
-            await self._store.raise_alert(
-                f"uplink.{self.name}.epoch.{at.epoch}",
-                f"{self.name}: the journal began anew; facts of {at.epoch} behind {at.seq} are not delivered",
-                f"Keep journal-{at.epoch}.db: what the receiver lacks is in it",
-                self._now_ms(),
-            )
-        await self._store.begin(self.name, reader.epoch, 0, self._now_ms())
-        _log.warning("a new epoch begins", uplink=self.name, before=str(at), epoch=reader.epoch)
 
     @property
     def _halted(self) -> bool:

@@ -15,7 +15,6 @@ from edge.faults import UplinkFault
 from edge.journal import Reader
 from edge.ports import Clock
 from sync.outcome import Answer, excerpt
-from sync.reading import open_journal
 from sync.store import Store
 from sync.tally import Report, Tally
 from sync.uplink import Uplink
@@ -53,7 +52,7 @@ class Reconciliation:
 
         Raises UplinkFault where the range is not settled yet or the receiver gives no answer.
         """
-        async with await open_journal(self._journal) as reader:
+        async with await Reader.open(self._journal) as reader:
             cursor = await self._store.cursor(self._uplink.name)
             if cursor is None or cursor.epoch != reader.epoch or not 0 < from_seq <= to_seq <= cursor.seq:
                 raise UplinkFault(

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from edge import alerts
+from edge import alerts, epochs
 from edge.alerts import Alert
 from edge.events import parse_instant
 from edge.schema import read_only, unusable
@@ -130,12 +130,23 @@ def _of(text: str | None, seq: int) -> str | None:
 
 
 def load_outbox(journal: Path, epoch: str, seq: int) -> Outbox:
-    """What lies behind a cursor in the journal. Raises StorageFault."""
+    """What lies behind a cursor, in its journal and in those that follow it. Raises StorageFault."""
+    if not journal.exists():
+        return Outbox(0, None)
+    found = epochs.listed(journal)
+    at = next((index for index, one in enumerate(found) if one.epoch == epoch), None)
+    events, oldest_ms = 0, None
+    for index, one in enumerate(found[at or 0 :]):
+        waiting = _behind(one.path, seq if index == 0 and at is not None else 0)
+        events += waiting.events
+        oldest_ms = oldest_ms or waiting.oldest_ms
+    return Outbox(events, oldest_ms)
+
+
+def _behind(journal: Path, after: int) -> Outbox:
     with _reading(journal) as db:
         if db is None:
             return Outbox(0, None)
-        held = db.execute("SELECT value FROM meta WHERE key = 'epoch'").fetchone()
-        after = seq if held is not None and held[0] == epoch else 0
         last = db.execute("SELECT seq FROM events ORDER BY seq DESC LIMIT 1").fetchone()
         first = db.execute(
             "SELECT seq, body ->> '$.recordedtime' FROM events WHERE seq > ? ORDER BY seq LIMIT 1", (after,)

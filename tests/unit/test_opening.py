@@ -154,7 +154,7 @@ async def test_a_destroyed_page_costs_its_events(tmp_path: Path) -> None:
     assert held.keys() == set(range(1, 121)) - {*gone, gone[-1] + 1}
 
 
-@pytest.mark.parametrize("share", [0.3, 0.6, 0.95])
+@pytest.mark.parametrize("share", [0.45, 0.7, 0.95])
 async def test_a_truncated_file_keeps_what_is_left_of_it(tmp_path: Path, share: float) -> None:
     epoch, ids = await made(tmp_path)
     path = tmp_path / "journal.db"

@@ -10,9 +10,10 @@ from typing import Any
 import aiosqlite
 from aiohttp import web
 
-from edge.events import Draft, Fact, ReviewSettled, WorkPaused
+from edge import epochs
+from edge.events import Draft, Fact, ReviewSettled, WorkPaused, decode
 from edge.ids import uuid7
-from edge.journal import Journal
+from edge.journal import Journal, Reader
 from edge.readings import Moment
 from sync.agent import Agent
 from sync.http import HttpUplink
@@ -140,11 +141,14 @@ class Rig:
         found = load_status(self.store.path).alerts
         return [alert.key for alert in found if (alert.cleared_ms is None) == standing]
 
-    async def expected(self) -> list[tuple[int, str]]:
-        """(seq, id) of the whole journal."""
-        from edge.events import decode
+    def epochs(self) -> list[Path]:
+        """The journals, oldest first."""
+        return [one.path for one in epochs.listed(self.folder / "journal.db")]
 
-        rows = await self.journal.read_after(0, 1_000_000)
+    async def expected(self, path: Path | None = None) -> list[tuple[int, str]]:
+        """(seq, id) of a whole journal; the current one, where none is named."""
+        async with await Reader.open(path or self.journal.path) as reader:
+            rows = await reader.read_after(0, 1_000_000)
         return [(seq, decode(body).id) for seq, body in rows]
 
 
@@ -176,4 +180,5 @@ async def rigged(folder: Path, count: int = 20, **settings: Any) -> AsyncIterato
             yield rig
         finally:
             await rig.stop()
+            await rig.journal.close()  # a later one, where this one was set aside
             await runner.cleanup()

@@ -1,0 +1,135 @@
+"""Journals that were set aside are emptied first, each under its own source, in the order of writing."""
+
+from pathlib import Path
+
+from edge.events import decode
+from edge.journal import Reader
+from edge.opening import Ground, opened
+from sync.status import load_outbox
+from tests.contract.uplink.rig import Rig, facts, rigged
+
+
+async def no_state(reader: Reader, posted: bool) -> str:
+    return "{}"
+
+
+async def renamed(rig: Rig, edge_id: str) -> None:
+    """A changed edge id begins an epoch."""
+    await rig.journal.close()
+    ground = Ground(rig.folder / "journal.db", "site", edge_id, {})
+    rig.journal, _ = await opened(ground, rig.time, no_state)
+
+
+async def damaged(rig: Rig, seq: int) -> str:
+    """A bit of that event flips, and the next start sets the journal aside; the id of the lost event."""
+    rows = dict(await rig.journal.read_after(0, 1000))
+    lost = decode(rows[seq]).id
+    rig.journal.suspect("a test says so")
+    await rig.journal.close()
+    path = rig.folder / "journal.db"
+    held = path.read_bytes()
+    assert held.count(lost.encode()) == 1
+    path.write_bytes(held.replace(lost.encode(), lost.replace("-", "+").encode()))
+    rig.journal, _ = await opened(Ground(path, "site", "edge", {}), rig.time, no_state)
+    return lost
+
+
+async def everything(rig: Rig) -> list[tuple[int, str]]:
+    """(seq, id) of all journals, oldest first."""
+    return [one for epoch in rig.epochs() for one in await rig.expected(epoch)]
+
+
+async def test_what_was_set_aside_is_delivered_first_and_nothing_twice(tmp_path: Path) -> None:
+    async with rigged(tmp_path) as rig:
+        rig.start(batch_events=7)
+        await rig.until(lambda: rig.seq >= 7)
+        await rig.stop()
+        for number in range(3):
+            await renamed(rig, f"edge{number}")
+            await rig.append(*facts(5, first=100 * number + 100))
+        status = rig.status
+        assert status is not None
+        expected = await everything(rig)
+        waiting = load_outbox(rig.folder / "journal.db", status.epoch, status.seq)
+        assert waiting.events == len(expected) - status.seq
+        rig.start()
+        epoch = rig.journal.epoch
+        await rig.until(lambda: rig.status is not None and (rig.status.epoch, rig.seq) == (epoch, 6))
+        assert rig.receiver.posted == expected
+        assert len({call.key.rpartition(":")[0] for call in rig.receiver.calls}) == 4
+        assert rig.alerts() == []
+
+
+async def test_an_uplink_at_the_end_of_what_was_set_aside_goes_on_in_the_next(tmp_path: Path) -> None:
+    async with rigged(tmp_path) as rig:
+        await rig.deliver()
+        await renamed(rig, "other")
+        await rig.append(*facts(5, first=100))
+        await rig.deliver()
+        assert rig.receiver.posted == await everything(rig)
+        assert rig.alerts() == []
+
+
+async def test_a_running_agent_follows_through_an_epoch(tmp_path: Path) -> None:
+    async with rigged(tmp_path) as rig:
+        rig.start()
+        await rig.drained()
+        await rig.append(*facts(3, first=60))
+        await renamed(rig, "other")
+        await rig.append(*facts(5, first=100))
+        epoch = rig.journal.epoch
+        await rig.until(lambda: rig.status is not None and (rig.status.epoch, rig.seq) == (epoch, 6))
+        assert rig.receiver.posted == await everything(rig)
+
+
+async def test_what_a_damaged_journal_proves_is_delivered_around_the_hole(tmp_path: Path) -> None:
+    async with rigged(tmp_path) as rig:
+        rig.start(batch_events=4)
+        await rig.until(lambda: rig.seq >= 4)
+        await rig.stop()
+        before = await rig.expected()
+        lost = await damaged(rig, 12)
+        await rig.append(*facts(2, first=100))
+        await rig.deliver()
+        held = [one for one in before if one[1] != lost]
+        assert rig.receiver.posted == held + await rig.expected()
+        assert len(held) == len(before) - 1
+
+
+async def test_a_cursor_beyond_what_was_saved_goes_on_in_the_next_epoch(tmp_path: Path) -> None:
+    async with rigged(tmp_path) as rig:
+        await rig.deliver()
+        before = list(rig.receiver.posted)
+        await damaged(rig, 20)
+        await rig.deliver()
+        assert rig.receiver.posted == before + await rig.expected()
+        assert rig.alerts() == []
+
+
+async def test_a_journal_that_is_gone_raises_an_alert_and_the_rest_is_delivered(tmp_path: Path) -> None:
+    async with rigged(tmp_path) as rig:
+        await rig.deliver()
+        gone, before = rig.journal.epoch, list(rig.receiver.posted)
+        await rig.append(*facts(5, first=100))
+        await renamed(rig, "other")
+        (tmp_path / f"journal-{gone}.db").unlink()
+        await rig.deliver()
+        assert rig.receiver.posted == before + await rig.expected()
+        assert rig.alerts() == [f"uplink.erp.epoch.{gone}"]
+
+
+async def test_a_decision_in_the_current_journal_releases_one_that_is_set_aside(tmp_path: Path) -> None:
+    async with rigged(tmp_path) as rig:
+        rig.receiver.poison = {12}
+        rig.start(on_reject="halt", batch_events=4)
+        await rig.until(lambda: "uplink.erp.halted" in rig.alerts())
+        await rig.stop()
+        (waiting,) = rig.quarantine
+        await renamed(rig, "other")
+        rig.start()
+        rig.receiver.poison = set()
+        await rig.review("retried", [waiting.id])
+        epoch = rig.journal.epoch
+        await rig.until(lambda: rig.status is not None and (rig.status.epoch, rig.seq) == (epoch, 2))
+        assert sorted(rig.receiver.posted) == sorted(await everything(rig))
+        assert rig.quarantine == [] and rig.alerts() == []
