@@ -11,7 +11,7 @@ import hashlib
 import secrets
 import sqlite3
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -180,6 +180,23 @@ class Journal:
                 (snapshot.seq, snapshot.version, snapshot.state),
             )
 
+    async def first(self) -> int:
+        """The first seq that is still there."""
+        rows = await self._connection.execute_fetchall("SELECT seq FROM events ORDER BY seq LIMIT 1")
+        return next((row[0] for row in rows), 1)
+
+    async def recorded_before(self, through: int, instant: str) -> bool:
+        """Whether everything before `through` was recorded before that instant (RFC 3339)."""
+        rows = await self._connection.execute_fetchall(
+            "SELECT max(body ->> '$.recordedtime') FROM events WHERE seq < ?", (through,)
+        )
+        return all(row[0] is None or row[0] < instant for row in rows)
+
+    async def prune(self, through: int) -> None:
+        """Forget everything before `through`, which stays: its chain anchors what follows."""
+        await self.note("INSERT OR REPLACE INTO meta VALUES ('pruned', ?)", str(through))
+        await self.note("DELETE FROM events WHERE seq < ?", through)
+
     async def note(self, sql: str, *values: object) -> None:
         """Run one statement on what is no event. Raises sqlite3.Error."""
         await self._connection.execute(sql, values)
@@ -311,10 +328,13 @@ class Journal:
 class Reader:
     """Reads a journal that another task or process writes."""
 
-    def __init__(self, path: Path, connection: aiosqlite.Connection, epoch: str, source: str) -> None:
+    def __init__(
+        self, path: Path, connection: aiosqlite.Connection, epoch: str, source: str, pruned: int
+    ) -> None:
         self.path = path
         self.epoch = epoch
         self.source = source
+        self.pruned = pruned  # what lies before this seq was forgotten in order
         self._connection = connection
 
     @classmethod
@@ -331,7 +351,7 @@ class Reader:
         except BaseException:
             await asyncio.shield(connection.close())
             raise
-        return cls(path, connection, meta["epoch"], source)
+        return cls(path, connection, meta["epoch"], source, int(meta.get("pruned", "0")))
 
     async def read_after(self, seq: int, limit: int) -> list[tuple[int, bytes]]:
         """Up to `limit` stored events behind `seq`, in order, as (seq, body)."""
@@ -381,16 +401,28 @@ class Verification:
     problems: tuple[str, ...]
 
 
-async def verify(reader: Reader, progress: Callable[[int], None] = lambda seq: None) -> Verification:
-    """Check every event's number, chain and form, streaming; at most 100 problems are kept."""
+async def verify(
+    reader: Reader,
+    progress: Callable[[int], None] = lambda seq: None,
+    pause: Callable[[], Awaitable[None]] | None = None,
+) -> Verification:
+    """Check every event's number, chain and form, streaming; at most 100 problems are kept.
+
+    `pause` is awaited between portions, for a check beside work.
+    """
     problems: list[str] = []
     first = last = events = 0
     chain: str | None = None
-    while rows := await reader.read_after(last, 1000):
+    portion = _BESIDE if pause is not None else 1000
+    while rows := await reader.read_after(last, portion):
+        if not first and rows[0][0] > max(1, reader.pruned):
+            problems.append(f"seq {max(1, reader.pruned)} to {rows[0][0] - 1} are missing")
         for seq, body in rows:
             problems += _checked(seq, body, last, chain, reader.source) if len(problems) < 100 else []
             first, last, chain, events = first or seq, seq, chain_of(body), events + 1
         progress(last)
+        if pause is not None:
+            await pause()
     return Verification(events, first, last, tuple(problems))
 
 
@@ -459,6 +491,7 @@ def _written(wal: Path) -> tuple[int, int]:
     return found.st_size, found.st_mtime_ns
 
 
+_BESIDE = 200  # events checked at a time beside work
 _DAMAGED = "`lineside events verify` shows what is damaged; keep a copy of the file"
 _POLL_S = 0.05
 _ASK_AGAIN_POLLS = 20

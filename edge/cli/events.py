@@ -10,11 +10,12 @@ import msgspec
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from edge import main
+from edge import epochs, main
 from edge.cli.common import FAULT, AsJson, Config, err, guarded, out
+from edge.epochs import Epoch
 from edge.events import Event, decode
 from edge.faults import StorageFault
-from edge.journal import Reader, verify
+from edge.journal import Reader, Verification, verify
 from edge.station.evolve import detail
 
 app = typer.Typer(no_args_is_help=True, help="The journal: show, export, verify.")
@@ -86,30 +87,53 @@ def export(
 @app.command(name="verify")
 @guarded
 def verify_command(config: Config = None, as_json: AsJson = False) -> None:
-    """Check every event's number, chain and form. Exit code 1 where anything does not fit."""
+    """Check number, chain and form of every event, set-aside journals too. Exit code 1 if one is wrong."""
 
-    async def check(reader: Reader) -> None:
-        head = await reader.head()
+    path = main.load(config).edge.data_dir / main.JOURNAL
+    found = [(one, asyncio.run(_verified(one, as_json))) for one in epochs.listed(path)]
+    if not found:
+        raise StorageFault(f"{path} is not there", hint="Start lineside once, or check edge.data_dir")
+    if as_json:
+        journals = [
+            {"epoch": one.epoch, "file": one.path.name, "missing": one.missing, **msgspec.to_builtins(result)}
+            for one, result in found
+        ]
+        out.out(json.dumps({**msgspec.to_builtins(found[-1][1]), "journals": journals}))
+    else:
+        for one, result in found:
+            _tell(one, result)
+        if damaged := sorted(path.parent.glob(f"{path.stem}-damaged-*.db")):
+            names = ", ".join(one.name for one in damaged)
+            out.print(f"Kept as found damaged: {names}", highlight=False, soft_wrap=True)
+    if any(result.problems or one.missing for one, result in found):
+        raise typer.Exit(FAULT)
+
+
+async def _verified(one: Epoch, quiet: bool) -> Verification:
+    async with await Reader.open(one.path) as reader:
         with Progress(
-            TextColumn("verifying"), BarColumn(), TextColumn("{task.completed:,} of {task.total:,}"),
-            TimeRemainingColumn(), console=err, transient=True, disable=as_json,
+            TextColumn(f"verifying {one.path.name}"), BarColumn(),
+            TextColumn("{task.completed:,} of {task.total:,}"), TimeRemainingColumn(),
+            console=err, transient=True, disable=quiet,
         ) as progress:  # fmt: skip
-            task = progress.add_task("verify", total=head)
-            found = await verify(reader, lambda seq: progress.update(task, completed=seq))
-        if as_json:
-            out.out(json.dumps(msgspec.to_builtins(found)))
-        elif found.problems:
-            out.print(f"[bold red]NOT SOUND[/]: {reader.path}")
-            for problem in found.problems:
-                out.print(f"  {problem}", highlight=False)
-            out.print("Keep a copy of the file. What receivers hold can be compared by reconciliation.")
-        else:
-            out.print(f"sound: {found.events:,} events, seq {found.first} to {found.last}", highlight=False)
-            out.print(f"epoch {reader.epoch}, no number missing, the chain holds", highlight=False)
-        if found.problems:
-            raise typer.Exit(FAULT)
+            task = progress.add_task("verify", total=one.head)
+            return await verify(reader, lambda seq: progress.update(task, completed=seq))
 
-    _with_reader(config, check)
+
+def _tell(one: Epoch, result: Verification) -> None:
+    def say(text: str) -> None:
+        out.print(text, highlight=False, soft_wrap=True)
+
+    if not result.problems and not one.missing:
+        say(f"sound: {result.events:,} events, seq {result.first} to {result.last} of {one.path.name}")
+        say(f"epoch {one.epoch}, no number missing, the chain holds")
+        return
+    out.print(f"[bold red]NOT SOUND[/]: {one.path.name}, epoch {one.epoch}", highlight=False)
+    for problem in result.problems:
+        say(f"  {problem}")
+    if one.missing:
+        say(f"  missing since it was found damaged: seq {one.missing}")
+    say("  Keep the files. What receivers hold can be compared by reconciliation.")
 
 
 def _opened(output: Path) -> IO[bytes]:
