@@ -10,6 +10,7 @@ import functools
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -26,7 +27,7 @@ from edge.faults import MasterDataInvalid, StorageFault
 from edge.ids import new_id
 from edge.journal import Journal, Snapshot, replay
 from edge.masterdata import MasterData
-from edge.ports import Clock, Driver
+from edge.ports import Clock, Driver, Evidence
 from edge.readings import Link, Moment, Reading, Scan, Unreadable
 from edge.station import grammar
 from edge.station.evolve import fold
@@ -98,6 +99,7 @@ class Collector:
         self.master = MasterData()
         self.links: dict[str, Link] = {}
         self.storage_fault: StorageFault | None = None
+        self.evidence: Evidence | None = None  # given by the composition root
         self.came_round_s = time.monotonic()  # when the actor last began a round; the watchdog looks at it
         self._journal = journal
         self._clock = clock
@@ -164,16 +166,25 @@ class Collector:
             await asyncio.sleep(TICK_S)
             await self._load_masterdata()
 
+    async def probe(self) -> None:
+        """Try a durable write of our own, so that nobody must scan to find out that there is room again."""
+        with suppress(StorageFault):
+            await self._save_snapshot()
+            self._storage(None)
+
     async def close(self) -> None:
         """Record what moved and keep a snapshot, so that the next start goes on from here, and quickly."""
         await self._work_off([_Entry(name, Stopping()) for name in self.site.stations])
         if self._seq > self._snapshot_seq:
-            await self._save_snapshot()
+            with suppress(StorageFault):
+                await self._save_snapshot()
 
     # Observer: what drivers call
 
     def readings(self, batch: Sequence[Reading]) -> None:
         """Keep the readings that stations use."""
+        if self.evidence is not None:
+            self.evidence.readings(batch)
         for name, readings in self._sorted(batch).items():
             self._put(_Entry(name, Observed(readings)))
 
@@ -222,10 +233,10 @@ class Collector:
         station = self._station_of.get(device)
         if station is None:
             log.warning("scan at a scanner without station", device=device)
-            self._signal(device, "bad")
+            self._beep("", given, "bad", "no_station")
             return
         if not self._put(_Entry(station, given)):
-            self._signal(given.device, "bad")
+            self._beep(station, given, "bad", "busy")
 
     def _put(self, entry: _Entry) -> bool:
         if len(self._entries) >= _WAITING_INPUTS:
@@ -291,7 +302,8 @@ class Collector:
         if drafts or any(done.answer for _, done in steps) or any(_shows(e.given) for e in entries):
             self._notify()
         if self._seq - self._snapshot_seq >= SNAPSHOT_EVENTS:
-            await self._save_snapshot()
+            with suppress(StorageFault):  # the next facts will tell
+                await self._save_snapshot()
 
     def _step(self, entry: _Entry, line: Line, live: Live) -> Step:
         return step(
@@ -327,7 +339,7 @@ class Collector:
     def _tell(self, entry: _Entry, answer: Answer, events: Sequence[Event]) -> None:
         good = answer.result != "refused"
         if isinstance(entry.given, Scan | Unreadable):
-            self._signal(entry.given.device, "good" if good else "bad")
+            self._beep(entry.station, entry.given, "good" if good else "bad", answer.result)
             SCANS.labels(answer.result).inc()
         else:  # a pending entry expired: tell whoever stands at the station
             for scanner in self.site.stations[entry.station].scanners:
@@ -343,12 +355,19 @@ class Collector:
                 said = Said("bad", say("storage"), self._clock.now())
                 self.lives[entry.station] = replace(self.lives[entry.station], said=said)
                 SCANS.labels("storage").inc()
-                self._signal(entry.given.device, "bad")
+                self._beep(entry.station, entry.given, "bad", "storage")
             if entry.done is not None and not entry.done.done():
                 entry.done.set_result(self._unanswered(entry.station, "storage", say("storage")))
 
     def _unanswered(self, station: str, result: Literal["storage"], message: Text) -> Result:
         return Result(result, message, self.view(station).next)
+
+    def _beep(
+        self, station: str, given: Scan | Unreadable, verdict: Literal["good", "bad"], result: str
+    ) -> None:
+        self._signal(given.device, verdict)
+        if self.evidence is not None:
+            self.evidence.answered(station, given, result)
 
     def _signal(self, device: str, verdict: Literal["good", "bad"]) -> None:
         driver = self._drivers.get(device)

@@ -13,7 +13,6 @@ import secrets
 import sqlite3
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -148,12 +147,14 @@ class Journal:
         return next((Snapshot(*row) for row in rows), None)
 
     async def save_snapshot(self, snapshot: Snapshot) -> None:
-        """Replace the snapshot. A failure only makes the next start slower."""
-        with suppress(sqlite3.Error):
+        """Replace the snapshot, durably. Raises StorageFault; that only makes the next start slower."""
+        try:
             await self._connection.execute(
                 "INSERT OR REPLACE INTO snapshot VALUES (1, ?, ?, CAST(? AS TEXT))",
                 (snapshot.seq, snapshot.version, snapshot.state),
             )
+        except sqlite3.Error as error:
+            raise schema.unusable(self.path, error) from error
 
     async def note(self, sql: str, *values: object) -> None:
         """Run one statement on what is no event. Raises sqlite3.Error."""

@@ -24,9 +24,13 @@ from edge.collector import Collector
 from edge.faults import Fault, SettingsFault, StorageFault
 from edge.journal import Journal
 from edge.ports import Clock
+from edge.ring import SAMPLES
+from edge.samples import Samples
 from edge.settings import Settings
 from edge.station.work import Site
+from edge.storage import DiskWatch, make_way
 from edge.supervisor import Service, supervise
+from edge.watermarks import MIB
 from edge.web.app import application, listen
 from edge.web.delivery import Delivery, Receiver
 from sync import registry as uplink_kinds
@@ -109,11 +113,16 @@ async def collecting(
     """Drivers, stations, journal and pages, ready to be supervised; and whether they advance."""
     data_dir = ensured(loaded.edge.data_dir)
     edge = loaded.edge
+    make_way(data_dir)
     async with await Journal.open(data_dir / JOURNAL, edge.site, edge.id, clock) as journal:
         collector = Collector(site_of(loaded), journal, clock, data_dir / STORE)
         await collector.restore()
         drivers = {name: device_kinds.build(name, one, clock) for name, one in loaded.devices.items()}
         collector.attach(drivers)
+        samples = Samples(data_dir / SAMPLES, loaded.storage.samples_mib * MIB, collector.alerts)
+        if loaded.storage.samples_mib:
+            collector.evidence = samples
+        disk = DiskWatch(data_dir, loaded.storage, collector, samples.allow)
 
         def alive() -> bool:
             return time.monotonic() - collector.came_round_s < _STUCK_S
@@ -125,7 +134,12 @@ async def collecting(
             ready=lambda: collector.storage_fault is None,
             alive=alive,
         )
-        services = [Service("stations", collector.run), Service("master-data", collector.watch_masterdata)]
+        services = [
+            Service("stations", collector.run),
+            Service("master-data", collector.watch_masterdata),
+            Service("disk", disk.run),
+            Service("samples", samples.run),
+        ]
         for name, driver in drivers.items():
             services.append(Service(f"device-{name}", lambda driver=driver: driver.run(collector)))  # type: ignore[misc]
         listener = await listen(app, loaded.web.listen)
@@ -135,6 +149,7 @@ async def collecting(
         finally:
             await listener.close()
             await collector.close()
+            await samples.close()
 
 
 @asynccontextmanager
