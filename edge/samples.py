@@ -75,15 +75,14 @@ class Samples:
             key = (reading.device, reading.tag)
             span = self._spans.get(key)
             if span is None:
-                self._spans[key] = _Span(reading)
-                self._edge(reading)
-            elif reading.quality is not span.quality or not _number(reading.value):
-                if reading.quality is not span.quality or reading.value != span.value:
-                    self._close(key, span)
-                    self._spans[key] = _Span(reading)
-                    self._edge(reading)
-            elif reading.value != span.value:
+                self._begin(key, reading)
+            elif reading.value == span.value and reading.quality is span.quality:
+                continue  # as nearly always
+            elif reading.quality is span.quality and _number(reading.value):
                 span.move(reading.value, reading.received.wall_ms)  # type: ignore[arg-type]
+            else:
+                self._close(key, span)
+                self._begin(key, reading)
 
     def answered(self, station: str, given: Scan | Unreadable, verdict: str) -> None:
         """Keep a scan and what it was answered."""
@@ -154,7 +153,8 @@ class Samples:
         elif REPLACED in self._alerts.standing and not self._ring.aside.exists():
             await self._alerts.clear(REPLACED)
 
-    def _edge(self, reading: Reading) -> None:
+    def _begin(self, key: tuple[str, str], reading: Reading) -> None:
+        self._spans[key] = _Span(reading)
         at_ms, value = reading.received.wall_ms, _kept(reading.value)
         sample = Sample(at_ms, "edge", reading.device, reading.tag, value, str(reading.quality))
         self._put(self._readings, sample)
