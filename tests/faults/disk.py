@@ -49,7 +49,12 @@ class Disk:
     async def keep_full(self) -> None:
         """Until cancelled, as a log that writes on and on."""
         while True:
-            await asyncio.to_thread(self.fill_up)
+            filled = asyncio.create_task(asyncio.to_thread(self.fill_up), name="filling")
+            try:
+                await asyncio.shield(filled)
+            except asyncio.CancelledError:
+                await filled  # a thread goes on: what is freed next would be taken again
+                raise
             await asyncio.sleep(0.05)
 
     def free(self) -> None:
