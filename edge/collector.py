@@ -27,7 +27,7 @@ from edge.faults import Damaged, MasterDataInvalid, RestartNeeded, StorageFault
 from edge.ids import new_id
 from edge.journal import Journal, Snapshot
 from edge.masterdata import MasterData
-from edge.ports import Clock, Driver
+from edge.ports import Clock, Driver, Evidence
 from edge.readings import Link, Moment, Reading, Scan, Unreadable
 from edge.recovery import restored
 from edge.station import grammar
@@ -100,6 +100,7 @@ class Collector:
         self.master = MasterData()
         self.links: dict[str, Link] = {}
         self.storage_fault: StorageFault | None = None
+        self.evidence: Evidence | None = None  # given by the composition root
         self.came_round_s = time.monotonic()  # when the actor last began a round; the watchdog looks at it
         self._journal = journal
         self._clock = clock
@@ -114,8 +115,8 @@ class Collector:
         self._entries: deque[_Entry] = deque()
         self._wake = asyncio.Event()
         self._changed = asyncio.Event()
+        self.snapshot_seq = 0  # the last event that a snapshot holds
         self._seq = 0  # the last event that `line` holds
-        self._snapshot_seq = 0
 
     # What the composition root calls
 
@@ -157,17 +158,26 @@ class Collector:
             await asyncio.sleep(TICK_S)
             await self._load_masterdata()
 
+    async def probe(self) -> None:
+        """Try a durable write of our own, so that nobody must scan to find out that there is room again."""
+        with suppress(StorageFault):
+            await self._save_snapshot()
+            self._storage(None)
+
     async def close(self) -> None:
         """Record what moved and keep a snapshot, so that the next start goes on from here, and quickly."""
         with suppress(RestartNeeded):
             await self._work_off([_Entry(name, Stopping()) for name in self.site.stations])
-        if self._seq > self._snapshot_seq:
-            await self._save_snapshot()
+        if self._seq > self.snapshot_seq:
+            with suppress(StorageFault):
+                await self._save_snapshot()
 
     # Observer: what drivers call
 
     def readings(self, batch: Sequence[Reading]) -> None:
         """Keep the readings that stations use."""
+        if self.evidence is not None:
+            self.evidence.readings(batch)
         for name, readings in self._sorted(batch).items():
             self._put(_Entry(name, Observed(readings)))
 
@@ -216,10 +226,10 @@ class Collector:
         station = self._station_of.get(device)
         if station is None:
             log.warning("scan at a scanner without station", device=device)
-            self._signal(device, "bad")
+            self._beep("", given, "bad", "no_station")
             return
         if not self._put(_Entry(station, given)):
-            self._signal(given.device, "bad")
+            self._beep(station, given, "bad", "busy")
 
     def _put(self, entry: _Entry) -> bool:
         if len(self._entries) >= _WAITING_INPUTS:
@@ -286,8 +296,9 @@ class Collector:
         self._answer(steps, events)
         if drafts or any(done.answer for _, done in steps) or any(_shows(e.given) for e in entries):
             self._notify()
-        if self._seq - self._snapshot_seq >= SNAPSHOT_EVENTS:
-            await self._save_snapshot()
+        if self._seq - self.snapshot_seq >= SNAPSHOT_EVENTS:
+            with suppress(StorageFault):  # the next facts will tell
+                await self._save_snapshot()
 
     def _step(self, entry: _Entry, line: Line, live: Live) -> Step:
         return step(
@@ -323,7 +334,7 @@ class Collector:
     def _tell(self, entry: _Entry, answer: Answer, events: Sequence[Event]) -> None:
         good = answer.result != "refused"
         if isinstance(entry.given, Scan | Unreadable):
-            self._signal(entry.given.device, "good" if good else "bad")
+            self._beep(entry.station, entry.given, "good" if good else "bad", answer.result)
             SCANS.labels(answer.result).inc()
         else:  # a pending entry expired: tell whoever stands at the station
             for scanner in self.site.stations[entry.station].scanners:
@@ -339,12 +350,19 @@ class Collector:
                 said = Said("bad", say("storage"), self._clock.now())
                 self.lives[entry.station] = replace(self.lives[entry.station], said=said)
                 SCANS.labels("storage").inc()
-                self._signal(entry.given.device, "bad")
+                self._beep(entry.station, entry.given, "bad", "storage")
             if entry.done is not None and not entry.done.done():
                 entry.done.set_result(self._unanswered(entry.station, "storage", say("storage")))
 
     def _unanswered(self, station: str, result: Literal["storage"], message: Text) -> Result:
         return Result(result, message, self.view(station).next)
+
+    def _beep(
+        self, station: str, given: Scan | Unreadable, verdict: Literal["good", "bad"], result: str
+    ) -> None:
+        self._signal(given.device, verdict)
+        if self.evidence is not None:
+            self.evidence.answered(station, given, result)
 
     def _signal(self, device: str, verdict: Literal["good", "bad"]) -> None:
         driver = self._drivers.get(device)
@@ -367,8 +385,8 @@ class Collector:
 
     async def _save_snapshot(self) -> None:
         state = msgspec.json.encode(self.line)
-        self._snapshot_seq = self._seq
-        await self._journal.save_snapshot(Snapshot(self._snapshot_seq, STATE_VERSION, state))
+        self.snapshot_seq = self._seq
+        await self._journal.save_snapshot(Snapshot(self.snapshot_seq, STATE_VERSION, state))
 
     async def _retire_stations(self) -> None:
         """Sign off whoever stands at a station that is no longer configured: nobody can do it there."""

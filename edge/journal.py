@@ -3,7 +3,8 @@
 Invariants: one writer per file (a lock file holds others off). `append` returns after COMMIT under
 synchronous=FULL. The drafts of one call are one transaction; calls that wait at the same time share one
 (group commit). seq runs from 1 without gaps, each event's `chain` follows on the one before. After a failed
-commit nothing of the group is recorded and the head stands where it stood.
+commit nothing of the group is recorded and the head stands where it stood. (After a failed fsync its frames
+may be whole in the WAL until the next write takes their place; the collector tries one every two seconds.)
 """
 
 import asyncio
@@ -100,7 +101,6 @@ class Journal:
         self._called = asyncio.Event()
         self._closing = False  # nothing more is taken
         self._closed = False
-        self._doubtful = False  # a commit failed and may be in the WAL all the same
         self._suspected = False
         self._task: asyncio.Task[None] | None = None
 
@@ -173,12 +173,14 @@ class Journal:
         return await _snapshot(self._connection)
 
     async def save_snapshot(self, snapshot: Snapshot) -> None:
-        """Replace the snapshot. A failure only makes the next start slower."""
-        with suppress(sqlite3.Error):
+        """Replace the snapshot, durably. Raises StorageFault; that only makes the next start slower."""
+        try:
             await self._connection.execute(
                 "INSERT OR REPLACE INTO snapshot VALUES (1, ?, ?, CAST(? AS TEXT))",
                 (snapshot.seq, snapshot.version, snapshot.state),
             )
+        except sqlite3.Error as error:
+            raise schema.unusable(self.path, error) from error
 
     async def first(self) -> int:
         """The first seq that is still there."""
@@ -291,12 +293,8 @@ class Journal:
                 values += (seq, body.decode())
             sealed.append(tuple(events))
         try:
-            if self._doubtful:
-                await self._forget_failed()
             await self._connection.execute(_insert(len(values) // 2), values)
         except sqlite3.Error as error:
-            # After a failed fsync the frames of this commit may be whole: a crash would bring them back.
-            self._doubtful = self._doubtful or schema.code_of(error) == sqlite3.SQLITE_IOERR
             fault = schema.unusable(self.path, error)
             if isinstance(fault, Damaged):
                 self.suspect(str(error))
@@ -310,13 +308,6 @@ class Journal:
         for call, numbered in zip(group, sealed, strict=True):
             if not call.done.done():
                 call.done.set_result(numbered)
-
-    async def _forget_failed(self) -> None:
-        """Make sure that no crash brings a failed commit back. Raises sqlite3.Error."""
-        rows = await self._connection.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
-        if any(row[0] for row in rows):
-            raise sqlite3.OperationalError("a failed commit cannot be taken back yet: the file is being read")
-        self._doubtful = False
 
     @staticmethod
     def _answer(group: list[_Call], fault: BaseException) -> None:

@@ -9,7 +9,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -21,21 +21,28 @@ from edge.alerts import Alert
 from edge.calendar import Calendar
 from edge.clock import SystemClock
 from edge.collector import Collector
+from edge.epochs import Epoch
 from edge.faults import Damaged, Fault, RestartNeeded, SettingsFault, StorageFault
 from edge.journal import Journal
 from edge.opening import Ground, opened
 from edge.ports import Clock
 from edge.recovery import state_of
+from edge.ring import SAMPLES
+from edge.samples import Samples
 from edge.settings import Settings
 from edge.station.work import Site
+from edge.storage import DiskWatch, make_way
 from edge.supervisor import Service, supervise
+from edge.upkeep import Upkeep
+from edge.watermarks import MIB
 from edge.web.app import application, listen
 from edge.web.delivery import Delivery, Receiver
 from sync import registry as uplink_kinds
+from sync.retention import done
 from sync.service import JOURNAL as JOURNAL
 from sync.service import STORE as STORE
 from sync.service import Sync
-from sync.status import load_alerts, load_outbox, load_status
+from sync.status import load_alerts, load_outbox, load_quarantined, load_status
 
 log = structlog.get_logger()
 
@@ -117,9 +124,14 @@ async def collecting(
     """Drivers, stations, journal and pages, ready to be supervised; and whether they advance."""
     data_dir = ensured(loaded.edge.data_dir)
     edge = loaded.edge
-    async with _restored(loaded, clock, data_dir) as (_, collector):
+    make_way(data_dir)
+    async with _restored(loaded, clock, data_dir) as (journal, collector):
         drivers = {name: device_kinds.build(name, one, clock) for name, one in loaded.devices.items()}
         collector.attach(drivers)
+        samples = Samples(data_dir / SAMPLES, loaded.storage.samples_mib * MIB, collector.alerts)
+        if loaded.storage.samples_mib:
+            collector.evidence = samples
+        disk = DiskWatch(data_dir, loaded.storage, collector, samples.allow)
 
         def alive() -> bool:
             return time.monotonic() - collector.came_round_s < _STUCK_S
@@ -131,7 +143,20 @@ async def collecting(
             ready=lambda: collector.storage_fault is None,
             alive=alive,
         )
-        services = [Service("stations", collector.run), Service("master-data", collector.watch_masterdata)]
+        upkeep = Upkeep(
+            journal,
+            clock,
+            loaded.storage.keep_days,
+            lambda: collector.snapshot_seq,
+            lambda found: done_with(data_dir, loaded, found),
+        )
+        services = [
+            Service("stations", collector.run),
+            Service("upkeep", upkeep.run),
+            Service("master-data", collector.watch_masterdata),
+            Service("disk", disk.run),
+            Service("samples", samples.run),
+        ]
         for name, driver in drivers.items():
             services.append(Service(f"device-{name}", lambda driver=driver: driver.run(collector)))  # type: ignore[misc]
         listener = await listen(app, loaded.web.listen)
@@ -141,6 +166,7 @@ async def collecting(
         finally:
             await listener.close()
             await collector.close()
+            await samples.close()
 
 
 @asynccontextmanager
@@ -164,6 +190,12 @@ async def _restored(
                 await collector.alerts.stand(f"journal.{journal.epoch}", notice.text, notice.hint)
             yield journal, collector
             return
+
+
+def done_with(data_dir: Path, loaded: Settings, found: Sequence[Epoch]) -> Mapping[str, int]:
+    """By epoch what every configured uplink is done with. Raises StorageFault."""
+    store = data_dir / STORE
+    return done(found, list(loaded.uplinks), load_status(store).uplinks, load_quarantined(store))
 
 
 def settled(data_dir: Path) -> dict[str, int]:

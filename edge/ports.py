@@ -44,3 +44,10 @@ class Driver(Protocol):
 
     def signal(self, verdict: Verdict) -> None:
         """Tell the person at the device: recorded, or not. Never waits, never raises; may do nothing."""
+
+
+class Evidence(Protocol):
+    """Keeps what was observed and how it was answered. Never blocks, never raises; may keep nothing."""
+
+    def readings(self, batch: Sequence[Reading]) -> None: ...
+    def answered(self, station: str, given: Scan | Unreadable, verdict: str) -> None: ...

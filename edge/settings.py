@@ -173,6 +173,16 @@ class Sync(Part):
     listen: Address = "127.0.0.1:8701"
 
 
+class Storage(Part):
+    """What data_dir may hold beside the facts. `ballast_mib` (0: none) is room given back at 95 %, at most
+    1 % of the disk; `samples_mib` (0: none) bounds samples.db; `keep_days` is how long delivered facts stay.
+    """
+
+    ballast_mib: Annotated[int, Field(ge=0, le=65536)] = 64
+    samples_mib: Annotated[int, Field(ge=0, le=65536)] = 256
+    keep_days: Annotated[int, Field(ge=1, le=36500)] = 90
+
+
 class _File(Part):
     edge: Edge
     devices: dict[Name, dict[str, Any]] = {}
@@ -183,6 +193,7 @@ class _File(Part):
     uplinks: dict[Name, dict[str, Any]] = {}
     web: Web = Web()
     sync: Sync = Sync()
+    storage: Storage = Storage()
 
 
 @dataclass(frozen=True)
@@ -199,6 +210,7 @@ class Settings:
     uplinks: Mapping[str, UplinkSettings]
     web: Web
     sync: Sync
+    storage: Storage
 
 
 DeviceKinds = Mapping[str, Callable[[], type[DeviceSettings]]]
@@ -239,6 +251,7 @@ def load(path: Path, devices: DeviceKinds, uplinks: UplinkKinds) -> Settings:
         uplinks=chosen_uplinks,
         web=file.web,
         sync=file.sync,
+        storage=file.storage,
     )
 
 

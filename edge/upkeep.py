@@ -13,7 +13,6 @@ import structlog
 from prometheus_client import Gauge
 
 from edge import epochs
-from edge.alerts import Alerts
 from edge.epochs import Epoch
 from edge.events import instant
 from edge.faults import RestartNeeded, StorageFault
@@ -36,7 +35,6 @@ class Upkeep:
     """What looks after one journal."""
 
     journal: Journal
-    alerts: Alerts
     clock: Clock
     keep_days: int
     snapshot_seq: Callable[[], int]

@@ -3,25 +3,25 @@
 from collections.abc import Mapping, Sequence
 
 from edge.epochs import Epoch
-from sync.status import UplinkStatus, Waiting
+from sync.status import UplinkStatus
 
 
 def done(
     epochs: Sequence[Epoch],
     configured: Sequence[str],
     uplinks: Sequence[UplinkStatus],
-    quarantine: Sequence[Waiting],
+    quarantined: Mapping[str, int],
 ) -> Mapping[str, int]:
     """By epoch the seq through which nobody needs anything any more; 0 where somebody needs all of it.
 
-    `epochs` is oldest first. An uplink that was never heard of needs everything, and so does nobody: without
+    `epochs` is oldest first, `quarantined` the first seq in quarantine by epoch. An uplink that was never heard of needs everything, and so does nobody: without
     an uplink facts are kept for the one that will come.
     """
     order = {one.epoch: number for number, one in enumerate(epochs)}
     known = {one.uplink: one for one in uplinks}
     found: dict[str, int] = {}
     for number, epoch in enumerate(epochs):
-        limits = [one.seq - 1 for one in quarantine if one.epoch == epoch.epoch]
+        limits = [quarantined[epoch.epoch] - 1] if epoch.epoch in quarantined else []
         for name in configured:
             at = known.get(name)
             place = order.get(at.epoch, -1) if at is not None else -1

@@ -21,6 +21,7 @@ from sync.listener import Listener, Views
 from sync.masterdata import MasterDataFetch
 from sync.metrics import Metrics
 from sync.reconcile import Certificate, Reconciliation
+from sync.reserve import Reserve
 from sync.status import Outbox, UplinkStatus, load_outbox, load_status
 from sync.store import Store
 from sync.uplink import Uplink
@@ -74,7 +75,7 @@ class Sync:
 
     def parts(self) -> list[Part]:
         """What runs, by name; each runs until cancelled or raises a Fault, and may be started again."""
-        parts: list[Part] = [("sync-listener", self.listener.run)]
+        parts: list[Part] = [("sync-listener", self.listener.run), ("sync-reserve", Reserve(self._store).run)]
         for name, uplink in self._uplinks.items():
             parts.append((f"sync-{name}", self._agents[name].run))
             if uplink.settings.masterdata_interval_s:

@@ -110,6 +110,15 @@ def load_quarantine(path: Path, uplink: str | None = None, limit: int = 1000) ->
         return [Waiting(*row) for row in rows]
 
 
+def load_quarantined(path: Path) -> dict[str, int]:
+    """By epoch the first seq that waits in quarantine, whoever rejected it. Raises StorageFault."""
+    with _reading(path) as db:
+        if db is None:
+            return {}
+        rows = db.execute("SELECT epoch, min(seq) FROM quarantine WHERE state <> 'settled' GROUP BY epoch")
+        return dict(rows.fetchall())
+
+
 def load_document(path: Path, uplink: str, epoch: str, seq: int) -> tuple[str | None, str | None] | None:
     """The receiver's document number and posting date of an event; None where it is not posted."""
     with _reading(path) as db:

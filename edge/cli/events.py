@@ -13,12 +13,15 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from edge import epochs, main
 from edge.cli.common import FAULT, AsJson, Config, err, guarded, out
 from edge.epochs import Epoch
-from edge.events import Event, decode
+from edge.events import Event, decode, instant
 from edge.faults import StorageFault
 from edge.journal import Reader, Verification, verify
+from edge.ring import SAMPLES, last_samples
 from edge.station.evolve import detail
 
-app = typer.Typer(no_args_is_help=True, help="The journal: show, export, verify.")
+app = typer.Typer(
+    no_args_is_help=True, help="The journal: show, export, verify; and the raw samples beside it."
+)
 T = TypeVar("T")
 PAGE = 500
 
@@ -82,6 +85,32 @@ def export(
 
     written = _with_reader(config, write)
     err.print(f"{written} events exported", highlight=False)
+
+
+@app.command()
+@guarded
+def samples(
+    config: Config = None,
+    number: Annotated[int, typer.Option("--number", "-n", min=1, help="How many of the last ones.")] = 20,
+    device: Annotated[
+        str | None, typer.Option("--device", "-d", help="Of one device.", show_default=False)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the last raw scans and readings: evidence, written about ten seconds late."""
+    for one in last_samples(main.load(config).edge.data_dir / SAMPLES, number, device):
+        value = one.value.hex(" ") if isinstance(one.value, bytes) else one.value
+        if as_json:
+            out.out(json.dumps(one._asdict() | {"value": value}, ensure_ascii=False), highlight=False)
+            continue
+        # What a scanner read may hold what a terminal would obey.
+        text = "".join(char if char.isprintable() else "�" for char in str(value))
+        span = f"  {one.low} … {one.high}, {one.reads} changes" if one.kind == "span" else ""
+        at = instant(one.at_ms)
+        out.out(
+            f"{at}  {one.kind:<10} {one.device:<10} {one.name:<10} {text}  {one.verdict}{span}",
+            highlight=False,
+        )
 
 
 @app.command(name="verify")

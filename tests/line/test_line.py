@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edge.demo.endpoint import MASTERDATA
 from edge.journal import Reader, verify
-from tests.line.plant import facts, line, until
+from tests.line.plant import facts, invoke, line, until
 
 ORDER = "10045680"
 
@@ -45,6 +45,28 @@ async def test_a_scan_is_a_fact_when_the_gun_beeps_and_a_cost_once_it_is_deliver
     assert Decimal(sheet["totals"]["material"]["value"]) == expected
     assert {o["disposition"]: Decimal(o["quantity"]) for o in sheet["outputs"]} == {"good": good, "scrap": 1}
     assert held == [(event.id, event.seq, "accepted") for event in events]
+
+
+async def test_raw_scans_and_readings_are_kept_as_evidence_and_shown(tmp_path: Path) -> None:
+    async with line(tmp_path) as floor:
+        collect = await floor.start("collect")
+        await floor.sign_on()
+        await floor.gun.scan("no code of ours")
+        await floor.gun.verdict()
+        floor.press.start()
+        await asyncio.sleep(0.6)
+        floor.press.stroke(2)
+        await asyncio.sleep(0.6)
+        await collect.stop()
+        code, told, _ = await invoke("events", "samples", "--config", floor.config, "--json")
+        _, shown, _ = await invoke("events", "samples", "--config", floor.config, "-d", "gun1")
+    found = [json.loads(one) for one in told.splitlines()]
+    assert code == 0
+    scans = [(one["name"], one["value"], one["verdict"]) for one in found if one["kind"] == "scan"]
+    assert scans[-2:] == [("OP20", "LSE1042", "recorded"), ("OP20", "no code of ours", "refused")]
+    moved = [one for one in found if one["kind"] == "span" and one["name"] == "cycles"]
+    assert moved[-1]["value"] == moved[-1]["high"] >= 1002
+    assert "no code of ours  refused" in shown and "press1" not in shown
 
 
 async def test_the_line_works_on_while_the_erp_is_away_and_everything_arrives_once_it_is_back(

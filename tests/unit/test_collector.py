@@ -19,7 +19,7 @@ from edge.journal import Journal, Snapshot
 from edge.masterdata import MasterData
 from edge.ports import Observer, Verdict
 from edge.readings import Quality, Reading, Scan, Unreadable
-from edge.station.state import STATE_VERSION, Line
+from edge.station.state import STATE_VERSION, Line, Station
 from tests.unit.clocks import ManualClock
 from tests.unit.station.floor import MASTER, Floor
 
@@ -274,6 +274,49 @@ async def test_the_storage_fault_stands_until_something_was_really_written(tmp_p
             await rig.settled()
             assert rig.collector.storage_fault is not None
         assert "the journal can be written again" not in [line["event"] for line in logs]
+
+
+async def test_a_probe_ends_the_storage_fault_without_a_scan_once_there_is_room(tmp_path: Path) -> None:
+    async with rigged(tmp_path) as rig:
+        await rig.scan("LSE1042", "LSW100")
+        await rig.fails()
+        # The snapshot is to need pages that are not there: a real SQLITE_FULL.
+        long = {f"{number:050}": Station(crew=("x" * 50,)) for number in range(200)}
+        rig.collector.line = replace(rig.collector.line, stations={**rig.collector.line.stations, **long})
+        await rig.collector.probe()
+        assert rig.collector.storage_fault is not None
+        await rig.free_disk()
+        head = rig.journal.head
+        await rig.collector.probe()
+        assert rig.collector.storage_fault is None
+        assert rig.journal.head == head
+
+
+async def test_each_scan_is_kept_as_evidence_with_what_it_was_answered(tmp_path: Path) -> None:
+    class Evidence:
+        def __init__(self) -> None:
+            self.scans: list[tuple[str, object, str]] = []
+            self.read = 0
+
+        def readings(self, batch: Sequence[Reading]) -> None:
+            self.read += len(batch)
+
+        def answered(self, station: str, given: Scan | Unreadable, verdict: str) -> None:
+            self.scans.append((station, given.text if isinstance(given, Scan) else given.raw, verdict))
+
+    async with rigged(tmp_path) as rig:
+        evidence = rig.collector.evidence = Evidence()
+        await rig.scan("LSE1042", "LSW100", "LSWnone")
+        rig.collector.scan(Scan("gun9", "LSE1042", rig.clock.now()))
+        rig.read(100)
+        await rig.fails()
+        await rig.collector.typed("OP20", "LSCSCRAP04")
+        assert evidence.scans[:4] == [
+            ("OP20", "LSE1042", "recorded"), ("OP20", "LSW100", "recorded"), ("OP20", "LSWnone", "refused"),
+            ("", "LSE1042", "no_station"),
+        ]  # fmt: skip
+        assert evidence.scans[-1] == ("OP20", "LSCSCRAP04", "storage")
+        assert evidence.read == 2
 
 
 async def test_strokes_during_a_full_disk_are_counted_afterwards(tmp_path: Path) -> None:

@@ -209,6 +209,9 @@ WRONG = [
     ('"127.0.0.1:8700"', '"8700"', ["web.listen", "'8700'", "127.0.0.1:8700"]),
     ('"127.0.0.1:8701"', '"127.0.0.1:99999"', ["sync.listen", "99999"]),
     ("[stations.OP20]", '[stations."OP 20"]', ["stations.OP 20"]),
+    ("[web]", "[storage]\nballast_mib = -1\n[web]", ["storage.ballast_mib", "-1"]),
+    ("[web]", "[storage]\nkeep_days = 0\n[web]", ["storage.keep_days", "0"]),
+    ("[web]", "[storage]\nsample_mib = 1\n[web]", ["storage.sample_mib", "did you mean samples_mib"]),
 ]
 
 

@@ -53,7 +53,12 @@ async def test_everything_runs_together(tmp_path: Path) -> None:
         await rig.store.close()
         settings = configured(rig, tmp_path)
         async with await Sync.open(settings, rig.time) as sync:
-            assert [name for name, _ in sync.parts()] == ["sync-listener", "sync-erp", "sync-erp-masterdata"]
+            assert [name for name, _ in sync.parts()] == [
+                "sync-listener",
+                "sync-reserve",
+                "sync-erp",
+                "sync-erp-masterdata",
+            ]
             posted = asyncio.Event()
 
             async def watches(receiver: Any, _: Any, events: Any) -> None:
@@ -107,7 +112,7 @@ async def test_what_waits_is_counted_with_its_age(tmp_path: Path) -> None:
             text = (await sync._scrape()).decode()
             assert 'lineside_outbox_events{uplink="erp"} 5.0' in text
             assert 'lineside_outbox_oldest_age_seconds{uplink="erp"} 90.0' in text
-            assert [name for name, _ in sync.parts()] == ["sync-listener", "sync-erp"]
+            assert [name for name, _ in sync.parts()] == ["sync-listener", "sync-reserve", "sync-erp"]
 
 
 async def test_an_address_in_use_is_named(tmp_path: Path) -> None:

@@ -1,0 +1,313 @@
+"""A disk that is really full: nobody is told "recorded" who is not, delivery goes on, the line comes back.
+
+As in the kills each acknowledged fact is known by itself: 0.000001, 0.000002, ... kg of a lot.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from edge.clock import SystemClock
+from edge.events import Draft, MaterialConsumed, OperatorSignedOn
+from edge.faults import StorageFault
+from edge.ids import new_id
+from edge.journal import Journal, Reader, verify
+from edge.ring import SAMPLES, last_samples
+from edge.storage import BALLAST, FULL
+from edge.watermarks import MIB
+from sync.reserve import PAGES, Reserve
+from sync.status import load_alerts, load_status
+from sync.store import Store
+from tests.faults.disk import Disk, mounted
+from tests.line.plant import Line, facts, line, until
+
+DISK_MIB = 160
+ORDER = "10045678"
+STEP = Decimal("0.000001")
+
+
+@dataclass
+class Tally:
+    """What came of one fault."""
+
+    fault: str
+    tried: int = 0
+    acknowledged: list[int] = field(default_factory=list)
+    lost: int = 0
+    doubled: int = 0
+    back_s: float = 0.0  # the longest from room on the disk to a line that records, nobody scanning
+
+    @property
+    def row(self) -> tuple[str, int, int, int, int]:
+        return self.fault, self.tried, len(self.acknowledged), self.lost, self.doubled
+
+
+class Operator:
+    """Takes material one by one, and keeps what the gun acknowledged."""
+
+    def __init__(self, floor: Line, fault: str) -> None:
+        self.floor = floor
+        self.tally = Tally(fault)
+
+    async def take(self) -> str:
+        """Once; the beep of the scan that records."""
+        if await self._scan("LSL A2207") != "good":
+            return "bad"
+        self.tally.tried += 1
+        number = self.tally.tried
+        verdict = await self._scan(f"LSQ{number // 10**6}D{number % 10**6:06d}")
+        if verdict == "good":
+            self.tally.acknowledged.append(number)
+        return verdict
+
+    async def until(self, wanted: str, within: int = 400) -> None:
+        """Take on until the gun says so."""
+        for _ in range(within):
+            if await self.take() == wanted:
+                return
+        raise AssertionError(f"no {wanted} beep in {within} scans")
+
+    async def _scan(self, text: str) -> str:
+        self.floor.gun.heard = b""
+        await self.floor.gun.scan(text)
+        return await self.floor.gun.verdict(20)
+
+
+async def ready(url: str) -> int:
+    async with aiohttp.ClientSession() as session, session.get(f"{url}/readyz") as answer:
+        return answer.status
+
+
+def gun_is_open(floor: Line) -> bool:
+    """Whether the collector holds the gun's port open."""
+    device = floor.gun.link.resolve()
+    folder = Path(f"/proc/{floor.children['collect'].pid}/fd")
+    try:
+        return any(one.readlink() == device for one in folder.iterdir())
+    except OSError:
+        return False
+
+
+def cursor(data_dir: Path) -> int:
+    """How far sync has settled, as it stands on the disk."""
+    return load_status(data_dir / "sync.db").uplinks[0].seq
+
+
+def standing(data_dir: Path) -> set[str]:
+    return {one.key for one in load_alerts(data_dir / "journal.db") if one.cleared_ms is None}
+
+
+async def full_round(floor: Line, disk: Disk, operator: Operator, backlog: int = 8) -> None:
+    """Work, lose the network, lose the disk, have the network back, have the disk back."""
+    data_dir = disk.mount
+    await floor.posted()
+    await floor.erp.cut()
+    for _ in range(backlog):
+        assert await operator.take() == "good"
+    held_back = cursor(data_dir)
+    hog = asyncio.create_task(disk.keep_full())
+    try:
+        await operator.until("bad")
+        assert await operator.take() == "bad"
+        # Red for whoever looks, and for whoever monitors.
+        screen = await floor.screen()
+        assert screen["storage"]["text"]["en"].startswith("NOT RECORDED")
+        assert "full" in screen["storage"]["message"]
+        assert await ready(floor.url) == 503
+        status, answer = await floor.typed("LSCSCRAP04")
+        assert (status, answer["result"]) == (503, "storage")
+        # Delivery goes on all the same: everything arrives, and the cursor is on the disk.
+        head = floor.head()
+        assert head >= held_back + backlog
+        await floor.erp.restore()
+        await floor.posted()
+        await until(lambda: cursor(data_dir) >= head, "the cursor at the head")
+        assert await operator.take() == "bad"
+        assert disk.share > 0.999
+    finally:
+        hog.cancel()
+        await asyncio.gather(hog, return_exceptions=True)
+    # Nobody scans: the line comes back by itself.
+    disk.free()
+    freed_s = time.monotonic()
+
+    async def back() -> bool:
+        return await ready(floor.url) == 200
+
+    await until(back, "the line by itself")
+    operator.tally.back_s = max(operator.tally.back_s, time.monotonic() - freed_s)
+    assert (await floor.screen())["storage"] is None
+    assert await operator.take() == "good"
+    await until(lambda: FULL not in standing(data_dir), "the alert cleared")
+
+
+async def reconciled(floor: Line, tally: Tally) -> None:
+    """What was acknowledged is in the journal and at the ERP, once and in order."""
+    await floor.posted()
+    events = floor.events()
+    taken = [one.data for one in facts(events, "material.consumed")]
+    numbers = [int(one.quantity / STEP) for one in taken if isinstance(one, MaterialConsumed)]
+    tally.lost = len(set(tally.acknowledged) - set(numbers))
+    tally.doubled = sum(times > 1 for times in Counter(numbers).values())
+    assert (tally.lost, tally.doubled) == (0, 0)
+    assert numbers == tally.acknowledged  # and what was refused was not recorded
+    assert await floor.at_erp() == [(event.id, event.seq, "accepted") for event in events]
+    async with await Reader.open(floor.journal) as reader:
+        assert not (await verify(reader)).problems
+
+
+async def begin(floor: Line, disk: Disk) -> None:
+    await floor.start("collect")
+    await floor.start("sync")
+    await floor.sign_on()
+    await floor.masterdata()
+    await floor.scans(f"LSW{ORDER}")
+    floor.press.start()
+    wal = disk.mount / "sync.db-wal"
+    await until(lambda: wal.exists() and wal.stat().st_size >= PAGES * 4096, "sync's reserve")
+
+
+async def test_a_full_disk_loses_nothing_acknowledged_and_stops_no_delivery(tmp_path: Path) -> None:
+    with mounted(tmp_path, tmp_path / "data", DISK_MIB) as disk:
+        async with line(tmp_path, cycle_s=0.2) as floor:
+            await begin(floor, disk)
+            operator = Operator(floor, "full disk")
+            await full_round(floor, disk, operator)
+            await reconciled(floor, operator.tally)
+
+
+async def test_the_marks_raise_alerts_stop_samples_and_give_the_ballast_back(tmp_path: Path) -> None:
+    with mounted(tmp_path, tmp_path / "data", DISK_MIB) as disk:
+        ballast = disk.mount / BALLAST
+        async with line(tmp_path) as floor:
+            await begin(floor, disk)
+            operator = Operator(floor, "disk at 96 %")
+            await until(ballast.exists, "the ballast")
+            assert MIB < ballast.stat().st_blocks * 512 <= DISK_MIB * MIB / 100
+            disk.fill_to(0.85)
+            await until(lambda: standing(disk.mount) == {"storage.filling"}, "the first alert")
+            assert ballast.exists()
+            disk.fill_to(0.965)
+            marks = {"storage.filling", "storage.samples", "storage.ballast"}
+            await until(lambda: standing(disk.mount) == marks, "the other alerts")
+            assert not ballast.exists()
+            assert await operator.take() == "good"
+            assert await ready(floor.url) == 200
+            disk.free()
+            await until(lambda: not standing(disk.mount), "the alerts cleared")
+            await until(ballast.exists, "the ballast made again")
+            assert await operator.take() == "good"
+            await floor.children["collect"].stop()
+            kept = [one for one in last_samples(disk.mount / SAMPLES, 1000) if one.kind == "scan"]
+            assert kept[-1].value == f"LSQ0D{operator.tally.tried:06d}"
+            await reconciled(floor, operator.tally)
+
+
+@pytest.mark.parametrize("reserved", [True, False])
+async def test_it_is_the_reserve_that_lets_the_cursor_move_on_a_full_disk(
+    reserved: bool, tmp_path: Path
+) -> None:
+    with mounted(tmp_path, tmp_path / "data", 64) as disk:
+        async with await Store.open(disk.mount / "sync.db") as store:
+            await store.begin("erp", "0123456789abcdef", 0, 1)
+            if reserved:
+                assert await Reserve(store).look()
+            disk.fill_up()
+            moved = 0
+            try:
+                # A settlement with its receipt: some 20 KiB of document numbers.
+                for moved in range(1, 301):
+                    disk.fill_up()
+                    await store.raise_alert(f"receipt.{moved}", "x" * 20_000, "", moved)
+                    await store.begin("erp", "0123456789abcdef", moved, moved)
+            except StorageFault as fault:
+                assert "full" in fault.message
+            at = await store.cursor("erp")
+            assert at is not None
+            if reserved:
+                assert at.seq == 300
+            else:
+                assert at.seq < moved < 10
+            disk.free()
+            await store.begin("erp", "0123456789abcdef", 1000, 1)
+
+
+async def test_a_checkpoint_that_finds_no_room_makes_no_commit_doubtful(tmp_path: Path) -> None:
+    """The WAL still has blocks of its own where journal.db cannot grow: what was committed stays so."""
+    with mounted(tmp_path, tmp_path / "data", 64) as disk:
+        clock = SystemClock()
+        path = disk.mount / "journal.db"
+        seqs: list[int] = []
+
+        async def append(journal: Journal, times: int) -> int:
+            """How many of them failed."""
+            failed = 0
+            for _ in range(times):
+                try:
+                    draft = Draft(new_id(clock.now().wall_ms), 0, OperatorSignedOn(operator="x" * 6000))
+                    seqs.extend(event.seq for event in await journal.append([draft]))
+                except StorageFault:
+                    failed += 1
+            return failed
+
+        async with await Journal.open(path, "site", "edge", clock) as journal:
+            assert await append(journal, 700) == 0  # more than one checkpoint: the WAL has its length
+            disk.fill_up()
+            before = path.stat().st_size
+            recorded = len(seqs)
+            assert await append(journal, 700) > 0
+            assert len(seqs) > recorded + 10  # the WAL's own blocks took some
+            assert path.stat().st_size - before < MIB
+            disk.free()
+            assert await append(journal, 50) == 0
+        assert seqs == list(range(2, len(seqs) + 2))
+        async with await Reader.open(path) as reader:
+            found = await verify(reader)
+        assert (found.problems, found.last) == ((), seqs[-1])
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+async def test_filled_and_freed_again_and_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with mounted(tmp_path, tmp_path / "data", DISK_MIB) as disk:
+        async with line(tmp_path, cycle_s=0.2) as floor:
+            await begin(floor, disk)
+            operator = Operator(floor, "full disk, 12 times")
+            for _ in range(12):
+                await full_round(floor, disk, operator, backlog=40)
+            await reconciled(floor, operator.tally)
+    with capsys.disabled():
+        print(f"\n{operator.tally.row}, back within {operator.tally.back_s:.1f} s")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("orderly", [True, False])
+async def test_switched_off_and_on_while_the_disk_is_full(orderly: bool, tmp_path: Path) -> None:
+    """What people do who see red. What SQLite lets go of at the end is enough for it to begin again."""
+    with mounted(tmp_path, tmp_path / "data", DISK_MIB) as disk:
+        async with line(tmp_path) as floor:
+            await begin(floor, disk)
+            operator = Operator(floor, "restart on a full disk")
+            await until((disk.mount / BALLAST).exists, "the ballast")
+            await floor.posted()
+            await floor.erp.cut()
+            disk.fill_up()
+            await operator.until("bad")
+            for name in ("collect", "sync"):
+                child = floor.children[name]
+                await (child.stop() if orderly else child.kill())
+                await floor.start(name)
+            head = floor.head()
+            await floor.erp.restore()
+            await until(lambda: cursor(disk.mount) >= head, "the backlog delivered")
+            await until(lambda: gun_is_open(floor), "the gun being opened")
+            disk.free()
+            await operator.until("good", 3)
+            await reconciled(floor, operator.tally)
