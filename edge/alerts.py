@@ -3,6 +3,7 @@
 The table is the same in journal.db (collect's) and in sync.db (sync's); each process writes its own.
 """
 
+import asyncio
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -83,6 +84,7 @@ class Alerts:
         self._clock = clock
         self._standing: dict[str, Alert] = {}
         self._unwritten: dict[str, Alert] = {}
+        self._turn = asyncio.Lock()
 
     @property
     def standing(self) -> Mapping[str, Alert]:
@@ -114,6 +116,10 @@ class Alerts:
 
     async def _write(self) -> None:
         """Write what was not written before."""
+        async with self._turn:  # else two tasks would write one alert
+            await self._write_in_turn()
+
+    async def _write_in_turn(self) -> None:
         try:
             for key, alert in list(self._unwritten.items()):
                 await self._ledger.note(_RAISE, key, alert.text, alert.hint, alert.raised_ms)

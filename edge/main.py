@@ -4,6 +4,7 @@
 process. They meet only in the files of `data_dir`.
 """
 
+import asyncio
 import gc
 import logging
 import os
@@ -17,7 +18,7 @@ import structlog
 
 from drivers import registry as device_kinds
 from edge import __version__, settings
-from edge.alerts import Alert
+from edge.alerts import Alert, Alerts
 from edge.calendar import Calendar
 from edge.clock import SystemClock
 from edge.collector import Collector
@@ -190,6 +191,28 @@ async def _restored(
                 await collector.alerts.stand(f"journal.{journal.epoch}", notice.text, notice.hint)
             yield journal, collector
             return
+
+
+def replaced(loaded: Settings) -> str:
+    """Begin the journal of a dead PC's successor; what was done, in words. Raises StorageFault."""
+    path = ensured(loaded.edge.data_dir) / JOURNAL
+    if path.exists():
+        raise StorageFault(
+            f"{path} is there already and was left as it is",
+            hint="Nothing has to be replaced: a journal from another PC begins a new epoch by itself",
+        )
+
+    async def begin() -> str:
+        ground = Ground(path, loaded.edge.site, loaded.edge.id, {}, replaces=True)
+        journal, notice = await opened(ground, SystemClock(), state_of)
+        async with journal:
+            if notice is not None:
+                await Alerts(journal, SystemClock()).stand(
+                    f"journal.{journal.epoch}", notice.text, notice.hint
+                )
+            return f"{path} begins, epoch {journal.epoch}: nothing that the PC before sent is sent again"
+
+    return asyncio.run(begin())
 
 
 def done_with(data_dir: Path, loaded: Settings, found: Sequence[Epoch]) -> Mapping[str, int]:

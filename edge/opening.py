@@ -209,6 +209,18 @@ def _swap(path: Path, kept: epochs.Epoch | None, now_ms: int) -> Path | None:
     return dated
 
 
+def put_aside(path: Path) -> None:
+    """Set a sound journal aside whole, so that another can take its place. The caller holds its lock."""
+    now_ms = int(path.stat().st_mtime * 1000)
+    kept = epochs.look(path)
+    if kept is None:
+        path.rename(_dated(path, now_ms))
+    else:
+        _checkpoint(path)
+        _into_place(path, epochs.aside(path, kept.epoch), now_ms)
+    _move_log(path, _dated(path, now_ms))
+
+
 def _into_place(path: Path, target: Path, now_ms: int) -> None:
     """Give a journal its name aside. One that has it already keeps it if it holds more."""
     held = epochs.look(target) if target.exists() else None

@@ -14,8 +14,8 @@ def done(
 ) -> Mapping[str, int]:
     """By epoch the seq through which nobody needs anything any more; 0 where somebody needs all of it.
 
-    `epochs` is oldest first, `quarantined` the first seq in quarantine by epoch. An uplink that was never heard of needs everything, and so does nobody: without
-    an uplink facts are kept for the one that will come.
+    `epochs` is oldest first, `quarantined` the first seq in quarantine by epoch. An uplink that was never
+    heard of needs everything, and so does nobody: without an uplink facts are kept for the one that comes.
     """
     order = {one.epoch: number for number, one in enumerate(epochs)}
     known = {one.uplink: one for one in uplinks}

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from edge import __version__
-from edge.cli import checks, events, starting, status
+from edge.cli import checks, copies, events, starting, status
 from edge.cli.common import Config, guarded
 
 app = typer.Typer(
@@ -75,6 +75,8 @@ def demo(
 
 app.command()(starting.init)
 app.command()(checks.check)
+app.command()(copies.backup)
+app.command()(copies.restore)
 app.command()(status.status)
 app.command()(status.scan)
 

@@ -25,8 +25,19 @@ def init(
     data_dir: Annotated[Path, typer.Option(help="Where journal and buffer live: a local disk.")] = Path(
         "/var/lib/lineside"
     ),
+    replace: Annotated[
+        bool,
+        typer.Option("--replace", help="This PC takes the place of a dead one; --config is the old PC's."),
+    ] = False,
 ) -> None:
-    """Write a configuration with one example of each part, every line explained. Overwrites nothing."""
+    """Write a configuration with one example of each part, every line explained. Overwrites nothing.
+
+    With --replace: begin the journal of a dead PC's successor under the same edge id. It is a new epoch, so
+    no number of the old one is used again, and its first event says that something may be missing.
+    """
+    if replace:
+        out.print(f"{main.replaced(main.load(config))}. Now start lineside", markup=False, soft_wrap=True)
+        return
     try:
         exists = config.exists()
     except OSError as error:

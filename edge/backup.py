@@ -1,0 +1,169 @@
+"""Copies of the data folder: taken while the line runs, and put back.
+
+A backup's journal is marked inside. Whoever opens it, here or on another machine, once or twice, begins an
+epoch of its own: its numbers are never used again. What was recorded after the backup is not in it; the first
+event of the new epoch says so, and receivers that hold more are not contradicted.
+"""
+
+import hashlib
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from edge import epochs, schema
+from edge.faults import StorageFault
+from edge.opening import put_aside
+
+MANIFEST = "backup.json"
+_CHUNK = 1 << 20
+
+
+class Copied(msgspec.Struct, frozen=True):
+    """A file of a backup."""
+
+    name: str
+    size: int
+    sha256: str
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """What a backup holds."""
+
+    made: str  # RFC 3339, UTC
+    site: str
+    edge: str
+    epoch: str
+    head: int  # the last seq of the current journal in it
+    files: tuple[Copied, ...]
+
+
+def back_up(
+    journal: Path, store: Path, target: Path, tell: Callable[[str], None] = lambda name: None
+) -> Manifest:
+    """Copy journals and sync's file into the new folder `target`. Raises StorageFault.
+
+    Others may write meanwhile: each file is copied as it was at one moment. Scans do not wait.
+    """
+    if target.exists():
+        raise StorageFault(
+            f"{target} exists and was left as it is", hint="Name a folder that is not there yet"
+        )
+    current = epochs.look(journal) if journal.exists() else None
+    if current is None:
+        raise StorageFault(f"{journal} is not there: nothing to back up", hint="Check edge.data_dir")
+    made = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    part = target.with_name(target.name + ".part")
+    try:
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True, mode=0o750)
+        # Sync's file first: a cursor of it never stands behind the end of a journal copied later.
+        for path in (store, *(one.path for one in epochs.listed(journal))):
+            if path.exists():
+                tell(path.name)
+                _copy(path, part / path.name)
+        with closing(sqlite3.connect(part / journal.name)) as db:
+            db.execute("INSERT OR REPLACE INTO meta VALUES ('backup', ?)", (made,))
+            db.commit()
+        copied = epochs.look(part / journal.name)
+        assert copied is not None  # it held events when it was looked at
+        site, edge = copied.source.split(":")[2:4]
+        files = tuple(
+            Copied(path.name, path.stat().st_size, _digest(path)) for path in sorted(part.iterdir())
+        )
+        manifest = Manifest(made, site, edge, copied.epoch, copied.head, files)
+        (part / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest)))
+        for path in part.iterdir():
+            _sync(path)
+        part.rename(target)
+        schema.sync_directory(target.parent)
+    except (OSError, sqlite3.Error) as error:
+        shutil.rmtree(part, ignore_errors=True)
+        raise StorageFault(
+            f"{target} could not be written: {error}", hint="Check its disk; the running line was not touched"
+        ) from error
+    return manifest
+
+
+def put_back(folder: Path, journal: Path, store: Path) -> Manifest:
+    """Put a backup into the data folder of a line that is stopped. Raises StorageFault.
+
+    A journal that is there is set aside and delivered first; a sync.db that is there stays: it knows more.
+    """
+    manifest = checked(folder)
+    try:
+        if journal.exists():
+            put_aside(journal)
+        for path in _wanted(folder, manifest, journal, store):
+            part = journal.with_name(path.name + ".part")
+            shutil.copyfile(path, part)
+            _sync(part)
+            part.rename(journal.with_name(path.name))
+        schema.sync_directory(journal.parent)
+    except (OSError, sqlite3.Error) as error:
+        raise StorageFault(
+            f"{folder} could not be put back: {error}", hint="Check the disk, then repeat"
+        ) from error
+    return manifest
+
+
+def checked(folder: Path) -> Manifest:
+    """What the backup holds, once every file is as it was written. Raises StorageFault."""
+    try:
+        manifest = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
+        wrong = [
+            one.name
+            for one in manifest.files
+            if Path(one.name).name != one.name
+            or not (folder / one.name).is_file()
+            or _digest(folder / one.name) != one.sha256
+        ]
+    except (OSError, msgspec.DecodeError) as error:
+        raise StorageFault(
+            f"{folder} is no backup of lineside: {error}", hint="Name the folder that `lineside backup` wrote"
+        ) from error
+    if wrong:
+        raise StorageFault(
+            f"{folder} is not as it was written: {', '.join(wrong)}. Nothing was put back",
+            hint="Use another backup; or copy the files by hand: the next start keeps what they prove",
+        )
+    return manifest
+
+
+def _wanted(folder: Path, manifest: Manifest, journal: Path, store: Path) -> Iterator[Path]:
+    """What goes into the data folder; the current journal last, for without it nothing begins."""
+    names = [one.name for one in manifest.files]
+    for name in (*(name for name in names if name != journal.name), journal.name):
+        here = journal.with_name(name)
+        if name == store.name and store.exists():
+            continue
+        held = epochs.look(here) if here.exists() and name != store.name else None
+        coming = epochs.look(folder / name) if name != store.name else None
+        if held is None or coming is None or held.head < coming.head:
+            yield folder / name
+
+
+def _copy(path: Path, target: Path) -> None:
+    with closing(sqlite3.connect(schema.read_only(path), uri=True, timeout=30)) as db:
+        db.execute("VACUUM INTO ?", (str(target),))
+
+
+def _digest(path: Path) -> str:
+    found = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            found.update(chunk)
+    return found.hexdigest()
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
