@@ -11,7 +11,7 @@ help:
 	@echo "make test    all fast tests, against real servers, files and processes"
 	@echo "make check   ruff, mypy --strict, import-linter"
 	@echo "make bench   the figures of the README, each against its raw counterpart"
-	@echo "make faults  long proofs: kills in the middle of work"
+	@echo "make faults  long proofs: kills and power cuts in the middle of work"
 	@echo "make lock    renew requirements*.lock      make schemas  renew the JSON Schemas"
 
 setup: $(READY)
@@ -30,7 +30,7 @@ packages:
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || sh tests/debian-packages.sh python3-venv
 
 test-packages:
-	@sh tests/debian-packages.sh chromium fonts-wqy-microhei systemd
+	@sh tests/debian-packages.sh chromium fonts-wqy-microhei strace systemd
 
 demo: $(READY)
 	@$(BIN)/lineside demo $(ARGS)
@@ -47,7 +47,7 @@ check: $(READY)
 bench: $(READY)
 	$(BIN)/python -m tests.bench $(ARGS)
 
-faults: $(READY)
+faults: $(READY) test-packages
 	$(PYTEST) -m slow tests/faults $(ARGS)
 
 lock:

@@ -1,0 +1,118 @@
+"""A whole collector with a gun, recorded: started, scanned at, ended, several lives on one data folder."""
+
+import asyncio
+import os
+import signal
+import sqlite3
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from drivers.barcode.settings import PRESETS
+from drivers.barcode.simulator import Gun
+from edge import masterdata, masterstore
+from edge.demo.endpoint import MASTERDATA
+from tests.faults import trace
+from tests.faults.recording import Recording
+from tests.line.plant import ROOT, free_port, until
+
+SITE, EDGE = "suzhou", "L3-IPC1"
+SIGN_ON, ORDER, LOT = "LSE1042", "LSW10045678 0020", "LSL A2207"
+GOOD = PRESETS["honeywell"].good
+End = Literal["stop", "kill"]
+_CONFIG = """
+[edge]
+id = "{edge}"
+site = "{site}"
+line = "L3"
+timezone = "Asia/Shanghai"
+data_dir = "data"
+[devices.gun1]
+driver = "scanner-serial"
+port = "{gun}"
+feedback = "honeywell"
+[stations.OP20]
+work_center = "WC-PRESS-1"
+scanners = ["gun1"]
+[web]
+listen = "127.0.0.1:{port}"
+"""
+
+
+def quantity(number: int) -> str:
+    """The scan that takes the number-th quantity: each is another, so that each fact is known by itself."""
+    return f"LSQ{number // 10**6}D{number % 10**6:06d}"
+
+
+async def recorded(folder: Path, ends: Sequence[End], facts: int) -> tuple[Recording, list[str]]:
+    """Lives that take so many quantities each, and the scans that the gun heard good for, in order."""
+    data = folder / "data"
+    data.mkdir()
+    _offer_masterdata(data / "sync.db")
+    durable = {path.name: path.read_bytes() for path in data.iterdir()}
+    moments: list[trace.Moment] = []
+    good: list[str] = []
+    async with Gun(folder / "gun1") as gun:
+        pty = gun.link.resolve()
+        (folder / "lineside.toml").write_text(
+            _CONFIG.format(edge=EDGE, site=SITE, gun=gun.link, port=free_port())
+        )
+        for life, end in enumerate(ends):
+            scans = [] if life else [SIGN_ON, ORDER]
+            for number in range(facts * life + 1, facts * (life + 1) + 1):
+                scans += [LOT, quantity(number)]
+            await _live(folder, life, gun, scans, end)
+            good += scans
+            moments += trace.read(folder / f"trace{life}", data, [pty])
+    found = Recording(moments, durable)
+    found.told = [(at, line) for at, line in found.told if line.encode() == GOOD]
+    assert len(found.told) == len(good)
+    return found, good
+
+
+async def _live(folder: Path, life: int, gun: Gun, scans: Sequence[str], end: End) -> None:
+    """Start, scan, end."""
+    command = [sys.executable, "-m", "edge", "collect", "--config", folder / "lineside.toml"]
+    with (folder / "collect.log").open("ab") as log:
+        tracer = await asyncio.create_subprocess_exec(
+            *trace.recorded(command, folder / f"trace{life}"),
+            cwd=ROOT, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
+        )  # fmt: skip
+    try:
+        await until(lambda: _holds(tracer.pid, gun.link.resolve()), "the gun being opened")
+        for text in scans:
+            await gun.scan(text)
+            assert await gun.verdict(20) == "good", text
+        await until(lambda: _child(tracer.pid), "the collector")
+        os.kill(_child(tracer.pid), signal.SIGTERM if end == "stop" else signal.SIGKILL)
+        await asyncio.wait_for(tracer.wait(), 20)
+    finally:
+        if tracer.returncode is None:
+            tracer.terminate()  # strace ends what it follows
+            await tracer.wait()
+
+
+def _child(tracer: int) -> int:
+    """The process that strace follows; 0 before it is there."""
+    found = Path(f"/proc/{tracer}/task/{tracer}/children").read_text().split()
+    return int(found[0]) if found else 0
+
+
+def _holds(tracer: int, device: Path) -> bool:
+    """Whether the collector has opened a device."""
+    try:
+        return any(one.readlink() == device for one in Path(f"/proc/{_child(tracer)}/fd").iterdir())
+    except OSError:
+        return False
+
+
+def _offer_masterdata(path: Path) -> None:
+    document = masterdata.parse(MASTERDATA.read_bytes())
+    connection = sqlite3.connect(path)
+    with connection:
+        connection.execute(masterstore.TABLE)
+        connection.executemany(
+            "INSERT INTO masterdata VALUES (?, ?, ?, ?)", masterstore.rows(document, "e", 1)
+        )
+    connection.close()
