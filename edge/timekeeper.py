@@ -4,8 +4,11 @@ The clock is looked at before every input: what comes after a step is recorded a
 commit that fails leaves the step to be seen again.
 """
 
+import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 
+import msgspec
 import structlog
 
 from edge.alerts import Alerts
@@ -16,6 +19,7 @@ from edge.journal import Journal
 from edge.ports import Clock
 from edge.readings import Moment
 from edge.redating import Redating, stamps, stepped
+from edge.schema import unusable
 from edge.wallclock import EARLIEST_MS, STEP_MS, Wall, ahead, judged, known_ms, offset_ms
 
 log = structlog.get_logger()
@@ -98,11 +102,18 @@ class Timekeeper:
         """The facts that follow from what was recorded before; alerts for what nobody can tell."""
         work = Redating(wall, now, step_ms, self._calendar)
         after = work.first - 1
-        while 0 <= after < wall.seq and (rows := await self._journal.read_after(after, _READ_EVENTS)):
+        while 0 <= after < wall.seq and (rows := await self._read_after(after)):
             for _, body in rows:
-                work.take(stamps.decode(body))
+                with suppress(msgspec.DecodeError):  # damaged: it is in a run with its neighbours
+                    work.take(stamps.decode(body))
             after = rows[-1][0]
         found = work.findings()
         for notice in found.notices:  # first: an alert too many can be read, one that is lost cannot
             await self._alerts.stand(notice.key, notice.text, notice.hint)
         return found.steps
+
+    async def _read_after(self, seq: int) -> list[tuple[int, bytes]]:
+        try:
+            return await self._journal.read_after(seq, _READ_EVENTS)
+        except sqlite3.Error as error:
+            raise unusable(self._journal.path, error) from error

@@ -14,7 +14,8 @@ import msgspec
 
 from edge import alerts
 from edge.alerts import Alert
-from edge.events import parse_instant
+from edge.events import decode, parse_instant
+from edge.readings import Moment
 from edge.schema import read_only, unusable
 
 
@@ -71,7 +72,12 @@ class Outbox:
     """What a receiver has not settled."""
 
     events: int
-    oldest_ms: int | None  # when the first of them was recorded
+    oldest: Moment | None = None  # when the first of them was recorded
+
+    def age_ms(self, now: Moment) -> int:
+        """How long the oldest has waited; at least as long as this boot lasts where no clock can tell."""
+        waited_ms = now.elapsed(self.oldest) if self.oldest else 0
+        return now.monotonic_ms if waited_ms is None else waited_ms
 
 
 def load_status(path: Path) -> Status:
@@ -133,14 +139,26 @@ def load_outbox(journal: Path, epoch: str, seq: int) -> Outbox:
     """What lies behind a cursor in the journal. Raises StorageFault."""
     with _reading(journal) as db:
         if db is None:
-            return Outbox(0, None)
+            return Outbox(0)
         held = db.execute("SELECT value FROM meta WHERE key = 'epoch'").fetchone()
         after = seq if held is not None and held[0] == epoch else 0
         last = db.execute("SELECT seq FROM events ORDER BY seq DESC LIMIT 1").fetchone()
         first = db.execute(
-            "SELECT seq, body ->> '$.recordedtime' FROM events WHERE seq > ? ORDER BY seq LIMIT 1", (after,)
+            "SELECT seq, CAST(body AS BLOB) FROM events WHERE seq > ? ORDER BY seq LIMIT 1", (after,)
         ).fetchone()
-        return Outbox(last[0] - first[0] + 1, parse_instant(first[1])) if first else Outbox(0, None)
+        return Outbox(last[0] - first[0] + 1, _recorded(first[1])) if first else Outbox(0)
+
+
+def _recorded(body: bytes) -> Moment | None:
+    """When an event was recorded; None where it cannot be read: the one who sends it says so."""
+    try:
+        event = decode(body)
+    except msgspec.DecodeError:
+        return None
+    fact, wall_ms = event.data, parse_instant(event.recordedtime)
+    if fact.boot_id is None or fact.monotonic_s is None:
+        return Moment(wall_ms, 0, "")  # the opening of a journal: of no boot
+    return Moment(wall_ms, int(fact.monotonic_s * 1000), fact.boot_id, sound=fact.posting_date is not None)
 
 
 @contextmanager
