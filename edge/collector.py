@@ -134,8 +134,13 @@ class Collector:
         async for event in replay(self._journal, after):
             self.line, self._seq = fold(self.line, event), event.seq
         HEAD.set(self._journal.head)
-        await self._timekeeper.settle(self.line.wall, self._record)
-        await self._retire_stations()
+        try:
+            await self._timekeeper.settle(self.line.wall, self._record)
+            await self._retire_stations()
+        except StorageFault as fault:
+            self._storage(
+                fault
+            )  # the pages say so; what the clock did is recorded by the first round that can
         await self._load_masterdata()
         for name in self.site.stations:
             self._entries.append(_Entry(name, Restarted()))

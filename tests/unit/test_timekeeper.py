@@ -84,6 +84,20 @@ async def test_a_step_that_cannot_be_written_is_written_once_there_is_room(tmp_p
     assert found[-2:] == ["clock.stepped", "work.reported"]
 
 
+async def test_a_start_with_a_set_clock_and_a_full_disk_is_a_start_all_the_same(tmp_path: Path) -> None:
+    async with rigged(tmp_path) as rig:
+        await rig.scan("LSE1042", "LSW100")
+        await rig.fails()
+        set_clock(rig.clock, 3600)
+        again = Collector(Floor().site, rig.journal, rig.clock, tmp_path / "sync.db")
+        await again.restore()
+        assert again.storage_fault is not None
+        await rig.free_disk()
+        await again._work_off([])
+        await again.close()
+    assert types(committed(tmp_path))[-1] == "clock.stepped"
+
+
 async def test_what_waits_for_a_date_is_kept_in_the_snapshot(tmp_path: Path) -> None:
     async with rigged(tmp_path) as rig:
         await rig.scan("LSE1042", "LSW100")
