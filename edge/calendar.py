@@ -14,11 +14,11 @@ from edge.settings import Posting, Shift
 
 @dataclass(frozen=True)
 class Day:
-    """The dates that a moment belongs to."""
+    """The dates that a moment belongs to; of a clock that cannot be right they are unknown."""
 
     shift: str | None
-    production_date: str  # YYYY-MM-DD
-    posting_date: str
+    production_date: str | None  # YYYY-MM-DD
+    posting_date: str | None
     utc_offset: str  # "+08:00"
 
 

@@ -9,7 +9,7 @@ import asyncio
 import functools
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal
@@ -37,6 +37,8 @@ from edge.station.step import Input, Observed, Restarted, Step, Stopping, Tick, 
 from edge.station.texts import Text, say
 from edge.station.view import View, view
 from edge.station.work import Answer, Site
+from edge.timekeeper import Timekeeper
+from edge.wallclock import dates, judged
 
 log = structlog.get_logger()
 
@@ -112,6 +114,7 @@ class Collector:
             scanner: name for name, station in site.stations.items() for scanner in station.scanners
         }
         self._stations_of_tag = _stations_of_tag(site)
+        self._timekeeper = Timekeeper(journal, clock, site.calendar, self.alerts)
         self._entries: deque[_Entry] = deque()
         self._wake = asyncio.Event()
         self._changed = asyncio.Event()
@@ -125,7 +128,13 @@ class Collector:
         await self.alerts.load()
         self.line, self._seq = await restored(self._journal)
         HEAD.set(self._journal.head)
-        await self._retire_stations()
+        try:
+            await self._timekeeper.settle(self.line.wall, self._record)
+            await self._retire_stations()
+        except StorageFault as fault:
+            self._storage(
+                fault
+            )  # the pages say so; what the clock did is recorded by the first round that can
         await self._load_masterdata()
         for name in self.site.stations:
             self._entries.append(_Entry(name, Restarted()))
@@ -273,11 +282,24 @@ class Collector:
         return {device for device in devices if device in self._drivers}
 
     async def _work_off(self, entries: list[_Entry]) -> None:
+        """Step and commit, in one round unless the clock is set between two entries."""
+        waiting = deque(entries)
+        while waiting:
+            try:
+                await self._timekeeper.settle(self.line.wall, self._record)
+            except StorageFault as fault:
+                self._storage(fault)
+                self._answer_failed(waiting)
+                return
+            await self._round(waiting)
+
+    async def _round(self, waiting: deque[_Entry]) -> None:
         line, lives = self.line, dict(self.lives)
         steps: list[tuple[_Entry, Step]] = []
         drafts: list[Draft] = []
-        for entry in entries:
-            done = self._step(entry, line, lives[entry.station])
+        while waiting and (now := self._timekeeper.look(line.wall)):
+            entry = waiting.popleft()
+            done = self._step(entry, line, lives[entry.station], now)
             line, lives[entry.station] = done.line, done.live
             steps.append((entry, done))
             drafts += done.drafts
@@ -285,7 +307,7 @@ class Collector:
             events = await self._append(drafts)
         except StorageFault as fault:
             self._storage(fault)
-            self._answer_failed(steps)
+            self._answer_failed([entry for entry, _ in steps])
             if isinstance(fault, Damaged):
                 raise RestartNeeded(f"{fault.message}. The next start sets it aside and goes on") from fault
             return
@@ -294,13 +316,13 @@ class Collector:
             self._seq = events[-1].seq
             self._storage(None)
         self._answer(steps, events)
-        if drafts or any(done.answer for _, done in steps) or any(_shows(e.given) for e in entries):
+        if drafts or any(done.answer for _, done in steps) or any(_shows(e.given) for e, _ in steps):
             self._notify()
         if self._seq - self.snapshot_seq >= SNAPSHOT_EVENTS:
             with suppress(StorageFault):  # the next facts will tell
                 await self._save_snapshot()
 
-    def _step(self, entry: _Entry, line: Line, live: Live) -> Step:
+    def _step(self, entry: _Entry, line: Line, live: Live, now: Moment) -> Step:
         return step(
             self.site,
             entry.station,
@@ -308,7 +330,7 @@ class Collector:
             live,
             entry.given,
             self.master,
-            self._clock.now(),
+            now,
             new_id,
         )
 
@@ -344,8 +366,13 @@ class Collector:
             following = self.view(entry.station).next
             entry.done.set_result(Result(answer.result, answer.message, following, recorded))
 
-    def _answer_failed(self, steps: list[tuple[_Entry, Step]]) -> None:
-        for entry, _ in steps:
+    async def _record(self, drafts: Sequence[Draft]) -> None:
+        """Commit facts that no input led to, and fold them in."""
+        for event in await self._append(list(drafts)):
+            self.line, self._seq = fold(self.line, event), event.seq
+
+    def _answer_failed(self, entries: Iterable[_Entry]) -> None:
+        for entry in entries:
             if isinstance(entry.given, Scan | Unreadable):
                 said = Said("bad", say("storage"), self._clock.now())
                 self.lives[entry.station] = replace(self.lives[entry.station], said=said)
@@ -390,16 +417,16 @@ class Collector:
 
     async def _retire_stations(self) -> None:
         """Sign off whoever stands at a station that is no longer configured: nobody can do it there."""
-        now = self._clock.now()
+        now = judged(self.line.wall, self._clock.now(), self.site.calendar)
         drafts = [
             Draft(new_id(now.wall_ms), now.wall_ms, _left(name, operator, now, self.site))
             for name, station in self.line.stations.items()
             if name not in self.site.stations
             for operator in station.crew
         ]
-        for event in await self._append(drafts):
-            self.line, self._seq = fold(self.line, event), event.seq
-            log.warning("signed off: the station is no longer configured", station=event.data.station)
+        await self._record(drafts)
+        for draft in drafts:
+            log.warning("signed off: the station is no longer configured", station=draft.data.station)
 
     async def _load_masterdata(self) -> None:
         try:
@@ -418,7 +445,7 @@ class Collector:
 
 
 def _left(station: str, operator: str, now: Moment, site: Site) -> OperatorSignedOff:
-    day = site.calendar.day(now.wall_ms)
+    day = dates(site.calendar, now)
     return OperatorSignedOff(
         station=station,
         operator=operator,

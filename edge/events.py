@@ -286,10 +286,14 @@ class ReviewSettled(Fact, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ClockStepped(Fact, frozen=True, kw_only=True, omit_defaults=True):
-    """The wall clock was set; gives the posting date of what was recorded before."""
+    """The wall clock was set; gives a posting date to facts of `from_seq` to `to_seq` that have none.
+
+    `posting_date` is theirs; `shift` and `production_date` are the step's own, absent while the clock is
+    behind. Several for one step: one for each run of facts with the same date.
+    """
 
     type = "clock.stepped"
-    offset_s: Quantity
+    offset_s: Quantity | None = None  # new minus old; 0: another time zone; None: no step was seen
     from_seq: str | None = None
     to_seq: str | None = None
 

@@ -13,18 +13,29 @@ ClockQuality = Literal["synced", "unsynced", "stepped"]
 
 
 class Moment(msgspec.Struct, frozen=True):
-    """A point in time as this machine saw it; differences within one boot come from `monotonic_ms`."""
+    """A point in time as this machine saw it; durations come from `monotonic_ms`."""
 
     wall_ms: int  # UTC, milliseconds since 1970
     monotonic_ms: int  # since boot, suspend included (CLOCK_BOOTTIME)
     boot_id: str
     clock: ClockQuality = "synced"
+    sound: bool = True  # whether the wall clock can be right (edge/wallclock.py)
 
     def since(self, earlier: "Moment") -> int:
-        """Milliseconds from `earlier` to this moment, never negative."""
+        """Milliseconds from `earlier` to this moment of the same boot, never negative. Raises ValueError."""
+        if self.boot_id != earlier.boot_id:
+            raise ValueError("the moments are of two boots: ask `elapsed`")
+        return max(0, self.monotonic_ms - earlier.monotonic_ms)
+
+    def elapsed(self, earlier: "Moment") -> int | None:
+        """Milliseconds since a moment that may be of an earlier boot; None where no clock can tell.
+
+        Over a boot only the wall clock counts, where it can be right on both sides.
+        """
         if self.boot_id == earlier.boot_id:
-            return max(0, self.monotonic_ms - earlier.monotonic_ms)
-        return max(0, self.wall_ms - earlier.wall_ms)
+            return self.since(earlier)
+        passed_ms = self.wall_ms - earlier.wall_ms
+        return passed_ms if passed_ms >= 0 and self.sound and earlier.sound else None
 
 
 class Quality(StrEnum):

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
 from edge import __version__
 from edge.alerts import Alert
+from edge.readings import Moment
 from sync.status import Outbox, UplinkStatus
 
 STATES = ("shipping", "idle", "backoff", "paused", "halted")
@@ -65,15 +66,14 @@ class Metrics:
         uplinks: Sequence[UplinkStatus],
         alerts: Sequence[Alert],
         outboxes: Mapping[str, Outbox],
-        now_ms: int,
+        now: Moment,
     ) -> bytes:
         """The exposition text."""
         self._alerts.set(sum(alert.cleared_ms is None for alert in alerts))
         for one in uplinks:
-            outbox = outboxes.get(one.uplink, Outbox(0, None))
+            outbox = outboxes.get(one.uplink, Outbox(0))
             self._events.labels(one.uplink).set(outbox.events)
-            oldest_ms = now_ms if outbox.oldest_ms is None else outbox.oldest_ms
-            self._age.labels(one.uplink).set(max(0, now_ms - oldest_ms) / 1000)
+            self._age.labels(one.uplink).set(outbox.age_ms(now) / 1000)
             for state in STATES:
                 self._state.labels(one.uplink, state).set(state == one.state)
             for state in ("waiting", "held", "retrying"):

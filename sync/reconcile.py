@@ -10,7 +10,7 @@ from pathlib import Path
 import aiosqlite
 import msgspec
 
-from edge.events import decode
+from edge.events import ClockStepped, decode
 from edge.faults import UplinkFault
 from edge.journal import Reader
 from edge.ports import Clock
@@ -20,6 +20,7 @@ from sync.tally import Report, Tally
 from sync.uplink import Uplink
 
 _READ_EVENTS = 1000
+_STEPPED = f"lineside.{ClockStepped.type}.v1".encode()
 
 
 class _Answer(msgspec.Struct):
@@ -59,7 +60,7 @@ class Reconciliation:
                     f"{self._uplink.name}: seq {from_seq} to {to_seq} cannot be compared",
                     hint=f"Settled is 1 to {cursor.seq if cursor else 0} of {reader.epoch}",
                 )
-            report = await self._report(reader, from_seq, to_seq)
+            report = await self._report(reader, from_seq, to_seq, cursor.seq)
         body = msgspec.json.encode(report)
         answer = await self._uplink.reconcile(body)
         if answer.status == 404:
@@ -69,9 +70,9 @@ class Reconciliation:
         await self._keep(reader.epoch, report, match, body, answer.body)
         return Certificate(report, match, tuple(said.missing), tuple(said.differences))
 
-    async def _report(self, reader: Reader, from_seq: int, to_seq: int) -> Report:
+    async def _report(self, reader: Reader, from_seq: int, to_seq: int, settled: int) -> Report:
         tally = Tally(
-            await self._excluded(reader.epoch, to_seq), await self._dates(reader.epoch, from_seq, to_seq)
+            await self._excluded(reader.epoch, settled), await self._dates(reader.epoch, from_seq, to_seq)
         )
         async for _, body in _between(reader, from_seq, to_seq):
             tally.take(decode(body))
@@ -79,6 +80,11 @@ class Reconciliation:
             async for _, body in _between(reader, 1, from_seq - 1):
                 if any(id_ in body for id_ in named):
                     tally.take_earlier(decode(body))
+        if tally.undated and to_seq < settled:  # dated by a step that the receiver has too
+            dates = await self._dates(reader.epoch, to_seq + 1, settled)
+            async for seq, body in _between(reader, to_seq + 1, settled):
+                if _STEPPED in body:
+                    tally.take_later(decode(body), dates.get(seq))
         return tally.report(reader.source, from_seq, to_seq)
 
     async def _excluded(self, epoch: str, to_seq: int) -> frozenset[int]:

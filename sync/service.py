@@ -116,7 +116,7 @@ class Sync:
 
     async def _scrape(self) -> bytes:
         page = await self.page()
-        return self._metrics.scrape(page.uplinks, page.alerts, page.outboxes, self._clock.now().wall_ms)
+        return self._metrics.scrape(page.uplinks, page.alerts, page.outboxes, self._clock.now())
 
 
 async def serve(settings: Settings, clock: Clock) -> None:

@@ -14,7 +14,8 @@ import msgspec
 
 from edge import alerts, epochs
 from edge.alerts import Alert
-from edge.events import parse_instant
+from edge.events import decode, parse_instant
+from edge.readings import Moment
 from edge.schema import read_only, unusable
 
 
@@ -71,7 +72,12 @@ class Outbox:
     """What a receiver has not settled."""
 
     events: int
-    oldest_ms: int | None  # when the first of them was recorded
+    oldest: Moment | None = None  # when the first of them was recorded
+
+    def age_ms(self, now: Moment) -> int:
+        """How long the oldest has waited; at least as long as this boot lasts where no clock can tell."""
+        waited_ms = now.elapsed(self.oldest) if self.oldest else 0
+        return now.monotonic_ms if waited_ms is None else waited_ms
 
 
 def load_status(path: Path) -> Status:
@@ -141,26 +147,38 @@ def _of(text: str | None, seq: int) -> str | None:
 def load_outbox(journal: Path, epoch: str, seq: int) -> Outbox:
     """What lies behind a cursor, in its journal and in those that follow it. Raises StorageFault."""
     if not journal.exists():
-        return Outbox(0, None)
+        return Outbox(0)
     found = epochs.listed(journal)
     at = next((index for index, one in enumerate(found) if one.epoch == epoch), None)
-    events, oldest_ms = 0, None
-    for index, one in enumerate(found[at or 0 :]):
-        waiting = _behind(one.path, seq if index == 0 and at is not None else 0)
-        events += waiting.events
-        oldest_ms = oldest_ms or waiting.oldest_ms
-    return Outbox(events, oldest_ms)
+    parts = [
+        _behind(one.path, seq if index == 0 and at is not None else 0)
+        for index, one in enumerate(found[at or 0 :])
+    ]
+    oldest = next((part.oldest for part in parts if part.events), None)
+    return Outbox(sum(part.events for part in parts), oldest)
 
 
 def _behind(journal: Path, after: int) -> Outbox:
     with _reading(journal) as db:
         if db is None:
-            return Outbox(0, None)
+            return Outbox(0)
         last = db.execute("SELECT seq FROM events ORDER BY seq DESC LIMIT 1").fetchone()
         first = db.execute(
-            "SELECT seq, body ->> '$.recordedtime' FROM events WHERE seq > ? ORDER BY seq LIMIT 1", (after,)
+            "SELECT seq, CAST(body AS BLOB) FROM events WHERE seq > ? ORDER BY seq LIMIT 1", (after,)
         ).fetchone()
-        return Outbox(last[0] - first[0] + 1, parse_instant(first[1])) if first else Outbox(0, None)
+        return Outbox(last[0] - first[0] + 1, _recorded(first[1])) if first else Outbox(0)
+
+
+def _recorded(body: bytes) -> Moment | None:
+    """When an event was recorded; None where it cannot be read: the one who sends it says so."""
+    try:
+        event = decode(body)
+    except msgspec.DecodeError:
+        return None
+    fact, wall_ms = event.data, parse_instant(event.recordedtime)
+    if fact.boot_id is None or fact.monotonic_s is None:
+        return Moment(wall_ms, 0, "")  # the opening of a journal: of no boot
+    return Moment(wall_ms, int(fact.monotonic_s * 1000), fact.boot_id, sound=fact.posting_date is not None)
 
 
 @contextmanager

@@ -1,9 +1,11 @@
 """Our side of a reconciliation: a fold over the journal's facts. Pure and streaming.
 
 A fact counts on the posting date that the receiver gave it, else on its own, else on the one that
-`clock.stepped` gave it later. Its totals are those of DESIGN, section 6: increments by posting date, work
-order, operation, material, kind and unit. A correction subtracts the whole event that it names, with
-everything that event caused, on its own date. What the receiver does not hold counts for nothing.
+`clock.stepped` gave it later. That step may lie behind the range, and what the receiver answered to it counts
+before its own date, for the period may have been closed. The totals are those of DESIGN, section 6:
+increments by posting date, work order, operation, material, kind and unit. A correction subtracts the whole
+event that it names, with everything that event caused, on its own date. What the receiver does not hold
+counts for nothing.
 """
 
 import hashlib
@@ -76,25 +78,33 @@ class _Posting:
     figures: tuple[Figure, ...]
 
 
+@dataclass(frozen=True)
+class _Step:
+    """A date for facts of a span that have none."""
+
+    first: int
+    last: int
+    date: str
+
+
 class Tally:
-    """Take the range's events in seq order, then `earlier` ones that corrections name, then report."""
+    """Take the range's events in seq order, `earlier` ones that corrections name, `later` steps; report."""
 
     def __init__(self, excluded: frozenset[int], dates: Mapping[int, str]) -> None:
-        self._excluded = excluded  # also before the range
+        self._excluded = excluded  # also before and behind the range
         self._dates = dates  # by seq, as the receiver gave them
         self._digest = hashlib.sha256()
         self._count = 0
         self._postings: list[_Posting] = []
         self._earlier: list[_Posting] = []
         self._corrections: list[tuple[_Posting, str]] = []
-        self._steps: list[ClockStepped] = []
+        self._steps: list[_Step] = []
 
     def take(self, event: Event) -> None:
         """Count an event of the range."""
-        if isinstance(event.data, ClockStepped):
-            self._steps.append(event.data)
         if event.seq in self._excluded:
             return
+        self.take_later(event, self._dates.get(event.seq))
         self._digest.update((b"\n" if self._count else b"") + event.id.encode())
         self._count += 1
         if isinstance(event.data, WorkCorrected):
@@ -110,6 +120,19 @@ class Tally:
         """Keep an event before the range for the correction that names it or its cause."""
         if event.seq not in self._excluded and (posting := _posting(event)).figures:
             self._earlier.append(posting)
+
+    @property
+    def undated(self) -> bool:
+        """Whether something of the range has no posting date yet."""
+        counted = (*self._postings, *(posting for posting, _ in self._corrections))
+        return any(self._date(posting) is None for posting in counted)
+
+    def take_later(self, event: Event, given: str | None) -> None:
+        """Keep a step behind the range that dates something; `given` is the receiver's date for it."""
+        step = event.data
+        if isinstance(step, ClockStepped) and step.posting_date and event.seq not in self._excluded:
+            date = given or step.posting_date
+            self._steps.append(_Step(int(step.from_seq or 0), int(step.to_seq or 0), date))
 
     def report(self, source: str, from_seq: int, to_seq: int) -> Report:
         """The body of the call."""
@@ -139,10 +162,7 @@ class Tally:
     def _date(self, posting: _Posting) -> str | None:
         if (given := self._dates.get(posting.seq) or posting.date) is not None:
             return given
-        for step in self._steps:
-            if step.from_seq and step.to_seq and int(step.from_seq) <= posting.seq <= int(step.to_seq):
-                return step.posting_date
-        return None
+        return next((step.date for step in self._steps if step.first <= posting.seq <= step.last), None)
 
 
 def figures(event: Event) -> Iterator[Figure]:

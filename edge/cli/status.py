@@ -123,7 +123,7 @@ def _masterdata(loaded: Settings) -> dict[str, Any]:
     return {
         "etag": held.etag,
         "fetched": fetched.isoformat(timespec="seconds") if fetched else None,
-        "age_s": round((datetime.now(UTC) - fetched).total_seconds()) if fetched else None,
+        "age_s": max(0, round((datetime.now(UTC) - fetched).total_seconds())) if fetched else None,
         "work_orders": len(held.orders),
     }
 

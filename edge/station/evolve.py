@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from edge import events
+from edge import events, wallclock
 from edge.events import Draft, Event, Fact, Phase, Resources, parse_instant
 from edge.readings import Moment
 from edge.station.state import (
@@ -30,17 +30,19 @@ from edge.station.state import (
 )
 
 NOTED = 3
+LONGEST_ABSENCE_MS = 12 * 3_600_000
 UNDOABLE = (events.MaterialConsumed, events.WorkReported, events.WorkStarted)
 
 
 def evolve(line: Line, draft: Draft) -> Line:
     """The line after a fact."""
     fact = draft.data
+    at = _moment(draft)
+    line = replace(line, wall=wallclock.after(line.wall, fact, at))
     if isinstance(fact, events.JournalOpened):
         return _taken_over(line, fact)
-    if fact.boot_id is None or fact.monotonic_s is None:
-        return line  # no fact of a station
-    at = Moment(draft.time_ms, int(fact.monotonic_s * 1000), fact.boot_id, fact.clock or "synced")
+    if at is None:
+        return line
     line = shared_out(line, at)
     apply = _APPLY.get(type(fact))
     if apply is None or fact.station is None:
@@ -53,7 +55,17 @@ def evolve(line: Line, draft: Draft) -> Line:
 
 def fold(line: Line, event: Event) -> Line:
     """The line after a committed event."""
-    return evolve(line, Draft(event.id, parse_instant(event.time), event.data))
+    wall = wallclock.renumbered(line.wall, event.seq - 1)
+    return evolve(replace(line, wall=wall), Draft(event.id, parse_instant(event.time), event.data))
+
+
+def _moment(draft: Draft) -> Moment | None:
+    """When a fact was recorded; None where it has no time since boot: the opening of a journal, for one."""
+    fact = draft.data
+    if fact.boot_id is None or fact.monotonic_s is None:
+        return None
+    monotonic_ms, clock = int(fact.monotonic_s * 1000), fact.clock or "synced"
+    return Moment(draft.time_ms, monotonic_ms, fact.boot_id, clock, wallclock.sound(fact))
 
 
 def carried(line: Line) -> str:
@@ -76,7 +88,8 @@ def posted_unknown(line: Line) -> Line:
         }
         return replace(one, jobs=tuple(map(job, one.jobs)), counters=counters, last=None)
 
-    return Line(stations={name: station(one) for name, one in line.stations.items()})
+    stations = {name: station(one) for name, one in line.stations.items()}
+    return replace(line, stations=stations, at=None)
 
 
 def _taken_over(line: Line, fact: events.JournalOpened) -> Line:
@@ -94,10 +107,19 @@ class _Carried(msgspec.Struct):
 
 
 def shared_out(line: Line, at: Moment) -> Line:
-    """Give each person's time since the last fact to the jobs they work on."""
-    elapsed_ms = at.since(line.at) if line.at else 0
+    """Give each person's time since the last fact to the jobs they work on.
+
+    Over a boot of which nobody knows how long it took, or that took longer than a shift, nothing is given:
+    the jobs' time has a gap then.
+    """
+    elapsed_ms = at.elapsed(line.at) if line.at else 0
+    if line.at and elapsed_ms is not None and line.at.boot_id != at.boot_id:
+        elapsed_ms = elapsed_ms if elapsed_ms <= LONGEST_ABSENCE_MS else None
+    if elapsed_ms is None:
+        stations = {name: _with_gap(station) for name, station in line.stations.items()}
+        return replace(line, stations=stations, at=at)
     if not elapsed_ms:
-        return line if line.at else replace(line, at=at)
+        return line if line.at and line.at.boot_id == at.boot_id else replace(line, at=at)
     working = _working(line)
     gains: dict[str, dict[JobKey, list[Labour]]] = {}
     for operator, places in working.items():
@@ -129,6 +151,15 @@ def _with_time(station: Station, gains: dict[JobKey, list[Labour]], elapsed_ms: 
         return replace(job, labour=labour, setup_ms=job.setup_ms + (elapsed_ms if in_setup else 0))
 
     return replace(station, jobs=tuple(map(gained, station.jobs))) if station.jobs else station
+
+
+def _with_gap(station: Station) -> Station:
+    """The station after a stretch of unknown length."""
+    jobs = tuple(
+        replace(job, gap=job.gap or job.phase == "setup" or bool(station.crew)) if job.working else job
+        for job in station.jobs
+    )
+    return replace(station, jobs=jobs)
 
 
 def _summed(held: tuple[Labour, ...], more: list[Labour], sign: int = 1) -> tuple[Labour, ...]:
@@ -230,7 +261,7 @@ def _started(station: Station, fact: events.WorkStarted, _id: str, at: Moment) -
         planned=fact.planned_quantity or ZERO,
         refs=fact.refs,
         phase=fact.phase,
-        since_ms=at.wall_ms,
+        since=at,
     )
     return replace(station, jobs=(*station.jobs, job), selected=key)
 
@@ -249,12 +280,10 @@ def _resumed(station: Station, fact: events.WorkResumed, *_: object) -> Station:
 
 def _reported(station: Station, fact: events.WorkReported, _id: str, at: Moment) -> Station:
     def report(job: Job) -> Job:
-        since_ms = at.wall_ms if fact.resources else job.since_ms
+        since = at if fact.resources else job.since
         job = _with_resources(_with_outputs(job, fact, 1), fact.resources, -1)
         # Nothing is known yet of the time that follows: not nought.
-        return replace(
-            job, since_ms=since_ms, machine_s=job.machine_s or None, energy_kwh=job.energy_kwh or None
-        )
+        return replace(job, since=since, machine_s=job.machine_s or None, energy_kwh=job.energy_kwh or None)
 
     return _changed(station, _key(fact), report)
 
@@ -288,6 +317,7 @@ def _with_resources(job: Job, resources: Resources | None, sign: int) -> Job:
         job = replace(job, machine_s=(job.machine_s or ZERO) + sign * resources.machine_s)
     if isinstance(resources.energy_kwh, Decimal):
         job = replace(job, energy_kwh=(job.energy_kwh or ZERO) + sign * resources.energy_kwh)
+    job = replace(job, gap=sign > 0 and (job.gap or "labour" not in (resources.basis or {})))
     if isinstance(resources.labour, tuple):
         shares = [Labour(one.operator, one.phase, int(one.s * 1000)) for one in resources.labour]
         job = replace(job, labour=_summed(job.labour, shares, sign))
@@ -313,10 +343,10 @@ def _corrected(station: Station, fact: events.WorkCorrected, *_: object) -> Stat
     station = replace(station, last=None)
     match original(last):
         case events.WorkCompleted() as done if station.closed and station.closed.key == _key(done):
-            job = _unreported(station.closed, done)
+            job = _unreported(station.closed, done, last.at)
             return replace(station, jobs=(*station.jobs, job), selected=job.key, closed=None)
         case events.WorkReported() as report:
-            return _changed(station, _key(report), lambda job: _unreported(job, report))
+            return _changed(station, _key(report), lambda job: _unreported(job, report, last.at))
         case events.MaterialConsumed() as consumed:
             return _changed(station, _key(consumed), partial(_with_material, fact=consumed, sign=-1))
         case events.WorkStarted() as started:
@@ -325,10 +355,19 @@ def _corrected(station: Station, fact: events.WorkCorrected, *_: object) -> Stat
     return station
 
 
-def _unreported(job: Job, report: events.WorkReported) -> Job:
-    """The job as if the report had not been made."""
-    since_ms = parse_instant(report.interval.from_) if report.interval else job.since_ms
-    return replace(_with_resources(_with_outputs(job, report, -1), report.resources, 1), since_ms=since_ms)
+def _unreported(job: Job, report: events.WorkReported, at: Moment) -> Job:
+    """The job as if the report, made at that moment, had not been."""
+    since = job.since
+    if report.resources:
+        since = _began(report.interval, at) if report.interval else None
+    return replace(_with_resources(_with_outputs(job, report, -1), report.resources, 1), since=since)
+
+
+def _began(interval: events.Interval, at: Moment) -> Moment:
+    """The beginning of an interval that ended at this moment."""
+    wall_ms = parse_instant(interval.from_)
+    lasted_ms = parse_instant(interval.to) - wall_ms
+    return replace(at, wall_ms=wall_ms, monotonic_ms=at.monotonic_ms - lasted_ms)
 
 
 def original(last: Last) -> Fact:

@@ -131,7 +131,7 @@ def _count(work: Work, name: str, reading: Reading, rule: counters.Rule) -> None
         _set(work, name, LiveCounter(raw, reading.received))
         _draft(work, name, raw, ZERO)  # the baseline counts nothing, but a restart goes on from it
         return
-    move = counters.move(rule, before.raw, raw, reading.received.since(before.at))
+    move = counters.move(rule, before.raw, raw, _at_least_ms(work, reading.received, before.at))
     if move.delta is None:
         _set(work, name, before)
         _record_counter(work, name)
@@ -143,6 +143,12 @@ def _count(work: Work, name: str, reading: Reading, rule: counters.Rule) -> None
     if recorded is not None and recorded.silent:
         # At once: only what moved during the silence may belong to somebody else.
         _record_counter(work, name, always=True)
+
+
+def _at_least_ms(work: Work, now: Moment, earlier: Moment) -> int:
+    """How long the counter had to move; over a boot that nobody timed at least as long as this boot lasts."""
+    elapsed_ms = replace(now, sound=work.now.sound).elapsed(earlier)
+    return now.monotonic_ms if elapsed_ms is None else elapsed_ms
 
 
 def _raw(reading: Reading, name: str) -> Decimal | None:
@@ -232,8 +238,8 @@ def _run(work: Work, reading: Reading) -> None:
     if live is None:
         work.live = replace(work.live, running=LiveRunning(on, at, at))
         return
-    ms, incomplete = _ran(live, on, at)
-    since = live.since if live.on == on else at
+    ms, incomplete = _ran(live, on, replace(at, sound=work.now.sound))
+    since = live.since if live.on == on and live.since.boot_id == at.boot_id else at
     running = LiveRunning(on, at, since, live.ms + ms, True, live.incomplete or incomplete)
     work.live = replace(work.live, running=running)
 
@@ -242,9 +248,10 @@ def _ran(live: LiveRunning, on: bool, at: Moment) -> tuple[int, bool]:
     """Running time since the signal was last seen, and whether some is missing."""
     if not live.on:
         return 0, False
-    gap_ms = at.since(live.at)
+    gap_ms = at.elapsed(live.at)
     allowed_ms = GAP_MS + (RECORD_MS if live.restored else 0)
-    return (gap_ms, False) if (live.good or on) and gap_ms <= allowed_ms else (0, True)
+    counts = gap_ms is not None and (live.good or on) and gap_ms <= allowed_ms
+    return (gap_ms or 0, False) if counts else (0, True)
 
 
 def _recorded_running(work: Work) -> LiveRunning | None:

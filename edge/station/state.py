@@ -13,8 +13,9 @@ import msgspec
 from edge.events import Phase
 from edge.readings import Moment
 from edge.station.texts import Text
+from edge.wallclock import Wall
 
-STATE_VERSION = "2"
+STATE_VERSION = "3"
 ZERO = Decimal(0)
 JobKey = tuple[str, str]  # (work order, operation)
 
@@ -41,7 +42,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     paused: str | None = None  # the reason
     paused_labour: bool = False  # labour time goes on while paused
     paused_machine: bool = False
-    since_ms: int  # wall clock: from where the next report's interval begins
+    since: Moment | None  # from where the next report's interval begins; None: nobody knows
     counted: dict[str, Decimal] = {}  # pieces by counter, set-up left out
     setup_counted: dict[str, Decimal] = {}  # pieces by counter in set-up
     setup_scrap: Decimal = ZERO  # of those, confirmed as scrap
@@ -54,6 +55,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     machine_s: Decimal | None = None  # None: no signal said anything yet
     energy_kwh: Decimal | None = None
     labour: tuple[Labour, ...] = ()
+    gap: bool = False  # a stretch of unknown length is missing in people's and set-up time
 
     @property
     def key(self) -> JobKey:
@@ -129,6 +131,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
 
     stations: dict[str, Station] = {}
     at: Moment | None = None
+    wall: Wall = Wall()
 
     def station(self, name: str) -> Station:
         return self.stations.get(name) or _EMPTY

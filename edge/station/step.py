@@ -75,6 +75,7 @@ def step(
 ) -> Step:
     """One input at station `name`."""
     work = Work(site, name, line, live, master, now, new_id)
+    now = work.now
     answer = _expire(work)
     match given:
         case Scan():

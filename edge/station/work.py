@@ -18,6 +18,7 @@ from edge.readings import Moment
 from edge.station.evolve import evolve, shared_out
 from edge.station.state import Job, Line, Live, Pending, Station
 from edge.station.texts import Text, say
+from edge.wallclock import dates, judged
 
 PENDING_MS = 60_000
 
@@ -65,7 +66,8 @@ class Work:
         self.line = line
         self.live = live
         self.master = master
-        self.now = now
+        self.now = now = judged(line.wall, now, site.calendar)
+        self.day = dates(site.calendar, now)
         self.drafts: list[Draft] = []
         self._new_id = new_id
 
@@ -124,7 +126,7 @@ class Work:
         **fields: Any,
     ) -> str:
         """Draft a fact, with what every fact says, and fold it in. Returns its id."""
-        day = self.site.calendar.day(self.now.wall_ms)
+        day = self.day
         common: dict[str, Any] = {
             "station": self.name,
             "work_center": self.settings.work_center,

@@ -97,12 +97,14 @@ def _unprivileged() -> tuple[str, ...]:
     return ("setpriv", "--bounding-set=-dac_override,-dac_read_search") if os.geteuid() == 0 else ()
 
 
-async def spawn(*arguments: object, log: Path, plain_user: bool = False) -> Child:
-    """`lineside <arguments>`; standard output and error go to `log`."""
+async def spawn(
+    *arguments: object, log: Path, plain_user: bool = False, module: Sequence[str] = ("edge",)
+) -> Child:
+    """`lineside <arguments>`; standard output and error go to `log`. `module` is what `python -m` runs."""
     prefix = _unprivileged() if plain_user else ()
     with log.open("ab") as output:
         process = await asyncio.create_subprocess_exec(
-            *prefix, sys.executable, "-m", "edge", *map(str, arguments), stdin=asyncio.subprocess.DEVNULL,
+            *prefix, sys.executable, "-m", *module, *map(str, arguments), stdin=asyncio.subprocess.DEVNULL,
             stdout=output, stderr=output, cwd=ROOT, start_new_session=True,
             env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONPATH": str(ROOT)},
         )  # fmt: skip
@@ -155,6 +157,7 @@ class Line:
         self.web_port, self.sync_port = free_port(), free_port()
         self.config = folder / "lineside.toml"
         self.children: dict[str, Child] = {}
+        self.module: Sequence[str] = ("edge",)  # what its processes run; a test may put a machine around it
         self._last = ""
         self._last_s = 0.0
 
@@ -186,7 +189,7 @@ class Line:
         log = self.folder / f"{what}.log"
         if what not in self.children or self.children[what].code is not None:
             log.unlink(missing_ok=True)
-        child = await spawn(what, "--config", self.config, log=log, plain_user=plain_user)
+        child = await spawn(what, "--config", self.config, log=log, plain_user=plain_user, module=self.module)
         self.children[what] = child
         if wait:
             await child.started()

@@ -138,10 +138,11 @@ class Booking:
         if _posts(item):
             self._document += 1
             document, posting_date = self._document, self._dated(item)
+        elif isinstance(item.fact, ClockStepped) and (own := item.fact.posting_date):
+            posting_date = posted_on(own, self._masterdata) or own
+            self._date_earlier(item.source, item.fact, posting_date)
         self._write(item, "accepted", document, posting_date, None)
         self._count(item.source, accepted=1, rejected=-1 if held else 0)
-        if isinstance(item.fact, ClockStepped) and item.fact.posting_date:
-            self._date_earlier(item.source, item.fact, item.fact.posting_date)
         return _accepted("accepted", item.id, document, posting_date)
 
     def _reject(self, item: Item, found: Problem, held: _Held | None) -> Result:
@@ -170,9 +171,8 @@ class Booking:
             return found[0] if found else None
         return posted_on(own, self._masterdata)
 
-    def _date_earlier(self, source: str, step: ClockStepped, own: str) -> None:
+    def _date_earlier(self, source: str, step: ClockStepped, day: str) -> None:
         """Date what was recorded without a date, also where it arrives later."""
-        day = posted_on(own, self._masterdata) or own
         first, last = int(step.from_seq or 0), int(step.to_seq or 0)
         self._db.execute("INSERT INTO step VALUES (?, ?, ?, ?)", (source, first, last, day))
         self._db.execute(

@@ -9,6 +9,7 @@ from edge.station.texts import Text, say, status
 from edge.station.texts import unit as named
 from edge.station.units import converted
 from edge.station.work import Refused, Work, number
+from edge.wallclock import known_ms
 
 
 def lot(work: Work, scan: Lot) -> Text:
@@ -105,7 +106,9 @@ def _only_line(bom: tuple[BomLine, ...], scan: Lot) -> tuple[BomLine, str]:
 def _usable(work: Work, lot: KnownLot) -> None:
     if lot.status != "released":
         raise Refused("lot_blocked", lot=lot.lot, status=status(lot.status))
-    today = work.site.calendar.local(work.now.wall_ms).date().isoformat()
+    # A clock that is behind must not let an old lot pass.
+    at_least_ms = max(work.now.wall_ms, known_ms(work.line.wall, work.now))
+    today = work.site.calendar.local(at_least_ms).date().isoformat()
     if lot.expiry is not None and lot.expiry < today:
         raise Refused("lot_expired", lot=lot.lot, expiry=lot.expiry)
 

@@ -43,7 +43,7 @@ def take_up(work: Work, key: JobKey) -> Text:
         unit=found.unit,
         planned=found.quantity,
         refs=dict(found.refs) or None,
-        since_ms=work.now.wall_ms,
+        since=work.now,
     )
     _start(work, started, "run")
     return say("started", order=key[0])

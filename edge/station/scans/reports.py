@@ -128,10 +128,18 @@ def post(work: Work, fact: type[WorkReported], pending: PendingReport) -> Text:
         job=job,
         outputs=(good,) if new else (),
         resources=_resources(work, work.with_time(job)),
-        interval=Interval(from_=instant(job.since_ms), to=instant(work.now.wall_ms)),
+        interval=_interval(work, job),
         **fields,
     )
     return say("reported", total=number(total), before=number(job.good), new=number(new))
+
+
+def _interval(work: Work, job: Job) -> Interval | None:
+    """From the last report to now, as the clock stands now: a step does not change its length."""
+    lasted_ms = work.now.elapsed(job.since) if job.since else None
+    if lasted_ms is None:
+        return None
+    return Interval(from_=instant(work.now.wall_ms - lasted_ms), to=instant(work.now.wall_ms))
 
 
 def confirm_setup(work: Work, pending: PendingSetup) -> None:
@@ -229,17 +237,23 @@ def _against_plan(job: Job, total: Decimal) -> Text:
 
 
 def _resources(work: Work, job: Job) -> Resources:
-    """What no report carries yet. Unknown is null: a machine that says nothing may have run or not."""
+    """What no report carries yet. Unknown is null: a machine that says nothing may have run or not.
+
+    Time with a gap is at least what is given, and not `measured`.
+    """
     labour = tuple(Labour(operator=one.operator, phase=one.phase, s=seconds(one.ms)) for one in job.labour)
-    basis: dict[str, Literal["measured", "confirmed", "standard"]] = {"labour": "measured"}
+    basis: dict[str, Literal["measured", "confirmed", "standard"]] = {}
+    if not job.gap:
+        basis["labour"] = "measured"
     machine_s = _measured(work, "running", job.machine_s, basis, "machine_s")
     energy_kwh = _measured(work, "energy", job.energy_kwh, basis, "energy_kwh")
-    if job.setup_ms:
+    if job.setup_ms and not job.gap:
         basis["setup_s"] = "measured"
+    setup_unknown = None if job.gap and job.phase == "setup" else UNSET
     return Resources(
-        setup_s=seconds(job.setup_ms) if job.setup_ms else UNSET,
+        setup_s=seconds(job.setup_ms) if job.setup_ms else setup_unknown,
         machine_s=machine_s,
-        labour=labour,
+        labour=labour if labour or not job.gap else None,
         energy_kwh=energy_kwh if work.settings.signals.energy else UNSET,
         basis=basis,
     )

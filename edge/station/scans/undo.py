@@ -44,7 +44,7 @@ def confirm(work: Work, pending: PendingUndo) -> Text:
 def _undoable(work: Work) -> Last:
     """The last fact, if this shift's crew made it and nothing stands on it."""
     station, last = work.station, work.station.last
-    day = work.site.calendar.day(work.now.wall_ms)
+    day = work.day
     if last is None:
         raise Refused("nothing_to_undo")
     if last.actor != work.actor:

@@ -20,7 +20,7 @@ export class Sender {
 
   send(text) {
     if (this.queue.length >= WAITING) return this.page.answered("refused", this.page.say("full", { text }));
-    this.queue.push({ text, key: newKey(), began: Date.now(), instance: this.instance() });
+    this.queue.push({ text, key: newKey(), began: performance.now(), instance: this.instance() });
     this.page.waiting(this.queue.length, false);
     if (!this.busy) this.#work();
   }
@@ -63,7 +63,7 @@ export class Sender {
           return { result: "refused", text: this.page.say("refused", { text, detail: body.detail }) };
         }
       } catch {
-        if (Date.now() - scan.began > GIVE_UP_MS) {
+        if (performance.now() - scan.began > GIVE_UP_MS) {
           return { result: "unknown", text: this.page.say("unknown", { text }) };
         }
         this.page.waiting(this.queue.length, true);

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.demo.endpoint import Endpoint
+from edge.events import ClockStepped
 from tests.contract.endpoint.chains import ORDER, Journal, consumed, corrected, output, report, whole_order
 from tests.contract.endpoint.conftest import Sender, edit
 
@@ -145,6 +146,25 @@ async def test_what_was_posted_later_counts_on_the_day_that_was_answered(
     journal.add(consumed("3"))
     (result,) = await sender.post(*journal.wire)
     for day, match in ((result["posting_date"], True), (DAY, False)):
+        said = claim(journal, [total("scanned", "3", "STEEL-4", "KGM", posting_date=day)])
+        assert (await reconciled(sender, said))["match"] is match
+
+
+async def test_what_a_step_dated_counts_on_the_day_that_was_answered_to_the_step(
+    sender: Sender, masterdata: Path
+) -> None:
+    edit(masterdata, periods=[{"from": "2026-12-01", "to": "2026-12-31", "open": True}])
+    journal = Journal()
+    journal.add(consumed("3", posting_date=None))
+    (waits,) = await sender.post(*journal.wire)
+    assert "posting_date" not in waits, "accepted, and dated later"
+    said = claim(journal, [total("scanned", "3", "STEEL-4", "KGM", posting_date=None)])
+    assert (await reconciled(sender, said))["match"] is True
+    journal.add(ClockStepped(from_seq=f"{1:020d}", to_seq=f"{1:020d}", posting_date=DAY))
+    for status in ("accepted", "duplicate"):
+        (dated,) = await sender.post(journal.wire[1])
+        assert (dated["status"], dated["posting_date"]) == (status, "2026-12-01")
+    for day, match in (("2026-12-01", True), (DAY, False), (None, False)):
         said = claim(journal, [total("scanned", "3", "STEEL-4", "KGM", posting_date=day)])
         assert (await reconciled(sender, said))["match"] is match
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.events import MaterialConsumed, WorkCorrected
+from edge.events import ClockStepped, MaterialConsumed, WorkCorrected
 from edge.faults import UplinkFault
 from sync.http import HttpUplink
 from sync.reconcile import Reconciliation
@@ -19,9 +19,9 @@ def reconciliation(rig: Rig) -> Reconciliation:
     return Reconciliation(rig.uplink, rig.store, rig.folder / "journal.db", rig.time)
 
 
-def steel(quantity: str) -> MaterialConsumed:
+def steel(quantity: str, date: str | None = "2026-11-22") -> MaterialConsumed:
     return MaterialConsumed(
-        work_order="W", operation="1", posting_date="2026-11-22", material="S", quantity=Decimal(quantity),
+        work_order="W", operation="1", posting_date=date, material="S", quantity=Decimal(quantity),
         unit="KGM", method="scanned", use="production", posted_by="edge",
     )  # fmt: skip
 
@@ -59,6 +59,20 @@ async def test_figures_go_out_and_the_answer_is_kept(tmp_path: Path) -> None:
         ]
         rows = await rig.store.rows("SELECT uplink, from_seq, to_seq, match FROM certificates")
         assert [tuple(row) for row in rows] == [("erp", 3, 6, 0)]
+
+
+async def test_a_date_given_by_a_step_behind_the_range_counts(tmp_path: Path) -> None:
+    async with rigged(tmp_path, 1) as rig:
+        await rig.append(steel("1", None), steel("2", None), steel("4"))
+        await rig.append(ClockStepped(from_seq="2", to_seq="2", posting_date="2026-11-21"))
+        await rig.append(ClockStepped(from_seq="3", to_seq="3", posting_date="2026-11-23"))
+        rig.receiver.poison = {6}
+        await rig.deliver()
+        rig.receiver.reconciliation = {"match": True}
+        found = await reconciliation(rig).reconcile(1, 4)
+        assert found is not None
+        by_date = {one.posting_date: str(one.quantity) for one in found.report.totals}
+        assert by_date == {"2026-11-21": "1", None: "2", "2026-11-22": "4"}, "6 is not held there"
 
 
 async def test_a_match_is_a_match(tmp_path: Path) -> None:

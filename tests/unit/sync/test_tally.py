@@ -163,3 +163,41 @@ def test_the_receivers_date_counts_before_our_own_and_a_step_gives_a_missing_one
         (DAY, "P", "good", "C62"): "2",
         (None, "P", "good", "C62"): "4",
     }
+
+
+STEP = ClockStepped(offset_s=Decimal(9), from_seq="1", to_seq="1", posting_date=DAY)
+
+
+def test_what_the_receiver_answered_to_the_step_counts_before_the_steps_own_date() -> None:
+    found = events(reported(made("2"), date=None), STEP)
+    assert totals(found) == {(DAY, "P", "good", "C62"): "2"}
+    assert totals(found, dates={2: NEXT}) == {(NEXT, "P", "good", "C62"): "2"}
+
+
+def test_a_step_that_the_receiver_does_not_hold_dates_nothing() -> None:
+    found = events(reported(made("2"), date=None), STEP)
+    assert totals(found, {2}) == {(None, "P", "good", "C62"): "2"}
+
+
+def test_a_step_behind_the_range_dates_what_is_in_it() -> None:
+    fact, step = events(reported(made("2"), date=None), STEP)
+    for given, date in ((None, DAY), (NEXT, NEXT)):
+        tally = Tally(frozenset(), {})
+        tally.take(fact)
+        assert tally.undated
+        tally.take_later(step, given)
+        assert not tally.undated
+        (total,) = tally.report(SOURCE, 1, 1).totals
+        assert total.posting_date == date
+    tally = Tally(frozenset({2}), {})
+    tally.take(fact)
+    tally.take_later(step, None)
+    assert tally.undated, "it is rejected there"
+
+
+def test_a_correction_without_a_date_waits_for_one_too() -> None:
+    first = events(reported(made("5")))
+    tally = Tally(frozenset(), {})
+    for event in (*first, *events(correction(first[0].id, None), first=2)):  # type: ignore[arg-type]
+        tally.take(event)
+    assert tally.undated
