@@ -56,6 +56,12 @@ class Reading(msgspec.Struct, frozen=True):
     received: Moment
     unit: str | None = None
     source_ms: int | None = None  # the device's own time, UTC ms, where it gives one
+    asked: Moment | None = None  # when the device was asked: the value is of no earlier time
+
+    @property
+    def earliest(self) -> Moment:
+        """The earliest time that the value can be of. An answer may have waited for a busy machine."""
+        return self.asked or self.received
 
     @property
     def name(self) -> str:

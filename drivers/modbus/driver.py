@@ -144,6 +144,7 @@ class ModbusDriver:
         self._reading = self._asked = None
 
     async def _poll(self, client: Client, observer: Observer) -> None:
+        asked = self._clock.now()
         served, answers = await self._read(client)
         now = self._clock.now()
         if self._up is not True:
@@ -155,7 +156,7 @@ class ModbusDriver:
                 batch += [Reading(name, tag, None, _BAD, now, unit) for tag, unit in part.heads]
             else:
                 batch += [
-                    Reading(name, tag, value, _GOOD if value is not None else _BAD, now, unit)
+                    Reading(name, tag, value, _GOOD if value is not None else _BAD, now, unit, None, asked)
                     for (tag, unit), value in zip(part.heads, part.decode(answer), strict=True)
                 ]
         observer.readings(batch)

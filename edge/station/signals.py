@@ -128,7 +128,7 @@ def _count(work: Work, name: str, reading: Reading, rule: counters.Rule) -> None
         return
     before = live or _recorded(work, name)
     if before is None:
-        _set(work, name, LiveCounter(raw, reading.received))
+        _set(work, name, LiveCounter(raw, reading.earliest))
         _draft(work, name, raw, ZERO)  # the baseline counts nothing, but a restart goes on from it
         return
     move = counters.move(rule, before.raw, raw, _at_least_ms(work, reading.received, before.at))
@@ -136,9 +136,9 @@ def _count(work: Work, name: str, reading: Reading, rule: counters.Rule) -> None
         _set(work, name, before)
         _record_counter(work, name)
         _hold(work, name, before.raw, raw, move.kind)
-        _set(work, name, LiveCounter(raw, reading.received))
+        _set(work, name, LiveCounter(raw, reading.earliest))
         return
-    _set(work, name, LiveCounter(raw, reading.received, before.delta + move.delta))
+    _set(work, name, LiveCounter(raw, reading.earliest, before.delta + move.delta))
     recorded = work.station.counters.get(name)
     if recorded is not None and recorded.silent:
         # At once: only what moved during the silence may belong to somebody else.

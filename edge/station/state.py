@@ -201,7 +201,7 @@ class LiveCounter(msgspec.Struct, frozen=True):
     """A counter since its last recorded value."""
 
     raw: Decimal
-    at: Moment  # when it was read
+    at: Moment  # the earliest time that the raw value can be of
     delta: Decimal = ZERO  # raw units not yet recorded
     good: bool = True  # the device answers
 

@@ -102,9 +102,7 @@ async def shift(folder: Path, kills: Sequence[Killed], seed: int, record: Record
     chance = random.Random(seed)
     killed_at: list[int] = []  # how much had been acknowledged before each kill
     async with line(folder, first_count=FIRST_COUNT, cycle_s=0.05) as floor:
-        # Far beyond the press's 20 a second: an answer that waits while the collector gets no processor is
-        # dated late, so that the strokes up to the next one seem to have come at once, and are held.
-        floor.configure(**{"max_rate_per_min = 400": "max_rate_per_min = 60000"})
+        floor.configure(**{"max_rate_per_min = 400": "max_rate_per_min = 3000"})
         await floor.start("collect")
         await floor.start("sync")
         await floor.sign_on()

@@ -308,3 +308,17 @@ def test_a_boundary_before_the_first_reading_after_a_restart_does_not_shorten_th
     floor.read(cycles=0)
     floor.scan("LSCGO", "LSCDONE")
     assert floor.job.counted == {"good": Decimal(5)}
+
+
+def test_an_answer_that_waited_for_a_busy_machine_makes_the_next_move_no_less_plausible() -> None:
+    floor = working()
+    floor.wait(10).read(cycles=505, running=True)
+    asked = floor.now
+    floor.wait(10)
+    late = Reading("press1", "cycles", 510, Quality.good, floor.now, asked=asked)
+    floor.put(Observed([late]), "OP20")
+    floor.wait(1).read(cycles=523, running=True)  # 13 strokes in 11 s; in 1 s they would be impossible
+    floor.scan("LSCPART", "LSCOK")
+    assert floor.facts(e.CountUnattributed) == []
+    counted = [fact.quantity for fact in floor.facts(e.CountRecorded) if isinstance(fact, e.CountRecorded)]
+    assert sum(filter(None, counted)) == 23
