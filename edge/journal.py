@@ -93,6 +93,7 @@ class Journal:
         self.epoch = ""
         self.source = ""
         self.head = 0  # seq of the last committed event
+        self.pruned = 0  # what lies before this seq was forgotten
         self._chain = ""
         self._connection = connection
         self._lock = lock
@@ -198,6 +199,7 @@ class Journal:
         """Forget everything before `through`, which stays: its chain anchors what follows."""
         await self.note("INSERT OR REPLACE INTO meta VALUES ('pruned', ?)", str(through))
         await self.note("DELETE FROM events WHERE seq < ?", through)
+        self.pruned = through
 
     async def note(self, sql: str, *values: object) -> None:
         """Run one statement on what is no event. Raises sqlite3.Error."""
@@ -252,7 +254,7 @@ class Journal:
                 f"{self.path} belongs to edge {meta['site']}:{meta['edge']}, not to {site}:{edge_id}",
                 hint="Give edge.site and edge.id their old values, or move the file away to begin anew",
             )
-        self.epoch = meta["epoch"]
+        self.epoch, self.pruned = meta["epoch"], int(meta.get("pruned", "0"))
         self.source = f"urn:lineside:{site}:{edge_id}:{self.epoch}"
         last = await self._connection.execute_fetchall(
             "SELECT seq, CAST(body AS BLOB) FROM events ORDER BY seq DESC LIMIT 1"
