@@ -76,7 +76,8 @@ def carried(line: Line) -> str:
 def posted_unknown(line: Line) -> Line:
     """The state where receivers may hold facts that were lost here: nothing is to be posted twice.
 
-    Time and energy that no report carries become unknown, and a counter's next movement is nobody's.
+    Time and energy that no report carries become unknown, a counter's next movement is nobody's, and nobody
+    knows whether the machine ran.
     """
 
     def job(one: Job) -> Job:
@@ -84,7 +85,9 @@ def posted_unknown(line: Line) -> Line:
 
     def station(one: Station) -> Station:
         counters = {
-            name: replace(counter, silent=True, crossed=True) for name, counter in one.counters.items()
+            name: replace(counter, silent=True, crossed=True)
+            for name, counter in one.counters.items()
+            if name != "running"
         }
         return replace(one, jobs=tuple(map(job, one.jobs)), counters=counters, last=None)
 
