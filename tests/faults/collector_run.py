@@ -35,6 +35,8 @@ feedback = "honeywell"
 [stations.OP20]
 work_center = "WC-PRESS-1"
 scanners = ["gun1"]
+[storage]
+ballast_mib = 0  # holds nothing that could be lost, and fallocate is not followed
 [web]
 listen = "127.0.0.1:{port}"
 """
