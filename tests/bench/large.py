@@ -133,10 +133,14 @@ def _beside(path: Path) -> list[Row]:
         p99 = _p99(took)
         rows.append(
             Row(
-                f"durable append while the journal is {what}, p99", f"{p99:.1f} ms, longest {max(took):.1f} ms",
-                f"alone: {alone:.1f} ms", p99 / alone, f"≤ {TARGET_P99_MS:g} ms", p99 <= TARGET_P99_MS,
+                f"durable append while the journal is {what}, p99",
+                f"{p99:.1f} ms, longest {max(took):.1f} ms",
+                f"alone: {alone:.1f} ms",
+                p99 / alone,
+                f"≤ {TARGET_P99_MS:g} ms",
+                p99 <= TARGET_P99_MS,
             )
-        )  # fmt: skip
+        )
     return rows
 
 

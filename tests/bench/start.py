@@ -17,7 +17,7 @@ TARGET_S = 1.5
 
 
 def once(folder: Path, timeout_s: float = 30.0) -> tuple[float, float]:
-    """Seconds to READY of a collector whose home is `folder`, and its memory in MB then; it is stopped after."""
+    """Seconds to READY of a collector at home in `folder`, and its MB of memory then; it is stopped after."""
     folder.mkdir(exist_ok=True)
     (folder / "notify").unlink(missing_ok=True)
     config = folder / "lineside.toml"
