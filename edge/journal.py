@@ -93,6 +93,7 @@ class Journal:
         self.epoch = ""
         self.source = ""
         self.head = 0  # seq of the last committed event
+        self.pruned = 0  # what lies before this seq was forgotten in order
         self._chain = ""
         self._connection = connection
         self._lock = lock
@@ -197,6 +198,7 @@ class Journal:
     async def prune(self, through: int) -> None:
         """Forget everything before `through`, which stays: its chain anchors what follows."""
         await self.note("INSERT OR REPLACE INTO meta VALUES ('pruned', ?)", str(through))
+        self.pruned = through
         await self.note("DELETE FROM events WHERE seq < ?", through)
 
     async def note(self, sql: str, *values: object) -> None:
@@ -253,6 +255,7 @@ class Journal:
                 hint="Give edge.site and edge.id their old values, or move the file away to begin anew",
             )
         self.epoch = meta["epoch"]
+        self.pruned = int(meta.get("pruned", "0"))
         self.source = f"urn:lineside:{site}:{edge_id}:{self.epoch}"
         last = await self._connection.execute_fetchall(
             "SELECT seq, CAST(body AS BLOB) FROM events ORDER BY seq DESC LIMIT 1"

@@ -15,6 +15,10 @@ _PAGE = 1000
 async def restored(journal: Journal) -> tuple[Line, int]:
     """The state after the journal's last event, and its seq. Raises JournalDamaged, StorageFault."""
     line, seq = _held(await journal.snapshot())
+    if seq < journal.pruned - 1:
+        # Only a snapshot knew what came before; without one of this form the journal is no less sound.
+        log.warning("what was forgotten is missing in the stations' state", first=journal.pruned)
+        seq = journal.pruned - 1
     async for event in replay(journal, seq):
         line, seq = fold(line, event), event.seq
     return line, seq
