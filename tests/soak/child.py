@@ -7,9 +7,10 @@
 import json
 import sqlite3
 import sys
+import threading
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import uvloop
@@ -60,8 +61,24 @@ def verify(path: Path, events: int) -> None:
 
 
 def salvaged(path: Path, events: int) -> None:
+    """With a look at the room that it needs meanwhile."""
     target = path.with_name("proven.db")
+    scratch = target.with_name(target.name + ".scratch")
+    largest = 0
+    ended = threading.Event()
+
+    def watch() -> None:
+        nonlocal largest
+        while not ended.wait(0.01):
+            with suppress(FileNotFoundError):
+                largest = max(largest, scratch.stat().st_size)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
     proven = salvage(path, target)
+    ended.set()
+    watcher.join()
+    assert 0 < largest < 1.5 * path.stat().st_size
     assert proven is not None
     assert (proven.first, proven.last, proven.missing) == (1, events + 1, "")
     target.unlink()

@@ -39,7 +39,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         return
     table = Table(title="Soak", title_justify="left", box=SIMPLE_HEAD, show_edge=False)
     table.add_column("work")
-    for heading in ("events", "seconds", "CPU s", "MB at first", "MB at most", "journal MB"):
+    for heading in ("events", "s", "CPU s", "MB before", "MB at most", "journal MB"):
         table.add_column(heading, justify="right")
     for row in rows:
         times, sizes = (row.took_s, row.cpu_s), (row.began_mb, row.most_mb, row.disk_mb)

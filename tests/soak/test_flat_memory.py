@@ -50,6 +50,8 @@ def test_a_million_events_take_no_more_memory_than_a_tenth_of_them(tmp_path: Pat
 def test_thirty_thousand_events_take_hardly_more_memory_than_none(tmp_path: Path, record: Record) -> None:
     growth = {}
     for work in WORKS:
+        if work == "read_after":
+            continue  # verify reads the same way
         took = done(work, tmp_path, 30_000)
         record(took)
         growth[work] = took.most_mb - took.began_mb
