@@ -12,6 +12,7 @@ help:
 	@echo "make check   ruff, mypy --strict, import-linter"
 	@echo "make bench   the figures of the README, each against its raw counterpart"
 	@echo "make faults  long proofs: kills and power cuts in the middle of work"
+	@echo "make soak    long runs: a million events, and the memory they take"
 	@echo "make lock    renew requirements*.lock      make schemas  renew the JSON Schemas"
 
 setup: $(READY)
@@ -49,6 +50,9 @@ bench: $(READY)
 
 faults: $(READY) test-packages
 	$(PYTEST) -m slow tests/faults $(ARGS)
+
+soak: $(READY)
+	$(PYTEST) -m slow tests/soak $(ARGS)
 
 lock:
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml -o requirements.lock

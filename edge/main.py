@@ -33,7 +33,7 @@ from edge.samples import Samples
 from edge.settings import Settings
 from edge.station.work import Site
 from edge.storage import DiskWatch, make_way
-from edge.supervisor import Service, supervise
+from edge.supervisor import Service, patience, supervise
 from edge.upkeep import Upkeep
 from edge.watermarks import MIB
 from edge.web.app import application, listen
@@ -177,11 +177,13 @@ async def _restored(
     """The journal and the stations as they stood. One that turns out to be damaged is begun anew."""
     ground = Ground(data_dir / JOURNAL, loaded.edge.site, loaded.edge.id, settled(data_dir))
     for again in (True, False):
-        journal, notice = await opened(ground, clock, state_of)
+        async with patience():
+            journal, notice = await opened(ground, clock, state_of)
         async with journal:
             collector = Collector(site_of(loaded), journal, clock, data_dir / STORE)
             try:
-                await collector.restore()
+                async with patience():
+                    await collector.restore()
             except Damaged as fault:
                 journal.suspect(fault.message)
                 if again:

@@ -28,6 +28,9 @@ _EVENT = re.compile(
 _EVENT_BEGIN = b'{"chain":"'
 _ASKED_MAX = 10_000  # events that SQLite is asked for one by one
 _PROBED = 50  # of them behind the last one, where nobody knows the end
+# A row WITHOUT ROWID that is longer than a quarter of a page spills into a page of its own: with pages of
+# 4096 bytes the scratch file grew to five times the journal. Events found whole are no longer than that.
+_SCRATCH_PAGE = 16_384
 _SCRATCH = """
 CREATE TABLE found (seq INTEGER NOT NULL, source TEXT NOT NULL, chain TEXT NOT NULL, body BLOB NOT NULL,
                     PRIMARY KEY (source, seq, chain, body)) WITHOUT ROWID;
@@ -62,14 +65,18 @@ def salvage(path: Path, target: Path, open_end: bool = False) -> Proven | None:
     """Write what the journal at `path` proves into the new file `target`; None where it proves nothing.
 
     `open_end`: it is known that nobody knows how far it went on. `target` is a journal of the same epoch,
-    with gaps where something is missing. About 50 µs an event.
+    with gaps where something is missing. About 50 µs an event. Beside `target` it needs room for a scratch
+    file, a little larger than the journal.
     """
     target.unlink(missing_ok=True)
     scratch = target.with_name(target.name + ".scratch")
     scratch.unlink(missing_ok=True)
     try:
         with closing(sqlite3.connect(scratch, isolation_level=None)) as db:
-            db.executescript(f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; BEGIN; {_SCRATCH}")
+            db.executescript(
+                f"PRAGMA page_size = {_SCRATCH_PAGE}; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
+                f" BEGIN; {_SCRATCH}"
+            )
             log = wal.read(path.with_name(path.name + "-wal"))
             for page in _pages(path, log):
                 db.executemany(_FOUND, _events(page))

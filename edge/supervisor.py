@@ -10,8 +10,8 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 import structlog
@@ -23,6 +23,8 @@ log = structlog.get_logger()
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
 STEADY_S = 60.0  # running this long means recovered
+PATIENCE_S = 60.0  # before READY: how long systemd shall wait for the next word
+WORD_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,27 @@ async def _feed_watchdog(alive: Callable[[], bool]) -> None:
         if alive():
             notify("WATCHDOG=1")
         await asyncio.sleep(interval_us / 3_000_000)
+
+
+@asynccontextmanager
+async def patience(word_s: float = WORD_S) -> AsyncIterator[None]:
+    """Have systemd wait for READY as long as the loop comes round.
+
+    Some starts take minutes: a large journal without a snapshot is folded, a damaged one salvaged. Ended by
+    TimeoutStartSec= they would begin again for ever.
+    """
+
+    async def ask() -> None:
+        while True:
+            notify(f"EXTEND_TIMEOUT_USEC={PATIENCE_S * 1e6:.0f}")
+            await asyncio.sleep(word_s)
+
+    task = asyncio.create_task(ask(), name="patience")
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
 
 
 def notify(state: str) -> None:

@@ -13,7 +13,7 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import append, drain, modbus, scan, start
+from tests.bench import append, drain, large, modbus, scan, start
 from tests.bench.table import Row
 
 
@@ -41,6 +41,7 @@ def _suites(folder: Path) -> Iterable[tuple[str, Callable[[], list[Row]]]]:
     yield "drain over HTTP", lambda: drain.measure(folder)
     yield "Modbus poll", lambda: uvloop.run(modbus.measure())
     yield "start", lambda: start.measure(folder)
+    yield "a journal of 10^6 events (about four minutes)", lambda: large.measure(folder)
 
 
 if __name__ == "__main__":

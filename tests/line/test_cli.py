@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
@@ -418,6 +419,21 @@ async def test_a_journal_that_was_tampered_with_is_set_aside_and_the_line_goes_o
         aside, current = json.loads(out)["journals"]
         assert (aside["missing"], aside["last"], aside["events"]) == ("3-4", head, head - 2)
         assert current["problems"] == [] and current["missing"] == ""
+
+
+async def test_a_start_asks_systemd_for_patience_before_it_reads_the_journal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(10)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        async with line(tmp_path) as floor:
+            await floor.start("collect")
+            told = [systemd.recv(100)]
+            while told[-1] != b"READY=1":
+                told.append(systemd.recv(100))
+    assert len(told) >= 3 and set(told[:-1]) == {b"EXTEND_TIMEOUT_USEC=60000000"}
 
 
 async def test_a_data_dir_with_odd_characters_is_used_by_every_part(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 
 from edge import supervisor
 from edge.faults import DeviceFault
-from edge.supervisor import Service, kept, notify, supervise
+from edge.supervisor import Service, kept, notify, patience, supervise
 
 DEADLINE_S = 10.0
 
@@ -264,6 +264,12 @@ async def test_a_stuck_part_starves_the_watchdog(systemd: Systemd, monkeypatch: 
         except TimeoutError:
             pass
         assert len(told) <= 1  # one may have been under way
+
+
+async def test_a_start_that_takes_minutes_is_not_ended_by_systemd(systemd: Systemd) -> None:
+    async with patience(word_s=0.01):
+        told = [await systemd.heard() for _ in range(3)]
+    assert told == ["EXTEND_TIMEOUT_USEC=60000000"] * 3
 
 
 async def test_an_abstract_socket_is_told_too(monkeypatch: pytest.MonkeyPatch) -> None:
