@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from edge import epochs
+from edge.backup import back_up, put_back
 from edge.events import Draft, JournalOpened, OperatorSignedOn, decode
 from edge.faults import StorageFault
 from edge.ids import new_id
@@ -387,3 +388,18 @@ async def test_a_disk_that_does_not_answer_sets_nothing_aside(tmp_path: Path) ->
         with pytest.raises(StorageFault, match="locked"):
             await start(tmp_path)
     assert [one.name for one in tmp_path.glob("*.db*")] == ["journal.db"]
+
+
+async def test_a_backup_put_back_after_a_kill_is_not_taken_for_damaged(tmp_path: Path) -> None:
+    """The kill left word that the WAL is needed; that was of the journal before, not of the backup."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    epoch, ids = await made(folder, 5)
+    back_up(folder / "journal.db", folder / "sync.db", tmp_path / "backup")
+    _, more = killed(folder, 9)
+    with Lock(folder / "journal.db"):
+        put_back(tmp_path / "backup", folder / "journal.db", folder / "sync.db")
+    journal, _ = await start(folder)
+    async with journal:
+        assert said(await first_fact(journal)) == ("restored", f"{epoch}:5", "6-", POSTED)
+    assert list((await ids_of(folder / f"journal-{epoch}.db")).values())[1:] == ids + more
