@@ -317,6 +317,22 @@ async def test_a_journal_older_than_what_a_receiver_holds_is_not_gone_on_with(tm
     assert notice is not None and "settled through 6" in notice.text
 
 
+async def test_an_older_copy_laid_over_the_file_itself_is_not_gone_on_with(tmp_path: Path) -> None:
+    """`cp` keeps the inode; what a receiver posted without its answer coming home is not known here."""
+    path = tmp_path / "journal.db"
+    epoch, ids = await made(tmp_path, 5)
+    older = path.read_bytes()
+    journal, _ = await start(tmp_path)
+    async with journal:
+        await put(journal, 6, 9)
+    path.write_bytes(older)
+    journal, notice = await start(tmp_path)
+    async with journal:
+        assert said(await first_fact(journal)) == ("restored", f"{epoch}:5", "6-", POSTED)
+    assert list((await ids_of(tmp_path / f"journal-{epoch}.db")).values())[1:] == ids
+    assert notice is not None and "held 9 when it was last used" in notice.text
+
+
 async def test_another_edge_id_begins_an_epoch_with_the_state_of_the_old(tmp_path: Path) -> None:
     epoch, _ = await made(tmp_path, 5)
     journal, _ = await start(tmp_path, edge_id="L3-IPC2")
