@@ -99,6 +99,8 @@ def put_back(folder: Path, journal: Path, store: Path) -> Manifest:
     try:
         if journal.exists():
             put_aside(journal)
+        # How the one before was left says nothing of this one. In place: whoever holds the lock goes on.
+        journal.with_suffix(".lock").write_bytes(b"")
         for path in _wanted(folder, manifest, journal, store):
             part = journal.with_name(path.name + ".part")
             shutil.copyfile(path, part)

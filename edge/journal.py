@@ -133,7 +133,7 @@ class Journal:
             await journal._identify(site, edge_id, begin or Beginning())
             # The WAL was made by now; its name must be on the disk before a note says that it is needed.
             schema.sync_directory(path.parent)
-            lock.note(Left(journal.epoch, open=True))
+            lock.note(Left(journal.epoch, open=True, head=journal.head))
         except (sqlite3.Error, OSError) as error:
             await journal.close()
             raise schema.unusable(path, error) from error
@@ -229,7 +229,7 @@ class Journal:
             if self.epoch and not self._suspected:
                 # Before SQLite removes the WAL: its absence would look like a loss.
                 with suppress(OSError):
-                    self._lock.note(Left(self.epoch))
+                    self._lock.note(Left(self.epoch, head=self.head))
             await self._connection.close()
             self._lock.release()
 

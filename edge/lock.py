@@ -20,6 +20,7 @@ class Left(msgspec.Struct, frozen=True):
 
     epoch: str = ""
     open: bool = False
+    head: int = 0  # it held at least through this seq
     suspect: str = ""  # what was wrong with it, in words
 
 

@@ -109,9 +109,12 @@ def _asked(ground: Ground, lock: Lock, log: Path) -> Doubt | None:
             if left.open and left.epoch == meta["epoch"] and not had_log:
                 why = f"{log.name} is gone though the collector was not stopped"
                 return Doubt("damaged", why, open_end=True)
+            if left.epoch == meta["epoch"] and last < left.head:
+                why = f"it ends at {last}, but held {left.head} when it was last used: it is an older copy"
+                return Doubt("restored", why, open_end=True)
             # An empty log for the next life: what a crash leaves in it is then that life's alone.
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            lock.note(Left(meta["epoch"]))  # closing removes the log
+            lock.note(Left(meta["epoch"], head=last))  # closing removes the log
     except sqlite3.Error as error:
         raise schema.unusable(path, error) from error
     return _moved(ground, meta, last)

@@ -20,7 +20,7 @@ from edge.faults import StorageFault
 from edge.journal import Reader
 from edge.ports import Clock
 from sync.backoff import WISH_MAX_S, Backoff
-from sync.batch import Batch, Portion, Rows, pack
+from sync.batch import Batch, Portion, Rows, pack, source_of
 from sync.metrics import Metrics
 from sync.outcome import Again, Outcome, Pause, Settled, Split, Verdict, printable
 from sync.settlement import Settlement, decisions, settle
@@ -100,7 +100,7 @@ class Agent:
         while not self._replaced:
             if self._halted:
                 await self._stand(reader)
-            elif batch := await self._released(reader) or await self._next(reader):
+            elif batch := await self._released() or await self._next(reader):
                 verdict = await self._uplink.ship(batch) if batch.rows else Settled(())
                 await self._conclude(batch, verdict)
             else:
@@ -116,14 +116,14 @@ class Agent:
         self._drained = len(taken) == len(rows) < portion.events
         return pack(reader.epoch, reader.source, taken, self._held_orders)
 
-    async def _released(self, reader: Reader) -> Batch | None:
+    async def _released(self) -> Batch | None:
         """What a person released from quarantine, unless the receiver put it off."""
         if not self._standing.retrying or self._clock.now().monotonic_ms < self._again_due_ms:
             return None
         portion = self._portions[True]
         epoch, rows = await self._store.released(self.name, portion.events)
-        source = reader.source.removesuffix(reader.epoch) + epoch
-        return pack(epoch, source, portion.cut(rows), again=True) if rows else None
+        # Not the reader's: the edge may have had another name in that epoch.
+        return pack(epoch, source_of(rows[0][1]), portion.cut(rows), again=True) if rows else None
 
     async def _conclude(self, batch: Batch, verdict: Verdict) -> None:
         """Do what the verdict says."""

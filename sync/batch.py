@@ -82,6 +82,11 @@ def pack(
     return Batch(epoch, source, rows, body, _ids(source, rows, body), last, kept, again)
 
 
+def source_of(body: bytes) -> str:
+    """The source that an event names. Raises msgspec.DecodeError."""
+    return _sources.decode(body).source
+
+
 def _joined(rows: Rows) -> bytes:
     """The JSON array, in one copy: it is half a megabyte."""
     if not rows:
@@ -121,6 +126,11 @@ def _decoded(source: str, rows: Rows, body: bytes) -> list[Head]:
         ) from error
 
 
+class _Source(msgspec.Struct):
+    source: str
+
+
+_sources = msgspec.json.Decoder(_Source)
 _heads = msgspec.json.Decoder(list[Head])
 
 

@@ -25,6 +25,13 @@ def done(
         for name in configured:
             at = known.get(name)
             place = order.get(at.epoch, -1) if at is not None else -1
-            limits.append(0 if at is None or place < number else at.seq if place == number else epoch.head)
+            if at is None or place < number:
+                limits.append(0)
+            elif place > number:
+                limits.append(epoch.head)
+            else:
+                # The cursor finds the journal that follows by the one it stands in: that one stays whole.
+                aside = number < len(epochs) - 1
+                limits.append(min(at.seq, epoch.head - 1) if aside else at.seq)
         found[epoch.epoch] = min(limits) if configured else 0
     return found

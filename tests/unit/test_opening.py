@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from edge import epochs
+from edge.backup import back_up, put_back
 from edge.events import Draft, JournalOpened, OperatorSignedOn, decode
 from edge.faults import StorageFault
 from edge.ids import new_id
@@ -316,6 +317,22 @@ async def test_a_journal_older_than_what_a_receiver_holds_is_not_gone_on_with(tm
     assert notice is not None and "settled through 6" in notice.text
 
 
+async def test_an_older_copy_laid_over_the_file_itself_is_not_gone_on_with(tmp_path: Path) -> None:
+    """`cp` keeps the inode; what a receiver posted without its answer coming home is not known here."""
+    path = tmp_path / "journal.db"
+    epoch, ids = await made(tmp_path, 5)
+    older = path.read_bytes()
+    journal, _ = await start(tmp_path)
+    async with journal:
+        await put(journal, 6, 9)
+    path.write_bytes(older)
+    journal, notice = await start(tmp_path)
+    async with journal:
+        assert said(await first_fact(journal)) == ("restored", f"{epoch}:5", "6-", POSTED)
+    assert list((await ids_of(tmp_path / f"journal-{epoch}.db")).values())[1:] == ids
+    assert notice is not None and "held 9 when it was last used" in notice.text
+
+
 async def test_another_edge_id_begins_an_epoch_with_the_state_of_the_old(tmp_path: Path) -> None:
     epoch, _ = await made(tmp_path, 5)
     journal, _ = await start(tmp_path, edge_id="L3-IPC2")
@@ -387,3 +404,18 @@ async def test_a_disk_that_does_not_answer_sets_nothing_aside(tmp_path: Path) ->
         with pytest.raises(StorageFault, match="locked"):
             await start(tmp_path)
     assert [one.name for one in tmp_path.glob("*.db*")] == ["journal.db"]
+
+
+async def test_a_backup_put_back_after_a_kill_is_not_taken_for_damaged(tmp_path: Path) -> None:
+    """The kill left word that the WAL is needed; that was of the journal before, not of the backup."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    epoch, ids = await made(folder, 5)
+    back_up(folder / "journal.db", folder / "sync.db", tmp_path / "backup")
+    _, more = killed(folder, 9)
+    with Lock(folder / "journal.db"):
+        put_back(tmp_path / "backup", folder / "journal.db", folder / "sync.db")
+    journal, _ = await start(folder)
+    async with journal:
+        assert said(await first_fact(journal)) == ("restored", f"{epoch}:5", "6-", POSTED)
+    assert list((await ids_of(folder / f"journal-{epoch}.db")).values())[1:] == ids + more

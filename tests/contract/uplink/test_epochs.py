@@ -133,3 +133,16 @@ async def test_a_decision_in_the_current_journal_releases_one_that_is_set_aside(
         await rig.until(lambda: rig.status is not None and (rig.status.epoch, rig.seq) == (epoch, 2))
         assert sorted(rig.receiver.posted) == sorted(await everything(rig))
         assert rig.quarantine == [] and rig.alerts() == []
+
+
+async def test_what_is_released_goes_out_under_the_name_that_the_edge_had_then(tmp_path: Path) -> None:
+    async with rigged(tmp_path) as rig:
+        rig.receiver.poison = {12}
+        await rig.deliver()
+        then = rig.journal.source
+        await renamed(rig, "other")
+        rig.receiver.poison = set()
+        await rig.review("retried", [rig.quarantine[0].id])
+        rig.start()
+        await rig.until(lambda: rig.quarantine == [])
+        assert [call.key for call in rig.receiver.calls if call.seqs == [12]] == [f"{then}:12-12"]
