@@ -6,7 +6,7 @@ from edge.events import decode
 from edge.journal import Reader
 from edge.opening import Ground, opened
 from sync.status import load_outbox
-from tests.contract.uplink.rig import Rig, facts, rigged
+from tests.contract.uplink.rig import Rig, facts, rigged, watched
 
 
 async def no_state(reader: Reader, posted: bool) -> str:
@@ -133,3 +133,25 @@ async def test_a_decision_in_the_current_journal_releases_one_that_is_set_aside(
         await rig.until(lambda: rig.status is not None and (rig.status.epoch, rig.seq) == (epoch, 2))
         assert sorted(rig.receiver.posted) == sorted(await everything(rig))
         assert rig.quarantine == [] and rig.alerts() == []
+
+
+async def test_where_sync_db_is_begun_anew_everything_is_offered_again_also_where_the_head_was_the_start(
+    tmp_path: Path,
+) -> None:
+    async with rigged(tmp_path) as rig:
+        rig.start(start="head")
+        await rig.drained()
+        await rig.append(*facts(3, first=100))
+        await rig.drained()
+        await rig.stop()
+        await rig.append(*facts(3, first=200))
+        held = list(rig.receiver.posted)
+        await rig.store.close()
+        rig.store.path.write_bytes(b"no database" * 1000)
+        rig.store = await watched(rig.store.path)
+        await rig.store.begin_anew(["erp"], 1)
+        rig.start(start="head")
+        await rig.drained()
+        everything = await rig.expected()
+        assert sorted(rig.receiver.posted) == everything and len(held) == 3
+        assert rig.alerts() == ["sync.replaced"]
