@@ -226,12 +226,19 @@ class Journal:
                 self._called.set()
                 await self._task
         finally:
-            if self.epoch and not self._suspected:
+            if self.epoch and not self._suspected and await self._checkpointed():
                 # Before SQLite removes the WAL: its absence would look like a loss.
                 with suppress(OSError):
                     self._lock.note(Left(self.epoch, head=self.head))
             await self._connection.close()
             self._lock.release()
+
+    async def _checkpointed(self) -> bool:
+        """Whether the file itself holds everything. While others read it SQLite leaves the WAL in place."""
+        with suppress(sqlite3.Error):
+            rows = await self._connection.execute_fetchall("PRAGMA wal_checkpoint(PASSIVE)")
+            return all(busy == 0 and frames == done for busy, frames, done in rows)
+        return False
 
     async def _identify(self, site: str, edge_id: str, begin: Beginning) -> None:
         rows = await self._connection.execute_fetchall("SELECT key, value FROM meta")

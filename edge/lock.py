@@ -1,4 +1,4 @@
-"""journal.lock: one writer a journal, and how the last one left it.
+"""One writer a file, and how the last one left it: journal.lock, and sync.lock beside sync.db.
 
 The file holds a few bytes of JSON beside the lock itself. `open` without a WAL beside the journal means that
 the WAL was lost: SQLite removes it only in an orderly end. `suspect` says that damage was met while running,
@@ -16,10 +16,10 @@ from edge.faults import StorageFault
 
 
 class Left(msgspec.Struct, frozen=True):
-    """How the writer left the journal."""
+    """How the writer left its file."""
 
-    epoch: str = ""
-    open: bool = False
+    epoch: str = ""  # of a journal
+    open: bool = False  # it was made, and its writer did not end in order; sync.db: it was made
     head: int = 0  # it held at least through this seq
     suspect: str = ""  # what was wrong with it, in words
 
@@ -27,21 +27,21 @@ class Left(msgspec.Struct, frozen=True):
 class Lock:
     """Held from construction to `release`. Raises StorageFault where another process has it."""
 
-    def __init__(self, journal: Path) -> None:
-        path = journal.with_suffix(".lock")
+    def __init__(self, file: Path, writer: str = "collector") -> None:
+        path = file.with_suffix(".lock")
         try:
             self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
         except OSError as error:
             raise StorageFault(
-                f"{journal} cannot be used: {error.strerror}",
-                hint=f"Check that {journal.parent} exists and that this user may write there",
+                f"{file} cannot be used: {error.strerror}",
+                hint=f"Check that {file.parent} exists and that this user may write there",
             ) from error
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(self._handle)
             raise StorageFault(
-                f"{journal} is in use by another lineside collector", hint="Stop that one first"
+                f"{file} is in use by another lineside {writer}", hint="Stop that one first"
             ) from None
 
     @property

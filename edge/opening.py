@@ -11,7 +11,6 @@ import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -203,9 +202,9 @@ def _swap(path: Path, kept: epochs.Epoch | None, now_ms: int) -> Path | None:
             _checkpoint(path)
             _into_place(path, epochs.aside(path, kept.epoch), now_ms)
         else:
-            dated = _dated(path, now_ms)
+            dated = schema.dated(path, now_ms)
             path.rename(dated)
-    _move_log(path, dated or _dated(path, now_ms))
+    schema.move_log(path, dated or schema.dated(path, now_ms))
     _fresh(path).rename(path)
     _fresh(path).with_suffix(".lock").unlink(missing_ok=True)
     schema.sync_directory(path.parent)
@@ -217,11 +216,11 @@ def put_aside(path: Path) -> None:
     now_ms = int(path.stat().st_mtime * 1000)
     kept = epochs.look(path)
     if kept is None:
-        path.rename(_dated(path, now_ms))
+        path.rename(schema.dated(path, now_ms))
     else:
         _checkpoint(path)
         _into_place(path, epochs.aside(path, kept.epoch), now_ms)
-    _move_log(path, _dated(path, now_ms))
+    schema.move_log(path, schema.dated(path, now_ms))
 
 
 def _into_place(path: Path, target: Path, now_ms: int) -> None:
@@ -229,22 +228,11 @@ def _into_place(path: Path, target: Path, now_ms: int) -> None:
     held = epochs.look(target) if target.exists() else None
     coming = epochs.look(path)
     if held is not None and coming is not None and held.head > coming.head:
-        path.rename(_dated(target, now_ms))
+        path.rename(schema.dated(target, now_ms))
         return
     if held is not None:
-        target.rename(_dated(target, now_ms))
+        target.rename(schema.dated(target, now_ms))
     path.rename(target)
-
-
-def _move_log(path: Path, dated: Path) -> None:
-    """A WAL of the old journal must never meet the new one: SQLite would put its pages into it."""
-    log = path.with_name(path.name + "-wal")
-    if log.exists():
-        if log.stat().st_size:
-            log.rename(dated.with_name(dated.name + "-wal"))
-        else:
-            log.unlink()
-    path.with_name(path.name + "-shm").unlink(missing_ok=True)
 
 
 def _finish(path: Path) -> None:
@@ -252,7 +240,7 @@ def _finish(path: Path) -> None:
     fresh = _fresh(path)
     whole = fresh.exists() and not fresh.with_name(fresh.name + "-wal").exists() and epochs.look(fresh)
     if whole and not path.exists():
-        _move_log(path, _dated(path, int(fresh.stat().st_mtime * 1000)))
+        schema.move_log(path, schema.dated(path, int(fresh.stat().st_mtime * 1000)))
         fresh.rename(path)
         schema.sync_directory(path.parent)
     _remove(fresh)
@@ -275,15 +263,6 @@ def _checkpoint(path: Path) -> None:
         raise StorageFault(
             f"{path} is being read and cannot be set aside yet", hint="Nothing to do: it is tried again"
         )
-
-
-def _dated(path: Path, now_ms: int) -> Path:
-    """A name under which nothing is yet."""
-    stem = f"{path.stem}-damaged-{datetime.fromtimestamp(now_ms / 1000, UTC):%Y%m%dT%H%M%SZ}"
-    number = 1
-    while (found := path.with_name(f"{stem}{f'-{number}' if number > 1 else ''}.db")).exists():
-        number += 1
-    return found
 
 
 def _notice(

@@ -11,6 +11,7 @@ import os
 import sqlite3
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -169,6 +170,26 @@ async def pragma(connection: aiosqlite.Connection, name: str) -> int | str:
     assert row is not None
     value: int | str = row[0]
     return value
+
+
+def dated(path: Path, now_ms: int) -> Path:
+    """The name under which what was found damaged is kept; nothing is there yet."""
+    stem = f"{path.stem}-damaged-{datetime.fromtimestamp(now_ms / 1000, UTC):%Y%m%dT%H%M%SZ}"
+    number = 1
+    while (found := path.with_name(f"{stem}{f'-{number}' if number > 1 else ''}.db")).exists():
+        number += 1
+    return found
+
+
+def move_log(path: Path, target: Path) -> None:
+    """A WAL of the old file must never meet the new one: SQLite would put its pages into it."""
+    log = path.with_name(path.name + "-wal")
+    if log.exists():
+        if log.stat().st_size:
+            log.rename(target.with_name(target.name + "-wal"))
+        else:
+            log.unlink()
+    path.with_name(path.name + "-shm").unlink(missing_ok=True)
 
 
 def sync_directory(path: Path) -> None:

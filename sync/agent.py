@@ -286,9 +286,10 @@ class Agent:
     async def _chosen(self, found: list[Epoch]) -> Epoch:
         """Put the cursor into the journal that holds what comes next, where it is not there yet."""
         at = await self._store.cursor(self.name)
-        if at is None:
-            first = found[-1] if self._given.start == "head" else found[0]
-            seq = first.head if self._given.start == "head" else 0
+        if at is None or not at.epoch:  # without an epoch where sync.db was begun anew
+            at_head = at is None and self._given.start == "head"
+            first = found[-1] if at_head else found[0]
+            seq = first.head if at_head else 0
             await self._store.begin(self.name, first.epoch, seq, self._now_ms())
             return first
         index = next((index for index, one in enumerate(found) if one.epoch == at.epoch), None)

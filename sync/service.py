@@ -67,6 +67,7 @@ class Sync:
         }
         store = await Store.open(settings.edge.data_dir / STORE)
         try:
+            await store.begin_anew(list(uplinks), clock.now().wall_ms)
             await store.retire(list(uplinks), clock.now().wall_ms)
         except BaseException:
             await store.close()

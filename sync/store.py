@@ -1,28 +1,31 @@
 """sync.db: cursors, quarantine, receipts, alerts, certificates and master data.
 
+One that is damaged or gone is begun anew; what was found stays under a dated name. Every uplink then begins
+at the oldest journal, whatever its `start` says: receivers tell what they hold, and nothing is skipped.
+
 Invariants: one process writes (a lock file holds others off). One transaction settles a batch: quarantine,
 receipt, decisions and cursor together, to its end even when the caller is cancelled. So the cursor never
 stands ahead of what the receiver settled, and a decision of a person is carried out once.
 """
 
 import asyncio
-import fcntl
-import os
 import sqlite3
+import time
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import aiosqlite
+import structlog
 
 from edge import alerts, schema
-from edge.faults import StorageFault
+from edge.faults import Damaged, ForeignFile, RestartNeeded
+from edge.lock import Left, Lock
 from sync import quarantine, tables
 from sync.settlement import Decision, Settlement
 
-T = TypeVar("T")
+_log = structlog.get_logger("lineside.sync")
 
 
 @dataclass(frozen=True)
@@ -61,9 +64,10 @@ class Condition:
 class Store:
     """The only writer of sync.db; shared by all tasks of the process."""
 
-    def __init__(self, path: Path, connection: aiosqlite.Connection, lock: int) -> None:
+    def __init__(self, path: Path, connection: aiosqlite.Connection, lock: Lock, replaced: str) -> None:
         self.path = path
         self._connection = connection
+        self._replaced = replaced  # why what was there is not gone on with
         self._lock = lock
         self._turn = asyncio.Lock()  # one transaction at a time on the connection
         self._commits: set[asyncio.Task[None]] = set()
@@ -71,21 +75,27 @@ class Store:
     @classmethod
     async def open(cls, path: Path) -> "Store":
         """Open or create sync.db. Raises StorageFault."""
-        lock = _hold(path)
+        lock = Lock(path, "sync")
         try:
-            return cls(path, await schema.open_writer(path, tables.TABLES), lock)
+            replaced = await asyncio.to_thread(_secured, path, lock)
+            connection = await schema.open_writer(path, tables.TABLES)
+            if not replaced and not lock.left.open:
+                with suppress(OSError):  # a full disk: then it would not be noticed if the file were gone
+                    lock.note(Left(open=True))
+        except OSError as error:
+            lock.release()
+            raise schema.unusable(path, error) from error
         except BaseException:
-            os.close(lock)
+            lock.release()
             raise
+        return cls(path, connection, lock, replaced)
 
     async def close(self) -> None:
         """Finish what is being committed, then let go of the file."""
         while self._commits:
             await asyncio.wait(self._commits)
         await self._connection.close()
-        if self._lock >= 0:
-            os.close(self._lock)
-            self._lock = -1
+        self._lock.release()
 
     async def __aenter__(self) -> "Store":
         return self
@@ -102,14 +112,25 @@ class Store:
         """Put the cursor where an epoch begins for this uplink."""
 
         async def work(connection: aiosqlite.Connection) -> None:
-            await connection.execute(
-                "INSERT INTO uplinks (uplink, epoch, seq, reviewed, state, detail, hint, since_ms)"
-                " VALUES (?, ?, ?, ?, 'idle', '', '', ?) ON CONFLICT (uplink) DO UPDATE"
-                " SET epoch = excluded.epoch, seq = excluded.seq, reviewed = excluded.reviewed",
-                (uplink, epoch, seq, seq, at_ms),
-            )
+            await connection.execute(_BEGIN, (uplink, epoch, seq, seq, at_ms))
 
         await self.transact(work)
+
+    async def begin_anew(self, uplinks: Sequence[str], at_ms: int) -> None:
+        """Where the file was begun anew: put every uplink before the oldest journal, and say so."""
+        if not self._replaced:
+            return
+
+        async def work(connection: aiosqlite.Connection) -> None:
+            for name in uplinks:
+                await connection.execute(_BEGIN, (name, "", 0, 0, at_ms))
+            text = f"Delivery begins anew at the oldest journal: {self._replaced}"
+            await alerts.stand(connection, "sync.replaced", text, _REPLACED_HINT, at_ms)
+
+        await self.transact(work)
+        self._lock.note(Left(open=True))
+        _log.warning("sync.db is begun anew", error=self._replaced, hint=_REPLACED_HINT)
+        self._replaced = ""
 
     async def standing(self, uplink: str) -> Standing:
         """What waits in quarantine."""
@@ -242,7 +263,16 @@ class Store:
             try:
                 return list(await self._connection.execute_fetchall(sql, values))
             except sqlite3.Error as error:
-                raise schema.unusable(self.path, error) from error
+                raise self._unusable(error) from error
+
+    def _unusable(self, error: sqlite3.Error) -> Exception:
+        """The fault; damage is noted for the next start, which sets the file aside."""
+        fault = schema.unusable(self.path, error)
+        if not isinstance(fault, Damaged):
+            return fault
+        with suppress(OSError):
+            self._lock.note(Left(open=True, suspect=fault.message[:300]))
+        return RestartNeeded(f"{fault.message}. The next start sets it aside and begins anew")
 
     async def transact(self, work: Callable[[aiosqlite.Connection], Awaitable[None]]) -> None:
         """One transaction, carried to its end even if the caller is cancelled. Raises StorageFault."""
@@ -266,7 +296,7 @@ class Store:
                 with suppress(sqlite3.Error):
                     await self._connection.rollback()
                 if isinstance(error, sqlite3.Error):
-                    raise schema.unusable(self.path, error) from error
+                    raise self._unusable(error) from error
                 raise
 
 
@@ -287,20 +317,51 @@ def _receipt(uplink: str, settlement: Settlement, at_ms: int) -> tuple[object, .
     return uplink, settlement.epoch, posted[0], posted[-1], len(posted), at_ms, *texts
 
 
-def _hold(path: Path) -> int:
-    """Hold sync.db against a second writer. Raises StorageFault."""
-    try:
-        handle = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
-    except OSError as error:
-        raise schema.unusable(path, error) from error
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(handle)
-        raise StorageFault(f"{path} is in use by another lineside sync", hint="Stop that one first") from None
-    return handle
+def _secured(path: Path, lock: Lock) -> str:
+    """Set aside what cannot be gone on with; why, in words, or nothing. Raises StorageFault, OSError."""
+    why = lock.left.suspect
+    if not path.exists():
+        why = why or (f"{path.name} is gone" if lock.left.open else "")
+    else:
+        why = why or _doubted(path)
+    if why:
+        # Until every uplink is told where it begins, the next start does this again.
+        lock.note(Left(open=True, suspect=why[:300]))
+        target = schema.dated(path, time.time_ns() // 1_000_000)
+        if path.exists():
+            path.rename(target)
+        schema.move_log(path, target)
+        schema.sync_directory(path.parent)
+    return why
 
 
+def _doubted(path: Path) -> str:
+    """What SQLite finds wrong with the file's pages; reads all of it."""
+    try:
+        with closing(sqlite3.connect(schema.read_only(path), uri=True, timeout=5)) as db:
+            if schema.is_empty(db):
+                return ""  # a power cut ended its making
+            schema.recognised(db, path)
+            found = str(db.execute("PRAGMA quick_check(1)").fetchone()[0])
+            return "" if found == "ok" else f"{path.name} is damaged: {found.strip()}"
+    except ForeignFile as fault:
+        return fault.message
+    except sqlite3.Error as error:
+        unusable = schema.unusable(path, error)
+        if not isinstance(unusable, Damaged):
+            raise unusable from error
+        return unusable.message
+
+
+_REPLACED_HINT = (
+    "Nothing to do for delivery: receivers tell what they hold already. Certificates and document numbers of"
+    " before are in the file kept beside it, sync-damaged-*.db; what was rejected is offered again"
+)
+_BEGIN = (
+    "INSERT INTO uplinks (uplink, epoch, seq, reviewed, state, detail, hint, since_ms)"
+    " VALUES (?, ?, ?, ?, 'idle', '', '', ?) ON CONFLICT (uplink) DO UPDATE"
+    " SET epoch = excluded.epoch, seq = excluded.seq, reviewed = excluded.reviewed"
+)
 _RECEIPT = (
     "INSERT INTO receipts (uplink, epoch, first_seq, last_seq, events, at_ms, documents, posting_dates)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"

@@ -55,7 +55,7 @@ def restore(
     loaded = main.load(config)
     data_dir = main.ensured(loaded.edge.data_dir)
     journal, store = data_dir / main.JOURNAL, data_dir / main.STORE
-    with Lock(journal), Lock(store), err.status("checking and copying"):
+    with Lock(journal), Lock(store, "sync"), err.status("checking and copying"):
         manifest = checked(folder)
         if (manifest.site, manifest.edge) != (loaded.edge.site, loaded.edge.id) and not other:
             err.print(

@@ -45,7 +45,7 @@ async def survives(
         problems += [f"{cut}: {problem}" for problem in found.problems]
         rows[cut.kind] += Row(fault, cut.kind, 1, found.acknowledged, found.lost, found.doubled)
     record(*rows.values())
-    assert not problems
+    assert not problems, "\n".join(problems)
     assert [row.tried for row in rows.values()] == [number] * len(KINDS)
     assert all(row.acknowledged > number for row in rows.values())
 

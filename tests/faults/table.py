@@ -26,6 +26,7 @@ class Row:
     acknowledged: int = 0  # promises that were looked for after it
     lost: int = 0
     doubled: int = 0
+    declared: int = 0  # gone with what was damaged, and named as missing
     control: bool = False  # made unsafe on purpose: it must lose something, or the proof proves nothing
 
     def __add__(self, other: "Row") -> "Row":
@@ -35,6 +36,7 @@ class Row:
             acknowledged=self.acknowledged + other.acknowledged,
             lost=self.lost + other.lost,
             doubled=self.doubled + other.doubled,
+            declared=self.declared + other.declared,
         )
 
     def judged(self) -> None:
@@ -70,11 +72,15 @@ def rendered(rows: Iterable[Row], width: int, colours: bool) -> str:
     for heading in ("tried", "acknowledged", "lost", "doubled"):
         table.add_column(heading, justify="right")
     rows = list(rows)
+    declares = any(row.declared for row in rows)
+    if declares:
+        table.add_column("declared missing", justify="right")
     if any(row.control for row in rows):
         table.add_column("")
     for row in rows:
         bad = not row.control and (row.lost or row.doubled)
-        figures = (f"{number:,}" for number in (row.tried, row.acknowledged, row.lost, row.doubled))
+        numbers = (row.tried, row.acknowledged, row.lost, row.doubled, *([row.declared] if declares else ()))
+        figures = (f"{number:,}" for number in numbers)
         notes = ("must lose",) if row.control else ()
         table.add_row(row.fault, row.kind, *figures, *notes, style="red" if bad else "")
     console = Console(file=StringIO(), width=width, force_terminal=colours, no_color=not colours)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from edge import main
+from edge import main, opening
 from edge.clock import SystemClock
 from edge.collector import Collector
 from edge.events import (
@@ -31,6 +31,7 @@ from edge.events import (
 from edge.faults import Fault
 from edge.ids import new_id
 from edge.journal import Journal, Reader, verify
+from edge.recovery import state_of
 from edge.station.evolve import fold
 from edge.station.state import Line
 from tests.faults import collector_run, journal_load, trace
@@ -56,9 +57,22 @@ class Run:
     also: Callable[[Journal, list[str], int], Awaitable[list[str]]]  # more problems of an opened journal
 
 
-async def opened(folder: Path) -> Journal:
+@pytest.fixture(autouse=True)
+def _images_stand_where_the_original_stood(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a cut left is laid out anew, on other inodes; in the field it would be the same file."""
+
+    def noted(path: Path) -> str:
+        with closing(sqlite3.connect(path)) as db:
+            found: str = db.execute("SELECT value FROM meta WHERE key = 'place'").fetchone()[0]
+            return found
+
+    monkeypatch.setattr(opening, "place", noted)
+
+
+async def opened(folder: Path) -> tuple[Journal, opening.Notice | None]:
     """The journal of a folder, as the collector opens it."""
-    return await Journal.open(folder / "journal.db", SITE, EDGE, CLOCK)
+    ground = opening.Ground(folder / "journal.db", SITE, EDGE, {})
+    return await opening.opened(ground, CLOCK, state_of)
 
 
 async def started(run: Run, recording: Recording, cut: Cut) -> Found:
@@ -66,12 +80,16 @@ async def started(run: Run, recording: Recording, cut: Cut) -> Found:
     told = recording.told_by(cut.at)
     promised = run.promised(told)
     try:
-        async with await opened(cut.folder) as journal:
+        journal, notice = await opened(cut.folder)
+        async with journal:
             rows = await journal.read_after(0, 1_000_000)
             present = Counter(run.key_of.get(body, "unknown") for _, body in rows)
             problems = await _problems(run, journal, rows, told)
     except (Fault, sqlite3.Error) as error:
         return Found(len(promised), len(promised), 0, [f"it does not start: {error}"])
+    problems += [] if notice is None else [f"it was taken for damaged: {notice.text}"]
+    aside = sorted(path.name for path in cut.folder.glob("journal-*"))
+    problems += [f"set aside: {aside}"] if aside else []
     problems += _integrity(cut.folder / "journal.db")
     lost = len(set(promised) - set(present))
     doubled = sum(times - 1 for times in present.values())

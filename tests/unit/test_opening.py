@@ -196,6 +196,24 @@ async def test_a_wal_that_is_gone_after_an_orderly_stop_is_as_it_should_be(tmp_p
         assert (journal.epoch, notice) == (epoch, None)
 
 
+async def test_a_wal_that_a_reader_kept_from_being_emptied_is_missed_when_it_is_gone(tmp_path: Path) -> None:
+    await made(tmp_path, 5)
+    path = tmp_path / "journal.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN")
+        other.execute("SELECT count(*) FROM events").fetchone()
+        journal, _ = await start(tmp_path)
+        async with journal:
+            await put(journal, 6, 9)
+        copy = shutil.copytree(tmp_path, tmp_path / "copy")  # as long as others have it open
+    shutil.copy(copy / "journal.db", path)
+    (tmp_path / "journal.db-wal").unlink(missing_ok=True)
+    journal, notice = await start(tmp_path)
+    async with journal:
+        assert (await first_fact(journal)).missing == "6-"
+    assert notice is not None and "journal.db-wal is gone" in notice.text
+
+
 async def test_a_flipped_bit_in_the_wal_loses_nothing_that_proves_itself(tmp_path: Path) -> None:
     """SQLite would end the log there, silently, and give the numbers behind it out again."""
     epoch, ids = killed(tmp_path, 40)

@@ -160,6 +160,14 @@ def facts(count: int, order: str = "4711", first: int = 0) -> list[Fact]:
     ]
 
 
+async def watched(path: Path) -> WatchedStore:
+    """The store of a rig."""
+    store = await WatchedStore.open(path)
+    assert isinstance(store, WatchedStore)
+    store.began, store.committed = asyncio.Event(), asyncio.Condition()
+    return store
+
+
 @asynccontextmanager
 async def rigged(folder: Path, count: int = 20, **settings: Any) -> AsyncIterator[Rig]:
     """A rig whose journal holds `count` events, journal.opened included."""
@@ -169,10 +177,8 @@ async def rigged(folder: Path, count: int = 20, **settings: Any) -> AsyncIterato
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     receiver.url = f"http://127.0.0.1:{runner.addresses[0][1]}/events"
     given = HttpSettings.model_validate({"kind": "http", "url": receiver.url, **settings})
-    store = await WatchedStore.open(folder / "sync.db")
-    assert isinstance(store, WatchedStore)
-    store.began, store.committed = asyncio.Event(), asyncio.Condition()
-    async with store, await Journal.open(folder / "journal.db", "site", "edge", time) as journal:
+    store = await watched(folder / "sync.db")
+    async with await Journal.open(folder / "journal.db", "site", "edge", time) as journal:
         rig = Rig(folder, time, receiver, journal, store, given)
         if count > 1:
             await rig.append(*facts(count - 1))
@@ -181,4 +187,5 @@ async def rigged(folder: Path, count: int = 20, **settings: Any) -> AsyncIterato
         finally:
             await rig.stop()
             await rig.journal.close()  # a later one, where this one was set aside
+            await rig.store.close()
             await runner.cleanup()

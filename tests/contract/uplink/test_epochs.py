@@ -6,7 +6,7 @@ from edge.events import decode
 from edge.journal import Reader
 from edge.opening import Ground, opened
 from sync.status import load_outbox
-from tests.contract.uplink.rig import Rig, facts, rigged
+from tests.contract.uplink.rig import Rig, facts, rigged, watched
 
 
 async def no_state(reader: Reader, posted: bool) -> str:
@@ -146,3 +146,25 @@ async def test_what_is_released_goes_out_under_the_name_that_the_edge_had_then(t
         rig.start()
         await rig.until(lambda: rig.quarantine == [])
         assert [call.key for call in rig.receiver.calls if call.seqs == [12]] == [f"{then}:12-12"]
+
+
+async def test_where_sync_db_is_begun_anew_everything_is_offered_again_also_where_the_head_was_the_start(
+    tmp_path: Path,
+) -> None:
+    async with rigged(tmp_path) as rig:
+        rig.start(start="head")
+        await rig.drained()
+        await rig.append(*facts(3, first=100))
+        await rig.drained()
+        await rig.stop()
+        await rig.append(*facts(3, first=200))
+        held = list(rig.receiver.posted)
+        await rig.store.close()
+        rig.store.path.write_bytes(b"no database" * 1000)
+        rig.store = await watched(rig.store.path)
+        await rig.store.begin_anew(["erp"], 1)
+        rig.start(start="head")
+        await rig.drained()
+        everything = await rig.expected()
+        assert sorted(rig.receiver.posted) == everything and len(held) == 3
+        assert rig.alerts() == ["sync.replaced"]

@@ -23,7 +23,7 @@ def test_the_oldest_is_read_from_the_journal(tmp_path: Path) -> None:
     fact = WorkPaused(reason="1", boot_id="boot-1", monotonic_s=Decimal("5.000"), posting_date="2026-11-22")
     with sqlite3.connect(path) as db:
         db.execute("CREATE TABLE meta (key, value)")
-        db.execute("INSERT INTO meta VALUES ('epoch', ?)", (EPOCH,))
+        db.execute("INSERT INTO meta VALUES ('epoch', ?), ('site', 's'), ('edge', 'e')", (EPOCH,))
         db.execute("CREATE TABLE events (seq INTEGER PRIMARY KEY, body TEXT)")
         rows = [(seq, body.decode()) for seq, body in stored(fact, fact)]
         db.executemany("INSERT INTO events VALUES (?, ?)", [*rows, (3, "no event")])

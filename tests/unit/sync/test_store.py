@@ -2,14 +2,15 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import aiosqlite
 import pytest
 
-from edge.faults import StorageFault
+from edge.faults import RestartNeeded, StorageFault
 from sync.batch import pack
 from sync.outcome import Outcome
 from sync.settlement import Decision, settle
@@ -151,3 +152,73 @@ def test_a_missing_file_means_that_nothing_is_known(tmp_path: Path) -> None:
     nowhere.write_bytes(b"this is no database, whatever its name may say")
     with pytest.raises(StorageFault):
         load_status(nowhere)
+
+
+def destroy(path: Path) -> None:
+    """Tables and free pages alike."""
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(bytes(path.stat().st_size - 4096))
+
+
+def lay_a_diary(path: Path) -> None:
+    path.write_bytes(b"This is somebody's diary, not a database. " * 200)
+
+
+def lay_recipes(path: Path) -> None:
+    path.unlink()
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("CREATE TABLE recipes (name TEXT)")
+
+
+@pytest.mark.parametrize("spoil", [destroy, lay_a_diary, lay_recipes, Path.unlink])
+async def test_a_file_that_is_damaged_or_gone_is_begun_anew_and_delivery_with_it(
+    tmp_path: Path, spoil: Callable[[Path], None]
+) -> None:
+    path = tmp_path / "sync.db"
+    async with await Store.open(path) as store:
+        await store.begin("erp", EPOCH, 7, 1000)
+    spoil(path)
+    left = path.read_bytes() if path.exists() else None
+    async with await Store.open(path):
+        pass  # a power cut before the uplinks are told
+    async with await Store.open(path) as store:
+        assert await store.cursor("erp") is None
+        await store.begin_anew(["erp"], 2000)
+        at = await store.cursor("erp")
+        assert at is not None and (at.epoch, at.seq) == ("", 0)
+    async with await Store.open(path) as store:
+        await store.begin_anew(["erp"], 3000)
+        await store.begin("erp", EPOCH, 7, 3000)
+    (alert,) = load_status(path).alerts
+    assert alert.key == "sync.replaced" and "Delivery begins anew" in alert.text
+    kept = sorted(tmp_path.glob("sync-damaged-*.db"))
+    assert left is None or left in [one.read_bytes() for one in kept]
+
+
+async def test_damage_met_while_running_ends_the_process_and_the_next_start_begins_anew(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "sync.db"
+    async with await Store.open(path) as store:
+        await store.begin("erp", EPOCH, 7, 1000)
+        await store.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+        await store.rows("PRAGMA cache_size = 0")
+        destroy(path)
+        with pytest.raises(RestartNeeded, match="next start sets it aside"):
+            await store.begin("erp", EPOCH, 8, 2000)
+    async with await Store.open(path) as store:
+        await store.begin_anew(["erp"], 3000)
+        assert [alert.key for alert in load_status(path).alerts] == ["sync.replaced"]
+    assert len(list(tmp_path.glob("sync-damaged-*.db"))) == 1
+
+
+async def test_a_newer_generation_is_left_to_the_newer_lineside(tmp_path: Path) -> None:
+    path = tmp_path / "sync.db"
+    async with await Store.open(path):
+        pass
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA user_version = 1000")
+    with pytest.raises(StorageFault, match="newer lineside"):
+        await Store.open(path)
+    assert [one.name for one in tmp_path.glob("*.db")] == ["sync.db"]
