@@ -302,7 +302,7 @@ class Line(RuleBasedStateMachine):
     @precondition(lambda self: len(self.backups) < 3)
     @rule()
     def back_up(self) -> None:
-        target = Path(self.temporary.name) / f"backup-{len(self.backups)}"
+        target = Path(tempfile.mkdtemp(dir=self.temporary.name)) / "backup"
         manifest = back_up(self.path, self.folder / "sync.db", target)
         assert (manifest.epoch, manifest.head) == (self.model.epoch, self.model.book.head)
         self.backups.append((target, copy.deepcopy(self.model)))
@@ -329,8 +329,9 @@ class Line(RuleBasedStateMachine):
     @precondition(lambda self: self.backups)
     @rule(number=st.integers(0, 2))
     def restore_on_another_disk(self, number: int) -> None:
-        """Everything since the backup is lost, also what sync knew."""
-        folder, then = self.backups[number % len(self.backups)]
+        """Everything since the backup is lost, also what sync knew, and the backups made since."""
+        del self.backups[number % len(self.backups) + 1 :]
+        folder, then = self.backups[-1]
         self.stop()
         self.run(self.store.close())
         shutil.rmtree(self.folder)
