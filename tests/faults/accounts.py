@@ -45,12 +45,25 @@ class Account:
     places: dict[int, Place] = field(default_factory=dict)  # epoch and seq of what was acknowledged
 
     async def start(self) -> None:
-        """Start what does not run, and let the operator begin where there is nothing to go on with."""
-        for name in ("collect", "sync"):
-            if name not in self.floor.children or self.floor.children[name].code is not None:
-                await self.floor.start(name)
-        await until(lambda: holds_gun(self.floor), "the gun being opened")
-        await until(lambda: "master data taken up" in self.floor.children["collect"].log, "master data")
+        """Start what does not run, again where it ends, until the gun is open and the orders are known."""
+        for _ in range(6):
+            for name in ("collect", "sync"):
+                if name not in self.floor.children or self.floor.children[name].code is not None:
+                    await self.floor.start(name)
+            await until(lambda: self.ready or self.ended, "the gun being opened, and master data")
+            if not self.ended:
+                return
+        raise AssertionError("it does not stay up")
+
+    @property
+    def ended(self) -> bool:
+        """Whether a process ended by itself."""
+        return any(child.code is not None for child in self.floor.children.values())
+
+    @property
+    def ready(self) -> bool:
+        """Whether the operator can go on."""
+        return holds_gun(self.floor) and "master data taken up" in self.floor.children["collect"].log
 
     async def begin(self) -> None:
         """Sign on and open the order."""

@@ -19,7 +19,7 @@ from edge.events import WorkStarted
 from tests.faults.accounts import ORDER, Account, outcome
 from tests.faults.survival import Record
 from tests.faults.table import Row
-from tests.line.plant import line, until
+from tests.line.plant import Child, line, until
 
 PAGE = 4096
 End = Literal["stop", "kill", "run"]
@@ -158,7 +158,7 @@ async def shift(folder: Path, damage: Damage, seed: int) -> Row:
         damage.harm(floor.journal, chance)
         await floor.erp.restore()
         await settled(account)
-        await went_on(account, before.epoch)
+        await went_on(account)
         await account.take(5)
         await account.drained()
         row = await outcome("damage", damage.kind, account)
@@ -182,19 +182,18 @@ async def settled(account: Account) -> None:
     for _ in range(6):
         await account.start()
         collect = account.floor.children["collect"]
-        sound = collect.log.count("journal is sound")
-        await until(
-            lambda collect=collect, sound=sound: (  # type: ignore[misc]
-                collect.code is not None or collect.log.count("journal is sound") > sound
-            ),
-            "a check of everything",
-        )
-        if collect.code is None and account.floor.children["sync"].code is None:
+        sound = collect.log.count("journal is sound") + 1
+
+        def proven(collect: Child = collect, sound: int = sound) -> bool:
+            return account.ended or collect.log.count("journal is sound") > sound
+
+        await until(proven, "a check of everything")
+        if not account.ended:
             return
     raise AssertionError("it does not come to rest")
 
 
-async def went_on(account: Account, epoch: str) -> None:
+async def went_on(account: Account) -> None:
     """The order is still open, unless what opened it is lost; then the operator begins again."""
     screen = await account.floor.screen()
     events = account.read()
