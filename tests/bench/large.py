@@ -92,15 +92,14 @@ def measure(folder: Path, events: int = EVENTS) -> list[Row]:
     """Starts without a snapshot, with it and after a kill; then appends beside upkeep."""
     with tempfile.TemporaryDirectory(dir=folder) as name:
         home = Path(name)
-        empty_s, _ = start.once(home / "empty")
         path = home / "full" / "data" / "journal.db"
         path.parent.mkdir(parents=True)
         uvloop.run(write(path, events))
         folded_s, _ = start.once(home / "full", timeout_s=600)
-        starts = [start.once(home / "full") for _ in range(STARTS)]
+        starts = [(start.once(home / "empty")[0], *start.once(home / "full")) for _ in range(STARTS)]
         killed = [_killed(home / "full", path) for _ in range(KILLS)]
+        empty_s, took_s, memory = (statistics.median(one) for one in zip(*starts, strict=True))
         raw = f"empty journal {empty_s:.2f} s"
-        took_s, memory = (statistics.median(one) for one in zip(*starts, strict=True))
         after_s = statistics.median(killed)
         return [
             Row(
