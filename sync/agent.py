@@ -253,7 +253,7 @@ class Agent:
 
     async def _rest(self, reader: Reader, seq: int) -> None:
         """Wait for an event behind `seq`, or for a tick; notice a journal in this one's place."""
-        if self._sealed and not self._halted and not self._standing.retrying:
+        if self._sealed and not self._halted:  # what was released waits in sync.db, not here
             self._replaced = True
             return
         try:

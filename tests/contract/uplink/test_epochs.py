@@ -6,6 +6,7 @@ from edge.events import decode
 from edge.journal import Reader
 from edge.opening import Ground, opened
 from sync.status import load_outbox
+from tests.contract.uplink.receiver import puts_off
 from tests.contract.uplink.rig import Rig, facts, rigged, watched
 
 
@@ -168,3 +169,21 @@ async def test_where_sync_db_is_begun_anew_everything_is_offered_again_also_wher
         everything = await rig.expected()
         assert sorted(rig.receiver.posted) == everything and len(held) == 3
         assert rig.alerts() == ["sync.replaced"]
+
+
+async def test_a_released_fact_that_is_put_off_does_not_keep_delivery_in_its_epoch(tmp_path: Path) -> None:
+    async with rigged(tmp_path) as rig:
+        rig.receiver.poison = {12}
+        await rig.deliver()
+        await rig.review("retried", [rig.quarantine[0].id])
+        rig.receiver.always = puts_off(12)
+        await renamed(rig, "other")
+        await rig.append(*facts(5, first=100))
+        epoch = rig.journal.epoch
+        rig.start()
+        await rig.until(lambda: rig.status is not None and (rig.status.epoch, rig.seq) == (epoch, 6))
+        assert [(waits.seq, waits.state) for waits in rig.quarantine] == [(12, "retrying")]
+        rig.receiver.always, rig.receiver.poison = None, set()
+        rig.time.now_ms += 60_000
+        await rig.until(lambda: rig.quarantine == [])
+        assert sorted(rig.receiver.posted) == sorted(await everything(rig))

@@ -533,4 +533,4 @@ def test_nothing_is_lost_doubled_or_renumbered_whatever_happens() -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_nothing_is_lost_doubled_or_renumbered_in_a_long_life() -> None:
-    run_state_machine_as_test(Line, settings=settings(RULES, max_examples=600, stateful_step_count=60))
+    run_state_machine_as_test(Line, settings=settings(RULES, max_examples=300, stateful_step_count=60))
