@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from edge import epochs, schema
-from edge.faults import StorageFault
+from edge.faults import Damaged, StorageFault
 from edge.opening import put_aside
 
 MANIFEST = "backup.json"
@@ -85,7 +85,8 @@ def back_up(
     except (OSError, sqlite3.Error) as error:
         shutil.rmtree(part, ignore_errors=True)
         raise StorageFault(
-            f"{target} could not be written: {error}", hint="Check its disk; the running line was not touched"
+            f"{target} could not be written: {_reason(error)}. There is no backup",
+            hint="Check its disk and rights; the running line was not touched",
         ) from error
     return manifest
 
@@ -99,6 +100,12 @@ def put_back(folder: Path, journal: Path, store: Path) -> Manifest:
     try:
         if journal.exists():
             put_aside(journal)
+    except Damaged as fault:
+        raise StorageFault(
+            f"{journal} is damaged and was left as it is. Nothing was put back",
+            hint="Start lineside once: it keeps and delivers what is proven. Restore then, if need be",
+        ) from fault
+    try:
         # How the one before was left says nothing of this one. In place: whoever holds the lock goes on.
         journal.with_suffix(".lock").write_bytes(b"")
         for path in _wanted(folder, manifest, journal, store):
@@ -109,7 +116,8 @@ def put_back(folder: Path, journal: Path, store: Path) -> Manifest:
         schema.sync_directory(journal.parent)
     except (OSError, sqlite3.Error) as error:
         raise StorageFault(
-            f"{folder} could not be put back: {error}", hint="Check the disk, then repeat"
+            f"{folder} could not be put back: {_reason(error)}. Nothing is lost, but it is not complete",
+            hint=f"Check the disk of {journal.parent}, then restore again before lineside is started",
         ) from error
     return manifest
 
@@ -127,7 +135,8 @@ def checked(folder: Path) -> Manifest:
         ]
     except (OSError, msgspec.DecodeError) as error:
         raise StorageFault(
-            f"{folder} is no backup of lineside: {error}", hint="Name the folder that `lineside backup` wrote"
+            f"{folder} is no backup of lineside: {MANIFEST}: {_reason(error)}. Nothing was put back",
+            hint="Name the folder that `lineside backup` wrote",
         ) from error
     if wrong:
         raise StorageFault(
@@ -153,6 +162,10 @@ def _wanted(folder: Path, manifest: Manifest, journal: Path, store: Path) -> Ite
 def _copy(path: Path, target: Path) -> None:
     with closing(sqlite3.connect(schema.read_only(path), uri=True, timeout=30)) as db:
         db.execute("VACUUM INTO ?", (str(target),))
+
+
+def _reason(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def _digest(path: Path) -> str:

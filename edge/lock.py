@@ -41,7 +41,8 @@ class Lock:
         except BlockingIOError:
             os.close(self._handle)
             raise StorageFault(
-                f"{file} is in use by another lineside {writer}", hint="Stop that one first"
+                f"{file} is in use by another lineside {writer}. Nothing was changed",
+                hint="Stop that one first",
             ) from None
 
     @property

@@ -269,7 +269,12 @@ def _notice(
     doubt: Doubt, kept: epochs.Epoch | None, missing: str | None, dated: Path | None, epoch: str
 ) -> Notice:
     lost = f"; missing of it: {missing}" if missing else ""
-    text = f"The journal was not gone on with: {doubt.why}. A new one begins, epoch {epoch}"
+    old = (
+        "There is no old journal"
+        if doubt.cause == "restored" and kept is None
+        else "The journal was not gone on with"
+    )
+    text = f"{old}: {doubt.why}. A new one begins, epoch {epoch}"
     if kept is not None:
         text += f"; what {kept.epoch} holds, through {kept.head}, is delivered first{lost}"
     elif doubt.cause == "damaged":

@@ -36,7 +36,7 @@ def backup(
         )
     size = sum(one.size for one in manifest.files) / 2**20
     out.print(f"{target}: {len(manifest.files)} files, {size:,.1f} MiB", highlight=False, soft_wrap=True)
-    out.print(f"journal of {_whose(manifest)} through seq {manifest.head}", highlight=False)
+    out.print(f"journal of {_whose(manifest)}, through seq {manifest.head}", highlight=False)
 
 
 @guarded
@@ -59,17 +59,18 @@ def restore(
         manifest = checked(folder)
         if (manifest.site, manifest.edge) != (loaded.edge.site, loaded.edge.id) and not other:
             err.print(
-                f"{folder} is the backup of {_whose(manifest)}, this is {loaded.edge.site}:{loaded.edge.id}."
+                f"{folder} is the backup of {_whose(manifest)}; this is {loaded.edge.site}:{loaded.edge.id}."
                 " Nothing was put back. Give --other if that is meant",
                 markup=False,
+                soft_wrap=True,
             )
             raise typer.Exit(FAULT)
         put_back(folder, journal, store)
-    out.print(f"{data_dir}: journal of {_whose(manifest)} through seq {manifest.head}", highlight=False)
+    out.print(f"{data_dir}: journal of {_whose(manifest)}, through seq {manifest.head}", highlight=False)
     out.print(
         "The next start begins a new epoch. Start lineside; then compare: lineside status", highlight=False
     )
 
 
 def _whose(manifest: Manifest) -> str:
-    return f"{manifest.site}:{manifest.edge}, epoch {manifest.epoch},"
+    return f"{manifest.site}:{manifest.edge}, epoch {manifest.epoch}"
