@@ -34,6 +34,13 @@ def aside(path: Path, epoch: str) -> Path:
 
 def listed(path: Path) -> list[Epoch]:
     """The journals beside `path`, oldest first, the current one last. Raises StorageFault."""
+    try:
+        return _listed(path)
+    except OSError as error:
+        raise unusable(path, error) from error
+
+
+def _listed(path: Path) -> list[Epoch]:
     found = [
         one
         for other in path.parent.glob(f"{path.stem}-*.db")

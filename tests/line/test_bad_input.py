@@ -302,8 +302,6 @@ def _another_database(data: Path) -> None:
         _unreadable_file,
         _readonly_folder,
         _closed_folder,
-        _no_database,
-        _another_database,
     ],
 )
 async def test_a_journal_that_cannot_be_used_is_a_plain_message_with_what_to_do(
@@ -332,6 +330,24 @@ async def test_a_journal_that_cannot_be_used_is_a_plain_message_with_what_to_do(
                 file.chmod(0o600)
 
 
+@pytest.mark.parametrize("harm", [_no_database, _another_database])
+async def test_a_foreign_file_in_the_journals_place_is_kept_and_the_line_goes_on(
+    tmp_path: Path, harm: Any
+) -> None:
+    async with line(tmp_path) as floor:
+        child = await floor.start("collect")
+        assert await child.stop() == 0
+        data = floor.folder / "data"
+        harm(data)
+        held = (data / "journal.db").read_bytes()
+        await floor.start("collect")
+        await floor.sign_on()
+        (kept,) = data.glob("journal-damaged-*.db")
+        assert kept.read_bytes() == held
+        code, out, _ = await invoke("status", "--config", floor.config)
+        assert (code, kept.name in out.replace("\n", "")) == (0, True), out
+
+
 async def test_a_journal_whose_rights_go_away_while_at_work_still_has_everything_it_acknowledged(
     tmp_path: Path,
 ) -> None:
@@ -348,9 +364,9 @@ async def test_a_sync_db_that_is_no_database_stops_no_scan(tmp_path: Path) -> No
     async with line(tmp_path) as floor:
         (floor.folder / "data").mkdir()
         (floor.folder / "data" / "sync.db").write_bytes(b"notes of the shift leader\n" * 400)
-        sync = await floor.start("sync", wait=False)
-        assert await sync.ended() == 1
+        sync = await floor.start("sync")
         assert "sync.db" in sync.log
+        assert len(list((floor.folder / "data").glob("sync-damaged-*.db"))) == 1
         await floor.start("collect")
         await floor.sign_on()
         for what in ("status", "check"):
