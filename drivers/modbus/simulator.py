@@ -7,7 +7,9 @@ register table does not exist for the client: it is refused as an illegal data a
 
 import asyncio
 import struct
+import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal, Self, cast
 
@@ -146,6 +148,7 @@ class Plc:
             return self.exception_code
         if self.fault == "delay":
             await self._late()
+        self._telling(register)
         if register in ("coil", "discrete"):
             # Bits are kept 16 to a word; start and count are in words then.
             words: dict[int, int] = {}
@@ -158,12 +161,27 @@ class Plc:
             current[number - start] = words.get(number, 0)
         return None
 
+    def _telling(self, register: Register) -> None:
+        """The client is about to hear what `register` holds now."""
+
     async def _late(self) -> None:
         try:
             async with asyncio.timeout(self.delay_s):
                 await self._off.wait()
         except TimeoutError:
             pass
+
+
+@dataclass
+class Switching:
+    """A press started or stopped; monotonic seconds.
+
+    Whoever polls it noticed between `at_s` and `noticed_s`: when it was asked the second time since.
+    """
+
+    at_s: float
+    told: bool = False
+    noticed_s: float | None = None
 
 
 class Press(Plc):
@@ -188,6 +206,7 @@ class Press(Plc):
         self.power_kw = power_kw
         self.count = first_count
         self.energy_kwh = first_energy_kwh
+        self.switchings: list[Switching] = []  # starts and stops in turn
         self._started = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._show()
@@ -198,13 +217,30 @@ class Press(Plc):
 
     def start(self) -> None:
         """Begin production."""
-        self._started.set()
-        self._show()
+        self._switch(on=True)
 
     def stop(self) -> None:
         """End production; the count stays."""
-        self._started.clear()
+        self._switch(on=False)
+
+    def _switch(self, *, on: bool) -> None:
+        if on != self.running:
+            self.switchings.append(Switching(time.monotonic()))
+        if on:
+            self._started.set()
+        else:
+            self._started.clear()
         self._show()
+
+    def _telling(self, register: Register) -> None:
+        if register != "coil":
+            return
+        for switching in reversed(self.switchings):
+            if switching.noticed_s is not None:
+                break
+            if switching.told:
+                switching.noticed_s = time.monotonic()
+            switching.told = True
 
     def stroke(self, strokes: int = 1) -> None:
         """Make strokes at once, started or not."""

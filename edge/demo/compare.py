@@ -7,7 +7,7 @@ seconds and the ERP's prices, by plain arithmetic that shares no code with the c
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal
 from typing import Any
 
 import aiohttp
@@ -20,7 +20,6 @@ from edge.journal import Reader, Verification, verify
 from sync.tally import Tally
 
 ZERO = Decimal(0)
-WATCH_S = Decimal("1.0")  # the press is asked four times a second; it starts and stops twice in an order
 METER_KWH = Decimal("0.001")  # what the facts resolve
 HOUR = Decimal(3600)
 
@@ -123,7 +122,7 @@ def _costs(tally: Done, events: list[Event], sheet: dict[str, Any], prices: dict
         f"{tally.machine_s:.1f}",
         str(run_s),
         str(_sum(sheet, "machine", "quantity", "run")),
-        WATCH_S,
+        Decimal(tally.machine_within_s).quantize(Decimal("0.1"), ROUND_UP),
     )
     yield Row("labour seconds", "", str(labour_s), str(_sum(sheet, "labour", "quantity")))
     yield Row(

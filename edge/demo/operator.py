@@ -42,6 +42,7 @@ class Tally:
     scrap: int = 0
     setup_scrap: int = 0
     machine_s: float = 0.0  # by the operator's watch
+    machine_within_s: float = 0.0  # how near to it one comes who asks the press now and then, as was done
     energy_kwh: float = 0.0  # by the meter's own display
     consumed: dict[str, Decimal] = field(default_factory=dict)  # by lot, in base units
     completed: bool = False
@@ -81,6 +82,7 @@ class Operator:
         await self._set_up(tally)
         await self._take_material(order, tally)
         first, first_s = self.press.count, self._ran_s
+        switched = len(self.press.switchings)
         self._produce(f"produces {tally.work_order}")
         await self._strokes(first, tally.planned // 3)
         await self._mishaps(tally)
@@ -94,6 +96,7 @@ class Operator:
         await self.must("LSCDONE")
         await self.must("LSCOK")
         tally.good = (self.press.count - first) % 2**32 - tally.scrap
+        tally.machine_within_s = await self._noticed(switched)
         tally.completed = True
         return tally
 
@@ -174,6 +177,15 @@ class Operator:
     def _rest(self) -> None:
         self.press.stop()
         self._ran_s += time.monotonic() - self._started_s
+
+    async def _noticed(self, first: int) -> float:
+        """How long the starts and stops since the first took to be noticed, together, in seconds."""
+        late_s = 0.0
+        for switching in self.press.switchings[first:]:
+            while switching.noticed_s is None:
+                await asyncio.sleep(0.02)
+            late_s += switching.noticed_s - switching.at_s
+        return late_s
 
     async def _strokes(self, first: int, strokes: int) -> None:
         while (self.press.count - first) % 2**32 < strokes:

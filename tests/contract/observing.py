@@ -10,8 +10,7 @@ from contextlib import asynccontextmanager
 
 from edge.ports import Driver
 from edge.readings import Link, Moment, Quality, Reading, Scan, Unreadable, Value
-
-DEADLINE_S = 10.0
+from tests.patience import PATIENCE_S, ends
 
 
 class TestClock:
@@ -75,13 +74,13 @@ class Recorder:
     async def until(self, reached: Callable[[], bool], what: str = "what was waited for") -> None:
         """Wait until something told makes `reached` true."""
         try:
-            async with asyncio.timeout(DEADLINE_S):
+            async with asyncio.timeout(PATIENCE_S):
                 while not reached():
                     self._news.clear()
                     await self._news.wait()
         except TimeoutError:
             raise AssertionError(
-                f"{what} did not come within {DEADLINE_S} s; links {self.links}, last {self.batches[-2:]}"
+                f"{what} did not come within {PATIENCE_S} s; links {self.links}, last {self.batches[-2:]}"
             ) from None
 
     async def until_up(self, times: int = 1) -> None:
@@ -98,11 +97,11 @@ class Recorder:
 
 async def eventually(reached: Callable[[], bool]) -> None:
     """Wait for something that nobody announces."""
-    for _ in range(int(DEADLINE_S / 0.005)):
+    for _ in range(int(PATIENCE_S / 0.005)):
         if reached():
             return
         await asyncio.sleep(0.005)
-    raise AssertionError(f"not reached within {DEADLINE_S} s")
+    raise AssertionError(f"not reached within {PATIENCE_S} s")
 
 
 @asynccontextmanager
@@ -125,6 +124,5 @@ async def serving(driver: Driver) -> AsyncIterator[Recorder]:
 async def cancelled(task: "asyncio.Task[None]") -> None:
     """Cancel a driver's task; it must end as cancelled within 1 s."""
     task.cancel()
-    done, _ = await asyncio.wait([task], timeout=1)
-    assert done, "the driver did not end within 1 s of its cancellation"
+    assert await ends(task, 1), "the driver did not end within 1 s of its cancellation"
     assert task.cancelled(), f"the driver ended by itself: {task.exception()!r}"

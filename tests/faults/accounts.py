@@ -18,6 +18,7 @@ from edge.events import Event, JournalOpened, MaterialConsumed, decode
 from sync.status import load_outbox, load_status
 from tests.faults.table import Row
 from tests.line.plant import Line, invoke, until
+from tests.patience import PATIENCE_S
 
 ORDER = "10045678"
 STEP = Decimal("0.000001")
@@ -77,7 +78,7 @@ class Account:
             for text in ("LSL A2207", f"LSQ{number // 10**6}D{number % 10**6:06d}"):
                 self.floor.gun.heard = b""
                 await self.floor.gun.scan(text)
-                assert await self.floor.gun.verdict(20) == "good", (text, await self.floor.screen())
+                assert await self.floor.gun.verdict(PATIENCE_S) == "good", (text, await self.floor.screen())
             self.acknowledged.append(number)
 
     def note(self) -> None:

@@ -16,6 +16,7 @@ from edge.demo.endpoint import MASTERDATA
 from tests.faults import trace
 from tests.faults.recording import Recording
 from tests.line.plant import ROOT, free_port, until
+from tests.patience import PATIENCE_S
 
 SITE, EDGE = "suzhou", "L3-IPC1"
 SIGN_ON, ORDER, LOT = "LSE1042", "LSW10045678 0020", "LSL A2207"
@@ -85,26 +86,18 @@ async def _live(folder: Path, life: int, gun: Gun, scans: Sequence[str], end: En
         await until(lambda: _holds(tracer.pid, gun.link.resolve()), "the gun being opened")
         for text in scans:
             await gun.scan(text)
-            assert await gun.verdict(20) == "good", text
-        await until(lambda: _child(tracer.pid), "the collector")
-        os.kill(_child(tracer.pid), signal.SIGTERM if end == "stop" else signal.SIGKILL)
-        await asyncio.wait_for(tracer.wait(), 20)
+            assert await gun.verdict(PATIENCE_S) == "good", text
+        await until(lambda: trace.followed(tracer.pid), "the collector")
+        os.kill(trace.followed(tracer.pid), signal.SIGTERM if end == "stop" else signal.SIGKILL)
+        await asyncio.wait_for(tracer.wait(), PATIENCE_S)
     finally:
-        if tracer.returncode is None:
-            tracer.terminate()  # strace ends what it follows
-            await tracer.wait()
-
-
-def _child(tracer: int) -> int:
-    """The process that strace follows; 0 before it is there."""
-    found = Path(f"/proc/{tracer}/task/{tracer}/children").read_text().split()
-    return int(found[0]) if found else 0
+        await trace.over(tracer)
 
 
 def _holds(tracer: int, device: Path) -> bool:
     """Whether the collector has opened a device."""
     try:
-        return any(one.readlink() == device for one in Path(f"/proc/{_child(tracer)}/fd").iterdir())
+        return any(one.readlink() == device for one in Path(f"/proc/{trace.followed(tracer)}/fd").iterdir())
     except OSError:
         return False
 

@@ -27,6 +27,7 @@ from tests.faults.disk import Disk, mounted
 from tests.faults.survival import Record
 from tests.faults.table import Row
 from tests.line.plant import Line, facts, line, until
+from tests.patience import PATIENCE_S
 
 DISK_MIB = 160
 ORDER = "10045678"
@@ -76,7 +77,7 @@ class Operator:
     async def _scan(self, text: str) -> str:
         self.floor.gun.heard = b""
         await self.floor.gun.scan(text)
-        return await self.floor.gun.verdict(20)
+        return await self.floor.gun.verdict(PATIENCE_S)
 
 
 async def ready(url: str) -> int:

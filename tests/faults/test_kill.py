@@ -20,6 +20,7 @@ from edge.journal import Reader, verify
 from tests.faults.survival import Record
 from tests.faults.table import Row
 from tests.line.plant import Line, facts, line, until
+from tests.patience import PATIENCE_S
 
 ORDER = "10045678"
 FIRST_COUNT = 2**32 - 40  # rolls over on the way
@@ -57,7 +58,7 @@ class Operator:
         gun = self.floor.gun
         gun.heard = b""
         await gun.scan(text)
-        beep = asyncio.create_task(gun.verdict(20))
+        beep = asyncio.create_task(gun.verdict(PATIENCE_S))
         gone = asyncio.create_task(self.gone.wait())
         try:
             await asyncio.wait([beep, gone], return_when=asyncio.FIRST_COMPLETED)

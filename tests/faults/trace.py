@@ -6,15 +6,19 @@ call, a shared mapping) is refused, never overlooked. A failed call did nothing.
 """
 
 import asyncio
+import os
 import re
 import shutil
+import signal
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from edge.storage import BALLAST
+from tests.patience import PATIENCE_S
 
 _FOLLOWED = ("openat", "pwrite64", "write", "ftruncate", "fsync", "fdatasync", "unlink", "rename")
 _NOTHING = ("sync_file_range",)  # starts writing back; promises nothing
@@ -109,7 +113,7 @@ def recorded(command: Sequence[object], trace: Path) -> list[str]:
     return ["strace", *options, "-o", str(trace), "--", *map(str, command)]
 
 
-async def run(command: Sequence[object], trace: Path, cwd: Path, within_s: float = 100.0) -> None:
+async def run(command: Sequence[object], trace: Path, cwd: Path, within_s: float = 4 * PATIENCE_S) -> None:
     """Run a command under strace to its end, which must be a good one."""
     line = recorded(command, trace)
     process = await asyncio.create_subprocess_exec(
@@ -117,12 +121,28 @@ async def run(command: Sequence[object], trace: Path, cwd: Path, within_s: float
     )
     try:
         told, _ = await asyncio.wait_for(process.communicate(), within_s)
-    except BaseException:
-        if process.returncode is None:
-            process.terminate()  # strace ends what it follows
-        await process.wait()
-        raise
+    finally:
+        await over(process)
     assert process.returncode == 0, told.decode(errors="replace")
+
+
+def followed(tracer: int) -> int:
+    """The process that strace follows; 0 before it is there and after its end."""
+    try:
+        found = Path(f"/proc/{tracer}/task/{tracer}/children").read_text().split()
+    except OSError:
+        return 0
+    return int(found[0]) if found else 0
+
+
+async def over(tracer: asyncio.subprocess.Process) -> None:
+    """Make sure that strace and what it follows have ended. It heeds no SIGTERM, and ends with its child."""
+    while tracer.returncode is None:
+        if child := followed(tracer.pid):
+            with suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(tracer.wait()), 1)
 
 
 def read(trace: Path, folder: Path, voices: Iterable[Path] = ()) -> list[Moment]:

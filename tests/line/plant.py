@@ -24,8 +24,8 @@ from edge.demo.endpoint import MASTERDATA, Endpoint
 from edge.demo.plant import LINE
 from edge.events import Event, decode
 from edge.ports import Verdict
+from tests.patience import PATIENCE_S
 
-DEADLINE_S = 30.0
 ROOT = Path(__file__).parents[2]
 
 
@@ -36,7 +36,7 @@ def free_port() -> int:
         return port
 
 
-async def until(reached: Callable[[], object], what: str, within_s: float = DEADLINE_S) -> None:
+async def until(reached: Callable[[], object], what: str, within_s: float = PATIENCE_S) -> None:
     """Wait for what another process does."""
     deadline = time.monotonic() + within_s
     while True:
@@ -76,10 +76,10 @@ class Child:
         await until(lambda: text in self.log or self.code is not None, f"{text!r} in {self._log.name}")
         assert text in self.log, f"ended with {self.code}: {self.log}"
 
-    async def ended(self, within_s: float = DEADLINE_S) -> int:
+    async def ended(self, within_s: float = PATIENCE_S) -> int:
         return await asyncio.wait_for(self._process.wait(), within_s)
 
-    async def stop(self, within_s: float = 10.0) -> int:
+    async def stop(self, within_s: float = PATIENCE_S) -> int:
         """SIGTERM; the exit code."""
         if self.code is None:
             self._process.terminate()
@@ -112,7 +112,7 @@ async def spawn(
 
 
 async def command(
-    *arguments: object, within_s: float = DEADLINE_S, plain_user: bool = False, columns: int = 200
+    *arguments: object, within_s: float = PATIENCE_S, plain_user: bool = False, columns: int = 200
 ) -> tuple[int, str, str]:
     """Run a `lineside` command to its end: exit code, standard output, standard error."""
     prefix = _unprivileged() if plain_user else ()
@@ -195,7 +195,7 @@ class Line:
             await child.started()
         return child
 
-    async def scan(self, text: str, within_s: float = 5.0) -> Verdict:
+    async def scan(self, text: str, within_s: float = PATIENCE_S) -> Verdict:
         """Scan and hear the verdict."""
         if text == self._last and time.monotonic() - self._last_s < 2.1:
             await asyncio.sleep(2.1)

@@ -20,6 +20,7 @@ from edge.demo.show import ONCE_CYCLE_S, ONCE_ORDER, ONCE_PACE_S
 from edge.journal import Reader
 from sync.status import load_status
 from tests.line.plant import ROOT, until
+from tests.patience import ATTEMPTS, PATIENCE_S, best_of
 
 
 async def demo(*options: str) -> tuple[int, str]:
@@ -30,7 +31,7 @@ async def demo(*options: str) -> tuple[int, str]:
         env={**os.environ, "COLUMNS": "160"},
     )  # fmt: skip
     try:
-        out, _ = await asyncio.wait_for(process.communicate(), 90)
+        out, _ = await asyncio.wait_for(process.communicate(), 4 * PATIENCE_S)
     except TimeoutError:
         os.killpg(process.pid, signal.SIGKILL)
         raise
@@ -56,23 +57,33 @@ async def test_one_order_agrees_also_through_an_outage_and_a_kill() -> None:
 
 
 async def test_ctrl_c_ends_the_demo_within_two_seconds_and_leaves_no_process(tmp_path: Path) -> None:
-    folder = tmp_path / "kept"
+    folders = (tmp_path / f"kept{number}" for number in range(ATTEMPTS))
+
+    async def broken_off() -> float:
+        return await _broken_off(next(folders))
+
+    assert await best_of(broken_off, 2) < 2
+
+
+async def _broken_off(folder: Path) -> float:
+    """Ctrl-C in the midst of a demo; how long it took to end, in seconds."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "edge", "demo", "--keep", str(folder), cwd=ROOT, start_new_session=True,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
     assert process.stdout is not None
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         while b"operator.signed_on" not in await process.stdout.readline():
             pass
     began = time.monotonic()
     process.send_signal(signal.SIGINT)
-    out, _ = await asyncio.wait_for(process.communicate(), 10)
-    assert time.monotonic() - began < 2.5  # half a second for a busy machine
+    out, _ = await asyncio.wait_for(process.communicate(), PATIENCE_S)
+    took_s = time.monotonic() - began
     assert process.returncode == 0, out
     assert b"Traceback" not in out
     with pytest.raises(ProcessLookupError):
         os.killpg(process.pid, 0)
+    return took_s
 
 
 async def test_a_folder_that_is_not_empty_is_left_alone(tmp_path: Path) -> None:
@@ -90,7 +101,7 @@ async def worked(folder: Path) -> AsyncIterator[tuple[Plant, Operator]]:
         keep = asyncio.create_task(built.collector.keep())
         operator = Operator(built.press, built.gun, built.last_fact_ms, built.orders(), ONCE_PACE_S)
         try:
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(2 * PATIENCE_S):
                 await operator.sign_on()
                 await operator.work(next(one for one in operator.orders if one["work_order"] == ONCE_ORDER))
 
@@ -133,7 +144,7 @@ async def test_the_comparison_fails_when_one_event_is_altered_removed_or_a_figur
         for wrong in (
             replace(tally, good=tally.good + 1),
             replace(tally, scrap=tally.scrap - 1),
-            replace(tally, machine_s=tally.machine_s + 2),
+            replace(tally, machine_s=tally.machine_s + 2 * tally.machine_within_s + 0.2),
             replace(tally, energy_kwh=tally.energy_kwh + 0.01),
             replace(tally, consumed={**tally.consumed, lot: tally.consumed[lot] + one / 1000}),
         ):

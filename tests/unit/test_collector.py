@@ -20,10 +20,9 @@ from edge.masterdata import MasterData
 from edge.ports import Observer, Verdict
 from edge.readings import Quality, Reading, Scan, Unreadable
 from edge.station.state import STATE_VERSION, Line, Station
+from tests.patience import PATIENCE_S, best_of
 from tests.unit.clocks import ManualClock
 from tests.unit.station.floor import MASTER, Floor
-
-DEADLINE_S = 10.0
 
 
 class Device:
@@ -57,7 +56,7 @@ class Device:
 
     async def verdict(self, number: int) -> Verdict:
         """The verdict of that number, from 1, once it is given."""
-        async with asyncio.timeout(DEADLINE_S):
+        async with asyncio.timeout(PATIENCE_S):
             while len(self.verdicts) < number:
                 self._news.clear()
                 await self._news.wait()
@@ -170,7 +169,7 @@ def types(events: Sequence[Event]) -> list[str]:
 
 
 async def until(reached: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + DEADLINE_S
+    deadline = time.monotonic() + PATIENCE_S
     while not reached():
         assert time.monotonic() < deadline, f"{what} did not come"
         await asyncio.sleep(0.01)
@@ -468,21 +467,32 @@ async def test_a_machine_that_does_not_answer_holds_a_scan_200_ms_at_most(
         rig.read(100)
         await rig.scan("LSE1042")
         setattr(rig.press, trouble, True)
-        began = time.monotonic()
-        assert await rig.scan("LSW100") == "good"
-        assert time.monotonic() - began < REFRESH_S + 0.5
+        orders = iter(("LSW100", "LSW200", "LSW100"))
+
+        async def started() -> float:
+            began = time.monotonic()
+            assert await rig.scan(next(orders)) == "good"
+            return time.monotonic() - began
+
+        assert await best_of(started, REFRESH_S + 0.3) < REFRESH_S + 0.3
 
 
 async def test_a_silent_machine_delays_the_other_stations_no_longer_than_its_own(tmp_path: Path) -> None:
     async with rigged(tmp_path) as rig:
         await rig.scan("LSE1042")
         rig.press.silent = True
-        began = time.monotonic()
-        rig.collector.scan(Scan("gun1", "LSW100", rig.clock.now()))
-        await asyncio.sleep(0)
-        answers = [await rig.collector.typed("OP30", f"LSE{badge}") for badge in (1042, 1043)]
-        assert [one.result for one in answers] == ["recorded"] * 2
-        assert time.monotonic() - began < REFRESH_S + 0.5
+        orders = iter(("LSW100", "LSW200", "LSW100"))
+        badges = iter(range(1042, 1048))
+
+        async def answered() -> float:
+            began = time.monotonic()
+            rig.collector.scan(Scan("gun1", next(orders), rig.clock.now()))
+            await asyncio.sleep(0)
+            answers = [await rig.collector.typed("OP30", f"LSE{next(badges)}") for _ in range(2)]
+            assert [one.result for one in answers] == ["recorded"] * 2
+            return time.monotonic() - began
+
+        assert await best_of(answered, REFRESH_S + 0.3) < REFRESH_S + 0.3
 
 
 async def test_a_boundary_scan_that_comes_while_another_machine_is_asked_asks_its_own(tmp_path: Path) -> None:

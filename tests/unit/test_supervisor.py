@@ -17,8 +17,7 @@ from structlog.testing import capture_logs
 from edge import supervisor
 from edge.faults import DeviceFault
 from edge.supervisor import Service, kept, notify, patience, supervise
-
-DEADLINE_S = 10.0
+from tests.patience import PATIENCE_S, best_of, ends
 
 
 class Systemd:
@@ -32,7 +31,7 @@ class Systemd:
     async def heard(self) -> str:
         """The next state told."""
         loop = asyncio.get_running_loop()
-        return (await asyncio.wait_for(loop.sock_recv(self._socket, 4096), DEADLINE_S)).decode()
+        return (await asyncio.wait_for(loop.sock_recv(self._socket, 4096), PATIENCE_S)).decode()
 
     def close(self) -> None:
         self._socket.close()
@@ -137,7 +136,7 @@ async def test_recovery_is_one_log_line(monkeypatch: pytest.MonkeyPatch) -> None
 
     with capture_logs() as logs:
         task = asyncio.create_task(kept(Service("device-press1", service)))
-        deadline = time.monotonic() + 2
+        deadline = time.monotonic() + PATIENCE_S
         while len(logs) < 2 and time.monotonic() < deadline:  # noqa: ASYNC110 nobody announces a log line
             await asyncio.sleep(0.01)
         task.cancel()
@@ -160,7 +159,7 @@ async def test_one_services_fault_stops_no_other(systemd: Systemd) -> None:
         await forever()
 
     async with supervised(Service("failing", failing), Service("working", working)) as task:
-        await asyncio.wait_for(turns.wait(), DEADLINE_S)
+        await asyncio.wait_for(turns.wait(), PATIENCE_S)
         assert not task.done()
 
 
@@ -177,7 +176,7 @@ async def test_anything_unexpected_ends_everything_and_is_raised(systemd: System
         raise ZeroDivisionError
 
     with pytest.raises(ExceptionGroup) as caught:
-        await asyncio.wait_for(supervise([Service("broken", broken), Service("other", other)]), DEADLINE_S)
+        await asyncio.wait_for(supervise([Service("broken", broken), Service("other", other)]), PATIENCE_S)
     assert caught.group_contains(ZeroDivisionError)
     assert ended.is_set()
 
@@ -187,7 +186,8 @@ async def test_ready_is_told_and_then_stopping_at_sigterm(systemd: Systemd) -> N
         assert await systemd.heard() == "READY=1"
         os.kill(os.getpid(), signal.SIGTERM)
         assert await systemd.heard() == "STOPPING=1"
-        await asyncio.wait_for(task, 1)
+        assert await ends(task, 1)
+        task.result()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -205,7 +205,8 @@ async def test_a_signal_ends_all_services_within_a_second(systemd: Systemd, numb
     async with supervised(*services) as task:
         await systemd.heard()
         os.kill(os.getpid(), number)
-        await asyncio.wait_for(task, 1)
+        assert await ends(task, 1)
+        task.result()
     assert sorted(ended) == list(range(20))
 
 
@@ -217,14 +218,16 @@ async def test_a_service_that_waits_to_be_tried_again_does_not_delay_the_end(sys
         await systemd.heard()
         await asyncio.sleep(0.05)
         os.kill(os.getpid(), signal.SIGTERM)
-        await asyncio.wait_for(task, 1)
+        assert await ends(task, 1)
+        task.result()
 
 
 async def test_signals_are_the_callers_again_afterwards(systemd: Systemd) -> None:
     async with supervised(Service("one", forever)) as task:
         await systemd.heard()
         os.kill(os.getpid(), signal.SIGTERM)
-        await asyncio.wait_for(task, 1)
+        assert await ends(task, 1)
+        task.result()
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
@@ -233,10 +236,14 @@ async def test_the_watchdog_is_fed_faster_than_it_bites(
 ) -> None:
     monkeypatch.setenv("WATCHDOG_USEC", "300000")
     async with supervised(Service("one", forever)):
-        began = time.monotonic()
-        heard = [await systemd.heard() for _ in range(5)]
-        assert sorted(heard) == ["READY=1"] + ["WATCHDOG=1"] * 4
-        assert time.monotonic() - began < 4 * 0.3
+        assert sorted([await systemd.heard() for _ in range(2)]) == ["READY=1", "WATCHDOG=1"]
+
+        async def next_fed() -> float:
+            began = time.monotonic()
+            assert await systemd.heard() == "WATCHDOG=1"
+            return time.monotonic() - began
+
+        assert await best_of(next_fed, 0.2) < 0.2
 
 
 async def test_a_stuck_part_starves_the_watchdog(systemd: Systemd, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -321,6 +328,6 @@ async def test_the_process_of_an_unexpected_error_ends_with_a_code_that_makes_sy
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", PROGRAM, stderr=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
     )
-    _, stderr = await asyncio.wait_for(process.communicate(), DEADLINE_S)
+    _, stderr = await asyncio.wait_for(process.communicate(), PATIENCE_S)
     assert process.returncode == 1
     assert b"ZeroDivisionError" in stderr

@@ -1,5 +1,6 @@
 """The endpoint as a server that can be cut off and come back on the same port, with everything it held."""
 
+import asyncio
 from pathlib import Path
 from types import TracebackType
 
@@ -11,6 +12,7 @@ from edge.demo.endpoint.masterfile import MasterFile
 
 MASTERDATA = Path(__file__).parent.parent / "masterdata.json"
 _GRACE_S = 0.2  # a cut network waits for no one
+_TURNS = 3  # of the event loop, until the runner knows of a connection that was accepted just now
 
 
 class Endpoint:
@@ -31,7 +33,7 @@ class Endpoint:
         self._options = options or Options(token=token)
         self._host = host
         self._port = port
-        self._runner: web.AppRunner | None = None
+        self._open: tuple[web.AppRunner, asyncio.Server] | None = None
 
     @property
     def pages_url(self) -> str:
@@ -46,27 +48,36 @@ class Endpoint:
     @property
     def listening(self) -> bool:
         """Whether connections are taken."""
-        return self._runner is not None
+        return self._open is not None
 
     async def cut(self) -> None:
         """Stop listening and drop every connection: connection refused from now on. Twice is harmless."""
-        runner, self._runner = self._runner, None
-        if runner is not None:
-            await runner.cleanup()
+        open_, self._open = self._open, None
+        if open_ is None:
+            return
+        runner, server = open_
+        loop = asyncio.get_running_loop()
+        for one in server.sockets:
+            loop.remove_reader(one.fileno())
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
+        server.close()
+        await runner.cleanup()
 
     async def restore(self) -> None:
         """Listen again on the same port. Raises OSError where it was taken meanwhile."""
-        if self._runner is not None:
+        if self._open is not None:
             return
         app = application(self.ledger, self._masterdata, self._options)
         runner = web.AppRunner(app, auto_decompress=False, access_log=None, shutdown_timeout=_GRACE_S)
         await runner.setup()
         try:
-            await web.TCPSite(runner, self._host, self._port).start()
+            assert runner.server is not None
+            server = await asyncio.get_running_loop().create_server(runner.server, self._host, self._port)
         except BaseException:
             await runner.cleanup()
             raise
-        self._runner, self._port = runner, runner.addresses[0][1]
+        self._open, self._port = (runner, server), server.sockets[0].getsockname()[1]
 
     async def __aenter__(self) -> "Endpoint":
         try:

@@ -22,9 +22,9 @@ from sync.settings import HttpSettings
 from sync.status import UplinkStatus, Waiting, load_quarantine, load_status
 from sync.store import Store
 from tests.contract.uplink.receiver import Receiver
+from tests.patience import PATIENCE_S
 
 START_MS = 1_795_000_000_000
-PATIENCE_S = 20.0
 
 
 @dataclass

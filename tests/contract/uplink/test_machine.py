@@ -46,7 +46,8 @@ from sync.status import load_quarantine, load_quarantined, load_status
 from sync.store import Store
 from tests.contract.uplink.model import Book, Expected, Model, laid, read, spoiled_chain, spoiled_id, taken
 from tests.contract.uplink.postings import Cut, Mood, Number, Postings
-from tests.contract.uplink.rig import PATIENCE_S, Time
+from tests.contract.uplink.rig import Time
+from tests.patience import PATIENCE_S
 
 PORTION = 3  # events that one pruning takes; 200 in the field
 LATER_MS = 4_000_000_000_000  # than the time of any file: a pruning takes what is settled

@@ -13,6 +13,7 @@ from edge.settings import Settings, load
 from sync.registry import KINDS
 from sync.service import Sync, serve
 from tests.contract.uplink.rig import Rig, facts, rigged
+from tests.patience import PATIENCE_S
 
 TOML = """
 [edge]
@@ -86,7 +87,7 @@ async def test_everything_runs_together(tmp_path: Path) -> None:
                 "lineside_build_info",
             ):
                 assert line in text
-            status, text = await asyncio.wait_for(ready_after(sync), 5)
+            status, text = await asyncio.wait_for(ready_after(sync), PATIENCE_S)
             assert status == 503
 
 

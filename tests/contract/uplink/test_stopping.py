@@ -11,6 +11,7 @@ from aiohttp import web
 from tests.contract.uplink import receiver as rude
 from tests.contract.uplink.receiver import Receiver
 from tests.contract.uplink.rig import Rig, facts, rigged
+from tests.patience import PATIENCE_S
 
 EVENTS = 60
 
@@ -101,7 +102,7 @@ async def test_a_full_disk_settles_nothing_and_loses_nothing(tmp_path: Path) -> 
         await rig.append(*[facts(1)[0].__class__(reason=f"{n:04d}" * 500) for n in range(60)])  # type: ignore[call-arg]
         rig.start()
         assert rig.task is not None
-        await asyncio.wait([rig.task], timeout=10)
+        await asyncio.wait([rig.task], timeout=PATIENCE_S)
         with pytest.raises(StorageFault, match="full"):
             await rig.stop()
         assert rig.seq == 20 and rig.quarantine == []
