@@ -49,7 +49,7 @@ bench: $(READY)
 	$(BIN)/python -m tests.bench $(ARGS)
 
 faults: $(READY) test-packages
-	$(PYTEST) -m slow tests/faults $(ARGS)
+	$(PYTEST) -m slow tests --ignore=tests/soak $(ARGS)
 
 soak: $(READY)
 	$(PYTEST) -m slow tests/soak $(ARGS)

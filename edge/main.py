@@ -95,18 +95,19 @@ def configure_logs() -> None:
 async def _serve(what: str, loaded: Settings) -> None:
     clock = SystemClock()
     began_s = time.monotonic()
+
+    def started() -> None:
+        _started(what, loaded, began_s)
+
     if what == "collect":
         async with collecting(loaded, clock) as (services, alive):
-            _started("collect", loaded, began_s)
-            await supervise(services, alive)
+            await supervise(services, alive, started)
     elif what == "sync":
         async with syncing(loaded, clock) as services:
-            _started("sync", loaded, began_s)
-            await supervise(services)
+            await supervise(services, started=started)
     else:
         async with collecting(loaded, clock) as (services, alive), syncing(loaded, clock) as more:
-            _started("run", loaded, began_s)
-            await supervise([*services, *more], alive)
+            await supervise([*services, *more], alive, started)
     log.info("stopped")
 
 

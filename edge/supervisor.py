@@ -35,8 +35,15 @@ class Service:
     run: Callable[[], Awaitable[None]]
 
 
-async def supervise(services: Sequence[Service], alive: Callable[[], bool] = lambda: True) -> None:
-    """Run the services until SIGTERM or SIGINT; then cancel them all. Raises what was not expected."""
+async def supervise(
+    services: Sequence[Service],
+    alive: Callable[[], bool] = lambda: True,
+    started: Callable[[], None] = lambda: None,
+) -> None:
+    """Run the services until SIGTERM or SIGINT; then cancel them all. Raises what was not expected.
+
+    `started` is called once a signal ends the process in order, just before systemd is told READY.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -45,6 +52,7 @@ async def supervise(services: Sequence[Service], alive: Callable[[], bool] = lam
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(kept(service), name=service.name) for service in services]
             tasks.append(group.create_task(_feed_watchdog(alive), name="watchdog"))
+            started()
             notify("READY=1")
             await stop.wait()
             notify("STOPPING=1")

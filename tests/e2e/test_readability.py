@@ -36,6 +36,8 @@ CLIPPED = """(parts) => parts.filter((name) => {
   return shown && (outside || element.scrollHeight > element.clientHeight + 1);
 })"""
 
+SCREENS = ((1920, 1080), (1366, 768), (1280, 800), (800, 1280))
+
 
 def hexadecimal(colour: str) -> str:
     """rgb(r, g, b) as #rrggbb."""
@@ -54,34 +56,35 @@ async def check(page: Page) -> list[list[Any]]:
     return texts
 
 
-@pytest.mark.parametrize(
-    ("language", "width", "height"),
-    [("zh-CN", 1920, 1080), ("en", 1920, 1080), ("en", 1366, 768), ("en", 1280, 800), ("zh-CN", 800, 1280)],
-)
-async def test_every_state_fits_and_has_contrast(
-    browser: Browser, tmp_path: Any, language: str, width: int, height: int
-) -> None:
+@pytest.mark.parametrize("language", ["zh-CN", "en"])
+async def test_every_state_fits_and_has_contrast(browser: Browser, tmp_path: Any, language: str) -> None:
     async with rigged(tmp_path, language) as rig:
-        page = await browser.new_page(viewport={"width": width, "height": height})
+        page = await browser.new_page()
+
+        async def check_all() -> None:
+            for width, height in SCREENS:
+                await page.set_viewport_size({"width": width, "height": height})
+                await check(page)
+
         await page.goto(f"{rig.url}/stations/OP20")
         await expect(page.locator("#state")).to_contain_text("NO OPERATOR")
-        await check(page)
+        await check_all()
         await running(rig, page)
-        await check(page)
+        await check_all()
         await scan(rig, page, "LSCPART", "LSQ4")
-        await check(page)
+        await check_all()
         rig.delivery = Delivery((Receiver("erp", False, "backoff", 14),))
         rig.collector.link(Link("press1", False, "no answer from 10.0.0.1:502", "Check it", rig.clock.now()))
         await scan(rig, page, "LSW300")
         await expect(page.locator("#devices")).to_be_visible()
         await expect(page.locator("#delivery")).to_contain_text("14")
-        await check(page)
+        await check_all()
         rig.break_storage()
         await expect(page.locator("#alarm")).to_be_visible()
-        await check(page)
+        await check_all()
         await rig.stop_serving()
         await expect(page.locator("#stale")).to_be_visible()
-        await check(page)
+        await check_all()
         await page.close()
 
 

@@ -344,7 +344,7 @@ async def test_bytes_that_are_no_modbus_make_a_loss_and_no_crash() -> None:
     ended = asyncio.Event()
     server = await asyncio.start_server(babble, "127.0.0.1", 0)
     plc = Plc(port=server.sockets[0].getsockname()[1])
-    async with server, serving(driver(plc, PRESS)) as told:
+    async with server, serving(driver(plc, PRESS, timeout_s=0.3)) as told:
         await told.until_down()
         await ended.wait()
     assert told.ups == [False]

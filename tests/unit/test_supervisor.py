@@ -222,6 +222,15 @@ async def test_a_service_that_waits_to_be_tried_again_does_not_delay_the_end(sys
         task.result()
 
 
+async def test_who_hears_that_it_started_may_end_it_at_once_in_order(systemd: Systemd) -> None:
+    def end() -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    task = asyncio.create_task(supervise([Service("one", forever)], started=end))
+    assert await ends(task, 1)
+    task.result()
+
+
 async def test_signals_are_the_callers_again_afterwards(systemd: Systemd) -> None:
     async with supervised(Service("one", forever)) as task:
         await systemd.heard()

@@ -76,7 +76,7 @@ async def written(folder: Path, events: int) -> tuple[Journal, ManualClock]:
 
 @pytest.mark.parametrize(
     ("settled", "snapshot", "first"),
-    [(1000, 1000, 801), (650, 1000, 601), (1000, 410, 401), (0, 1000, 1), (PORTION, 1000, 1)],
+    [(1000, 1000, 951), (650, 1000, 601), (1000, 410, 401), (0, 1000, 1), (PORTION, 1000, 1)],
 )
 async def test_pruning_stays_behind_every_receiver_and_the_snapshot(
     tmp_path: Path, settled: int, snapshot: int, first: int
@@ -99,7 +99,7 @@ async def test_what_is_younger_than_keep_days_stays(tmp_path: Path) -> None:
         assert len(await seqs(journal.path)) == 500
         clock.advance(3 * 86_400 + 1)
         await upkeep(journal, clock, everything, days=3).forget()
-        assert await seqs(journal.path) == list(range(401, 501))
+        assert await seqs(journal.path) == list(range(451, 501))
 
 
 async def test_a_pruned_journal_opens_restores_and_says_where_more_is_missing(tmp_path: Path) -> None:
@@ -111,9 +111,9 @@ async def test_a_pruned_journal_opens_restores_and_says_where_more_is_missing(tm
     journal, notice = await start(tmp_path)
     async with journal:
         assert (journal.epoch, journal.head, notice) == (epoch, 500, None)
-        await journal.note("DELETE FROM events WHERE seq < 405")
+        await journal.note("DELETE FROM events WHERE seq < 455")
         async with await Reader.open(journal.path) as reader:
-            assert (await verify(reader)).problems == ("seq 401 to 404 are missing",)
+            assert (await verify(reader)).problems == ("seq 451 to 454 are missing",)
 
 
 async def test_damage_to_a_pruned_journal_is_not_taken_for_the_pruned_part(tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ async def test_damage_to_a_pruned_journal_is_not_taken_for_the_pruned_part(tmp_p
     async with journal:
         (kept, _) = epochs.listed(journal.path)
         assert (kept.epoch, kept.head, kept.missing) == (epoch, 500, "")
-        assert await seqs(kept.path) == list(range(401, 501))
+        assert await seqs(kept.path) == list(range(451, 501))
 
 
 async def test_damage_in_a_quiet_corner_ends_the_process_and_the_next_start_sets_it_aside(

@@ -528,7 +528,7 @@ RULES = settings(
 
 
 def test_nothing_is_lost_doubled_or_renumbered_whatever_happens() -> None:
-    run_state_machine_as_test(Line, settings=settings(RULES, max_examples=30, stateful_step_count=25))
+    run_state_machine_as_test(Line, settings=settings(RULES, max_examples=12, stateful_step_count=25))
 
 
 @pytest.mark.slow
