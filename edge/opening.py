@@ -7,6 +7,7 @@ leaves a state from which the next start finishes it.
 """
 
 import asyncio
+import shutil
 import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import closing, suppress
@@ -20,7 +21,8 @@ from edge.faults import Damaged, ForeignFile, NewerFile, StorageFault
 from edge.journal import Beginning, Journal, Reader, place
 from edge.lock import Left, Lock
 from edge.ports import Clock
-from edge.salvage import Proven, salvage
+from edge.salvage import Proven, room, salvage
+from edge.watermarks import MIB
 
 Cause = Literal["new", "damaged", "restored", "renamed"]
 # The state of the stations at the end of a journal; `posted`: receivers hold facts that it has lost.
@@ -66,7 +68,7 @@ async def opened(ground: Ground, clock: Clock, state_of: StateOf) -> tuple[Journ
         notice = None
         if doubt is not None:
             notice = await _begin_anew(ground, doubt, left, clock, state_of)
-    except OSError as error:
+    except (OSError, sqlite3.Error) as error:
         lock.release()
         raise schema.unusable(path, error) from error
     except BaseException:
@@ -178,6 +180,14 @@ def _secured(ground: Ground, doubt: Doubt, ordinal: int) -> epochs.Epoch | None:
     if doubt.cause != "damaged":
         return epochs.look(path) if path.exists() else None
     target = path.with_name(path.name + ".proven")
+    _remove(target)
+    needed, free = room(path), shutil.disk_usage(path.parent).free
+    if free < needed:
+        raise StorageFault(
+            f"{path} cannot be gone on with ({doubt.why}); to take out what it proves {needed / MIB:.0f} MiB"
+            f" are needed on its disk, {free / MIB:.0f} MiB are free. It is kept as it is",
+            hint="Free space on this disk: the collector is started again and then goes on by itself",
+        )
     proven: Proven | None = salvage(path, target, doubt.open_end)
     if proven is None:
         return None

@@ -65,8 +65,7 @@ def salvage(path: Path, target: Path, open_end: bool = False) -> Proven | None:
     """Write what the journal at `path` proves into the new file `target`; None where it proves nothing.
 
     `open_end`: it is known that nobody knows how far it went on. `target` is a journal of the same epoch,
-    with gaps where something is missing. About 50 µs an event. Beside `target` it needs room for a scratch
-    file, a little larger than the journal.
+    with gaps where something is missing. About 50 µs an event. It needs `room` beside the journal.
     """
     target.unlink(missing_ok=True)
     scratch = target.with_name(target.name + ".scratch")
@@ -87,6 +86,13 @@ def salvage(path: Path, target: Path, open_end: bool = False) -> Proven | None:
             return _write(db, target, source, told, open_end or log.lost)
     finally:
         scratch.unlink(missing_ok=True)
+
+
+def room(path: Path) -> int:
+    """Bytes that salvage needs for its scratch file and what it writes, at most."""
+    log = path.with_name(path.name + "-wal")
+    held = sum(one.stat().st_size for one in (path, log) if one.exists())
+    return held * 5 // 2 + 1_000_000
 
 
 def _pages(path: Path, log: wal.Log) -> Iterator[bytes]:

@@ -16,7 +16,7 @@ import structlog
 
 from edge import epochs, schema
 from edge.epochs import Epoch
-from edge.faults import StorageFault
+from edge.faults import Damaged, StorageFault
 from edge.journal import Reader
 from edge.ports import Clock
 from sync.backoff import WISH_MAX_S, Backoff
@@ -70,6 +70,7 @@ class Agent:
         self._sealed = False  # this journal is set aside: nothing comes behind its end
         self._replaced = False
         self._drained = False
+        self._unproven = True  # nothing was read behind the cursor since the journal was opened
         self._looked = 0  # decisions were looked for through this seq while halted
         self._ahead = 0  # and through this one of the current journal, while one set aside is delivered
         self._isolated = 0
@@ -93,7 +94,15 @@ class Agent:
                     await self._begin(reader)
                     await self._deliver(reader)
                 except sqlite3.Error as error:
-                    raise schema.unusable(journal.path, error) from error
+                    raise await self._unreadable(journal, error) from error
+
+    async def _unreadable(self, journal: Epoch, error: sqlite3.Error) -> StorageFault:
+        """What became of a journal; a damaged one is collect's to set aside, which must be told to look."""
+        fault = schema.unusable(journal.path, error)
+        if isinstance(fault, Damaged):
+            text = f"{self.name}: nothing behind {self._at} can be read: {fault.message}"
+            await self._store.raise_alert(self._damage_key, text, _DAMAGE_HINT, self._now_ms())
+        return fault
 
     async def _deliver(self, reader: Reader) -> None:
         """The loop. Returns at the end of a journal that is set aside."""
@@ -176,6 +185,9 @@ class Agent:
             seq = settlement.cursor
             self._portions[False].passed(seq)
             self._at = Cursor(batch.epoch, seq, max(self._at.reviewed, seq), state)
+            if self._unproven:
+                await self._store.clear_alert(self._damage_key, self._now_ms())
+                self._unproven = False
         else:
             self._put_off = self._again_due_ms = 0
             self._portions[True].passed(max(settlement.seqs))
@@ -315,12 +327,16 @@ class Agent:
         if self._standing.held and self._given.on_reject != "hold_order":
             await self._store.release_held(self.name, self._now_ms())
             self._standing = await self._store.standing(self.name)
-        self._looked, self._ahead, self._fork = 0, 0, None
+        self._looked, self._ahead, self._fork, self._unproven = 0, 0, None, True
         if self._at.seq > head:
             self._fork = f"has settled through {self._at.seq}, but the journal ends at {head}"
         if self._at.state in ("removed", "halted") and not self._halted:
             await self._store.resume(self.name, self._now_ms())
             self._at = replace(self._at, state="idle")
+
+    @property
+    def _damage_key(self) -> str:
+        return f"uplink.{self.name}.unreadable"
 
     @property
     def _halted(self) -> bool:
@@ -350,6 +366,9 @@ _ISOLATED_HINT = (
     " lineside sync puts two more of them into quarantine and goes on"
 )
 _REJECT_HINT = "`lineside outbox list` shows them; retry or discard them and delivery goes on"
+_DAMAGE_HINT = (
+    "Restart lineside collect: it looks at the whole journal, sets it aside, and what it proves is delivered"
+)
 _FORK_HINT = (
     "Two collectors use one edge id, or a journal was put back from a copy: stop the other one, or give"
     " this one a new edge.id; then restart lineside sync"

@@ -13,10 +13,12 @@ import aiohttp
 import pytest
 
 from edge.clock import SystemClock
-from edge.events import Draft, MaterialConsumed, OperatorSignedOn
+from edge.events import Draft, JournalOpened, MaterialConsumed, OperatorSignedOn, decode
 from edge.faults import StorageFault
 from edge.ids import new_id
 from edge.journal import Journal, Reader, verify
+from edge.opening import Ground, opened
+from edge.recovery import state_of
 from edge.ring import SAMPLES, last_samples
 from edge.storage import BALLAST, FULL
 from edge.watermarks import MIB
@@ -273,6 +275,32 @@ async def test_a_checkpoint_that_finds_no_room_makes_no_commit_doubtful(tmp_path
         async with await Reader.open(path) as reader:
             found = await verify(reader)
         assert (found.problems, found.last) == ((), seqs[-1])
+
+
+async def test_a_damaged_journal_waits_for_the_room_that_its_rescue_needs(tmp_path: Path) -> None:
+    with mounted(tmp_path, tmp_path / "data", 64) as disk:
+        path = disk.mount / "journal.db"
+        clock = SystemClock()
+        async with await Journal.open(path, "site", "edge", clock) as journal:
+            drafts = [Draft(new_id(n), 0, OperatorSignedOn(operator=f"{n:06d}" * 200)) for n in range(4000)]
+            await journal.append(drafts)
+            journal.suspect("a test says so")
+        disk.fill_to(0.8)
+        before = path.read_bytes()
+
+        async def started() -> Journal:
+            return (await opened(Ground(path, "site", "edge", {}), clock, state_of))[0]
+
+        with pytest.raises(StorageFault, match=r"\d+ MiB are needed on its disk, \d+ MiB are free"):
+            await started()
+        assert path.read_bytes() == before
+        assert not list(disk.mount.glob("journal*.proven*"))
+        disk.free()
+        async with await started() as journal:
+            (event,) = [decode(body) for _, body in await journal.read_after(0, 10)]
+        assert isinstance(event.data, JournalOpened)
+        assert (event.data.cause, event.data.missing) == ("damaged", None)
+        assert event.data.follows is not None and event.data.follows.endswith(":4001")
 
 
 @pytest.mark.slow

@@ -1,13 +1,19 @@
 """Journals that were set aside are emptied first, each under its own source, in the order of writing."""
 
+import asyncio
 from pathlib import Path
 
+import pytest
+
 from edge.events import decode
+from edge.faults import Damaged
 from edge.journal import Reader
+from edge.lock import Left, Lock
 from edge.opening import Ground, opened
 from sync.status import load_outbox
 from tests.contract.uplink.receiver import puts_off
 from tests.contract.uplink.rig import Rig, facts, rigged, watched
+from tests.patience import PATIENCE_S
 
 
 async def no_state(reader: Reader, posted: bool) -> str:
@@ -187,3 +193,28 @@ async def test_a_released_fact_that_is_put_off_does_not_keep_delivery_in_its_epo
         rig.time.now_ms += 60_000
         await rig.until(lambda: rig.quarantine == [])
         assert sorted(rig.receiver.posted) == sorted(await everything(rig))
+
+
+async def test_a_page_that_cannot_be_read_is_an_alert_until_what_is_left_is_delivered(tmp_path: Path) -> None:
+    async with rigged(tmp_path, count=300) as rig:
+        await rig.journal.close()
+        path = tmp_path / "journal.db"
+        whole = path.read_bytes()
+        at = whole.index(b'"sequence":"00000000000000000150"') // 4096 * 4096
+        path.write_bytes(whole[:at] + bytes(4096) + whole[at + 4096 :])
+        rig.start(batch_events=20)
+        assert rig.task is not None
+        await asyncio.wait([rig.task], timeout=PATIENCE_S)
+        with pytest.raises(Damaged):
+            await rig.stop()
+        assert rig.alerts() == ["uplink.erp.unreadable"]
+        settled = rig.seq
+        assert 80 < settled < 150
+
+        with Lock(path) as lock:
+            lock.note(Left(rig.journal.epoch, open=True, suspect="its daily check says so"))
+        rig.journal, notice = await opened(Ground(path, "site", "edge", {}), rig.time, no_state)
+        assert notice is not None
+        await rig.deliver()
+        assert rig.receiver.posted == await everything(rig)
+        assert rig.alerts() == []
