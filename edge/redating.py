@@ -35,6 +35,8 @@ class Stamp(msgspec.Struct):
     data: _Data
 
 
+BY_HAND = "Find out when they happened and post them in the ERP on that day; the facts stay as they are"
+
 stamps = msgspec.json.Decoder(Stamp)
 
 
@@ -180,7 +182,7 @@ def _unknown(run: _Run, before: str | None, after: str | None) -> Notice:
         f"clock.undated.{run.first}-{run.last}",
         f"Nobody knows the posting date of seq {run.first} to {run.last}: the clock was wrong, somewhere"
         f" between {before or 'an unknown day'} and {after}",
-        "Find out when they happened and post them in the ERP on that day; the facts stay as they are",
+        BY_HAND,
     )
 
 

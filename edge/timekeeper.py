@@ -18,7 +18,7 @@ from edge.ids import new_id
 from edge.journal import Journal
 from edge.ports import Clock
 from edge.readings import Moment
-from edge.redating import Redating, stamps, stepped
+from edge.redating import BY_HAND, Redating, stamps, stepped
 from edge.schema import unusable
 from edge.wallclock import EARLIEST_MS, STEP_MS, Wall, ahead, judged, known_ms, offset_ms
 
@@ -70,7 +70,15 @@ class Timekeeper:
         return moved_ms if abs(moved_ms) > STEP_MS else 0
 
     async def _begin(self, wall: Wall, now: Moment) -> list[ClockStepped]:
-        """At the start: say that the time zone changed, or that facts before this boot are dated too late."""
+        """At the start: say that the time zone changed, and what of the dates before nobody will correct."""
+        if wall.left and wall.seq == 1:
+            first, last = wall.left
+            await self._alerts.stand(
+                f"clock.undated.before.{first}-{last}",
+                f"Nobody knows the posting date of seq {first} to {last} of the journal before this one: the"
+                " clock was wrong, and was not set before that journal ended",
+                BY_HAND,
+            )
         if ahead(wall, now, self._calendar):
             await self._alerts.stand(
                 f"clock.ahead.{wall.seq}",

@@ -36,6 +36,7 @@ class Wall(msgspec.Struct, frozen=True, kw_only=True):
     believed_ms: int = 0  # the wall clock at the last fact under a clock that could be right
     believed_date: str | None = None  # the last posting date given by such a clock
     undated: tuple[int, int] | None = None  # first and last fact that wait for a posting date
+    left: tuple[int, int] | None = None  # those of the journal before, which wait no longer
     doubtful_seq: int = (
         0  # the first fact dated by a clock that nothing held, since it was last set or synced
     )
@@ -140,6 +141,11 @@ def _after_step(wall: Wall, fact: ClockStepped, at: Moment) -> Wall:
     if undated is not None and through >= undated[0]:
         undated = (through + 1, undated[1]) if through < undated[1] else None
     return replace(wall, believed_ms=at.wall_ms, undated=undated)
+
+
+def taken_over(wall: Wall) -> Wall:
+    """The same after the first event of the journal that follows."""
+    return replace(renumbered(wall, 0), seq=1, since_seq=2, left=wall.undated)
 
 
 def renumbered(wall: Wall, seq: int) -> Wall:

@@ -100,7 +100,8 @@ def _taken_over(line: Line, fact: events.JournalOpened) -> Line:
     if fact.state is None:
         return line
     try:
-        return msgspec.json.decode(fact.state, type=_Carried).line
+        line = msgspec.json.decode(fact.state, type=_Carried).line
+        return replace(line, wall=wallclock.taken_over(line.wall))
     except msgspec.DecodeError:
         return line  # of a version whose state has another form
 

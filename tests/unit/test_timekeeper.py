@@ -9,9 +9,10 @@ from msgspec.structs import replace
 from edge import clock as clock_module
 from edge.clock import SystemClock
 from edge.collector import Collector
-from edge.events import ClockStepped, Draft, Event, parse_instant
-from edge.journal import Journal
+from edge.events import ClockStepped, Draft, Event, JournalOpened, parse_instant
+from edge.journal import Beginning, Journal
 from edge.readings import ClockQuality, Scan
+from edge.station.evolve import carried
 from edge.timekeeper import BEHIND
 from tests.unit.clocks import ManualClock
 from tests.unit.station.floor import Floor
@@ -123,6 +124,32 @@ async def test_what_waits_for_a_date_is_kept_in_the_snapshot(tmp_path: Path) -> 
     assert isinstance(step, ClockStepped)
     assert (step.from_seq, step.to_seq) == (f"{5:020d}", f"{6:020d}")
     assert (step.posting_date, step.boot_id) == ("2026-11-22", moment.boot_id)
+
+
+async def test_what_still_waits_for_a_date_when_a_journal_ends_is_named_and_dates_nothing_in_the_next(
+    tmp_path: Path,
+) -> None:
+    async with rigged(tmp_path) as rig:
+        await rig.scan("LSE1042", "LSW100")
+        set_clock(rig.clock, HOURS_BACK)
+        await rig.scan("LSCSCRAP04", "LSCSCRAP05")
+        waiting = rig.collector.line.wall.undated
+        state = carried(rig.collector.line)
+    set_clock(rig.clock, -HOURS_BACK)
+    begin = Beginning(JournalOpened(cause="renamed", follows="0:6", state=state), 2)
+    path = tmp_path / "next" / "journal.db"
+    path.parent.mkdir()
+    async with await Journal.open(path, "site", "edge", rig.clock, begin=begin) as journal:
+        collector = Collector(Floor().site, journal, rig.clock, tmp_path / "sync.db")
+        await collector.restore()
+        await collector.close()
+        assert collector.line.wall.undated is None
+        keys = list(collector.alerts.standing)
+    assert waiting == (5, 6)
+    assert keys == ["clock.undated.before.5-6"]
+    _, step = committed(path.parent)
+    assert isinstance(step.data, ClockStepped)
+    assert (step.data.from_seq, step.data.to_seq) == (None, None)
 
 
 async def test_who_is_signed_off_at_a_start_in_1970_gets_no_date_of_1970(tmp_path: Path) -> None:
