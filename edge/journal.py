@@ -12,7 +12,7 @@ import hashlib
 import secrets
 import sqlite3
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -166,12 +166,12 @@ class Journal:
 
     async def read_after(self, seq: int, limit: int) -> list[tuple[int, bytes]]:
         """Up to `limit` stored events behind `seq`, in order, as (seq, body)."""
-        rows = await self._connection.execute_fetchall(_READ, (seq, limit))
+        rows = await self._asked(_READ, seq, limit)
         return [(row[0], row[1]) for row in rows]
 
     async def snapshot(self) -> Snapshot | None:
         """The last snapshot, if there is one."""
-        return await _snapshot(self._connection)
+        return _snapshot(await self._asked(_SNAPSHOT))
 
     async def save_snapshot(self, snapshot: Snapshot) -> None:
         """Replace the snapshot, durably. Raises StorageFault; that only makes the next start slower."""
@@ -185,14 +185,12 @@ class Journal:
 
     async def first(self) -> int:
         """The first seq that is still there."""
-        rows = await self._connection.execute_fetchall("SELECT seq FROM events ORDER BY seq LIMIT 1")
+        rows = await self._asked("SELECT seq FROM events ORDER BY seq LIMIT 1")
         return next((row[0] for row in rows), 1)
 
     async def recorded_before(self, through: int, instant: str) -> bool:
         """Whether everything before `through` was recorded before that instant (RFC 3339)."""
-        rows = await self._connection.execute_fetchall(
-            "SELECT max(body ->> '$.recordedtime') FROM events WHERE seq < ?", (through,)
-        )
+        rows = await self._asked("SELECT max(body ->> '$.recordedtime') FROM events WHERE seq < ?", through)
         return all(row[0] is None or row[0] < instant for row in rows)
 
     async def prune(self, through: int) -> None:
@@ -207,7 +205,7 @@ class Journal:
 
     async def standing(self) -> tuple[Alert, ...]:
         """Alerts that stand, in the order in which they were raised."""
-        rows = await self._connection.execute_fetchall(alerts.STANDING)
+        rows = await self._asked(alerts.STANDING)
         return tuple(Alert(*row) for row in rows)
 
     def suspect(self, why: str) -> None:
@@ -232,6 +230,13 @@ class Journal:
                     self._lock.note(Left(self.epoch, head=self.head))
             await self._connection.close()
             self._lock.release()
+
+    async def _asked(self, sql: str, *values: object) -> Iterable[sqlite3.Row]:
+        """The rows of a question. Raises StorageFault, Damaged where a page of the file is."""
+        try:
+            return await self._connection.execute_fetchall(sql, values)
+        except sqlite3.Error as error:
+            raise schema.unusable(self.path, error) from error
 
     async def _checkpointed(self) -> bool:
         """Whether the file itself holds everything. While others read it SQLite leaves the WAL in place."""
@@ -360,7 +365,7 @@ class Reader:
 
     async def snapshot(self) -> Snapshot | None:
         """The last snapshot, if there is one."""
-        return await _snapshot(self._connection)
+        return _snapshot(await self._connection.execute_fetchall(_SNAPSHOT))
 
     async def head(self) -> int:
         """The last committed seq; 0 before the first."""
@@ -475,10 +480,7 @@ def _insert(rows: int) -> str:
     return "INSERT INTO events VALUES " + ", ".join(["(?, ?)"] * rows)  # noqa: S608 placeholders only
 
 
-async def _snapshot(connection: aiosqlite.Connection) -> Snapshot | None:
-    rows = await connection.execute_fetchall(
-        "SELECT seq, CAST(version AS BLOB), CAST(state AS BLOB) FROM snapshot"
-    )
+def _snapshot(rows: Iterable[sqlite3.Row]) -> Snapshot | None:
     return next((Snapshot(seq, version.decode(), state) for seq, version, state in rows), None)
 
 
@@ -495,4 +497,5 @@ _BESIDE = 200  # events checked at a time beside work
 _DAMAGED = "`lineside events verify` shows what is damaged; keep a copy of the file"
 _POLL_S = 0.05
 _ASK_AGAIN_POLLS = 20
+_SNAPSHOT = "SELECT seq, CAST(version AS BLOB), CAST(state AS BLOB) FROM snapshot"
 _READ = "SELECT seq, CAST(body AS BLOB) FROM events WHERE seq > ? ORDER BY seq LIMIT ?"

@@ -99,8 +99,11 @@ def _asked(ground: Ground, lock: Lock, log: Path) -> Doubt | None:
         return Doubt("damaged", f"{log.name} is damaged", open_end=True)
     try:
         with closing(sqlite3.connect(path, timeout=5, isolation_level=None)) as db:
-            if schema.is_empty(db):
+            if schema.is_empty(db) and not left.epoch:
                 return None  # a power cut ended its making
+            if schema.is_empty(db):
+                why = f"{path.name} is empty" if had_log else f"{log.name} is gone, which held everything"
+                return Doubt("damaged", why, open_end=True)
             schema.recognised(db, path)
             meta = dict(db.execute("SELECT key, value FROM meta"))
             head = db.execute("SELECT seq FROM events ORDER BY seq DESC LIMIT 1").fetchone()

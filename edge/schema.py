@@ -83,6 +83,10 @@ async def _connected(path: Path, opening: aiosqlite.Connection) -> aiosqlite.Con
         raise
 
 
+# SQLITE_ERROR: the statements fit the schema, so where one does not, the schema is no longer ours.
+_DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
+
+
 def unusable(path: Path, error: Exception) -> StorageFault:
     """The fault of a file that cannot be used, with what to do about it."""
     text = str(error)
@@ -96,7 +100,7 @@ def unusable(path: Path, error: Exception) -> StorageFault:
     hint = next(
         (hint for part, hint in hints.items() if part in text), "Check the disk and the file's rights"
     )
-    kind = Damaged if code_of(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) else StorageFault
+    kind = Damaged if code_of(error) in _DAMAGE else StorageFault
     return kind(f"{path} cannot be used: {text}", hint=hint)
 
 

@@ -5,6 +5,7 @@ shrink (VACUUM would hold up scans); what is freed is used again.
 """
 
 import asyncio
+import sqlite3
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +16,10 @@ from prometheus_client import Gauge
 from edge import epochs
 from edge.epochs import Epoch
 from edge.events import instant
-from edge.faults import RestartNeeded, StorageFault
+from edge.faults import Damaged, RestartNeeded, StorageFault
 from edge.journal import Journal, Reader, verify
 from edge.ports import Clock
+from edge.schema import unusable
 
 log = structlog.get_logger()
 
@@ -55,10 +57,19 @@ class Upkeep:
 
     async def prove(self) -> None:
         """Check every event; a damaged journal is set aside by the next start. Raises RestartNeeded."""
-        async with await Reader.open(self.journal.path) as reader:
-            found = await verify(reader, pause=lambda: self.sleep(PAUSE_S))
-        if found.problems:
-            why = "; ".join(found.problems[:3])
+        try:
+            async with await Reader.open(self.journal.path) as reader:
+                found = await verify(reader, pause=lambda: self.sleep(PAUSE_S))
+            problems = found.problems
+        except Damaged as fault:
+            problems = (fault.message,)
+        except sqlite3.Error as error:
+            told = unusable(self.journal.path, error)
+            if not isinstance(told, Damaged):
+                raise told from error
+            problems = (told.message,)
+        if problems:
+            why = "; ".join(problems[:3])
             self.journal.suspect(why)
             raise RestartNeeded(f"{self.journal.path} is damaged: {why}. The next start sets it aside")
         log.info("journal is sound", events=found.events, first=found.first, last=found.last)

@@ -14,7 +14,7 @@ import pytest
 from edge import epochs
 from edge.backup import back_up, put_back
 from edge.events import Draft, JournalOpened, OperatorSignedOn, decode
-from edge.faults import StorageFault
+from edge.faults import Damaged, StorageFault
 from edge.ids import new_id
 from edge.journal import Journal, Reader, Snapshot, verify
 from edge.lock import Left, Lock
@@ -185,6 +185,16 @@ async def test_a_wal_that_is_gone_after_a_kill_is_noticed(tmp_path: Path) -> Non
     async with journal:
         fact = await first_fact(journal)
     assert (fact.cause, fact.follows, fact.missing) == ("damaged", f"{epoch}:5", "6-")
+    assert notice is not None and "journal.db-wal is gone" in notice.text
+
+
+async def test_a_wal_that_held_everything_is_noticed_when_it_is_gone(tmp_path: Path) -> None:
+    """Before the first checkpoint the file itself is empty, as one is that never came to life."""
+    epoch, _ = killed(tmp_path, 9)
+    (tmp_path / "journal.db-wal").unlink()
+    journal, notice = await start(tmp_path)
+    async with journal:
+        assert said(await first_fact(journal))[:3] == ("damaged", f"{epoch}:0", "1-")
     assert notice is not None and "journal.db-wal is gone" in notice.text
 
 
@@ -401,6 +411,20 @@ async def test_a_power_cut_while_beginning_anew_is_finished_by_the_next_start(
         assert begun in {one.epoch for one in epochs.listed(path)}
         assert list((await ids_of(tmp_path / f"journal-{epoch}.db")).values())[1:] == ids
     assert await sound(path) and not list(tmp_path.glob("*.fresh*"))
+
+
+async def test_a_schema_that_is_no_longer_ours_is_damage_and_no_riddle(tmp_path: Path) -> None:
+    await made(tmp_path)
+    path = tmp_path / "journal.db"
+    at = path.read_bytes().index(b"CREATE TABLE snapshot")
+    with path.open("r+b") as file:
+        file.seek(at)
+        file.write(b"CREATE TABLE snapshut")
+    journal, _ = await start(tmp_path)
+    async with journal:
+        with pytest.raises(Damaged):
+            await journal.snapshot()
+        assert len(await journal.read_after(0, 1000)) == 120
 
 
 async def test_a_snapshot_of_a_damaged_journal_goes_along(tmp_path: Path) -> None:

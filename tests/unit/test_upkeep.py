@@ -152,6 +152,25 @@ async def test_damage_in_a_quiet_corner_ends_the_process_and_the_next_start_sets
         assert notice is not None and "missing of it: 40" in notice.text
 
 
+async def test_a_page_that_cannot_be_read_ends_the_process_and_the_next_start_sets_it_aside(
+    tmp_path: Path,
+) -> None:
+    journal, _ = await written(tmp_path, 300)
+    path = journal.path
+    await journal.close()
+    held = path.read_bytes()
+    at = held.index(b'"sequence":"00000000000000000150"') // 4096 * 4096
+    path.write_bytes(held[:at] + bytes(4096) + held[at + 4096 :])
+    journal, notice = await start(tmp_path)
+    assert notice is None
+    async with journal:
+        with pytest.raises(RestartNeeded, match="malformed"):
+            await upkeep(journal, ManualClock(), {}).prove()
+    journal, notice = await start(tmp_path)
+    async with journal:
+        assert notice is not None and "missing of it: 1" in notice.text
+
+
 async def test_a_journal_set_aside_is_deleted_once_settled_and_old(tmp_path: Path) -> None:
     journal, clock = await written(tmp_path, 5)
     before = journal.epoch
