@@ -416,10 +416,11 @@ async def test_a_power_cut_while_beginning_anew_is_finished_by_the_next_start(
 async def test_a_schema_that_is_no_longer_ours_is_damage_and_no_riddle(tmp_path: Path) -> None:
     await made(tmp_path)
     path = tmp_path / "journal.db"
-    at = path.read_bytes().index(b"CREATE TABLE snapshot")
+    held = path.read_bytes()
+    at = held.index(b"seq INTEGER", held.index(b"CREATE TABLE snapshot"))
     with path.open("r+b") as file:
         file.seek(at)
-        file.write(b"CREATE TABLE snapshut")
+        file.write(b"sea")
     journal, _ = await start(tmp_path)
     async with journal:
         with pytest.raises(Damaged):
