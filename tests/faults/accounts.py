@@ -11,7 +11,6 @@ from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass, field
 from decimal import Decimal
-from pathlib import Path
 
 from edge import epochs
 from edge.events import Event, JournalOpened, MaterialConsumed, decode
@@ -64,7 +63,7 @@ class Account:
     @property
     def ready(self) -> bool:
         """Whether the operator can go on."""
-        return holds_gun(self.floor) and "master data taken up" in self.floor.children["collect"].log
+        return self.floor.hears and "master data taken up" in self.floor.children["collect"].log
 
     async def begin(self) -> None:
         """Sign on and open the order."""
@@ -174,13 +173,3 @@ def within(seq: int, spans: str) -> bool:
         if int(first) <= seq <= (int(last) if last else 10**12 if dash else int(first)):
             return True
     return False
-
-
-def holds_gun(floor: Line) -> bool:
-    """Whether the collector holds the gun's port open."""
-    device = floor.gun.link.resolve()
-    try:
-        folder = Path(f"/proc/{floor.children['collect'].pid}/fd")
-        return any(one.readlink() == device for one in folder.iterdir())
-    except OSError:
-        return False

@@ -15,7 +15,7 @@ from edge import masterdata, masterstore
 from edge.demo.endpoint import MASTERDATA
 from tests.faults import trace
 from tests.faults.recording import Recording
-from tests.line.plant import ROOT, free_port, until
+from tests.line.plant import GUN_ANSWERS, ROOT, free_port, until
 from tests.patience import PATIENCE_S
 
 SITE, EDGE = "suzhou", "L3-IPC1"
@@ -77,13 +77,15 @@ async def recorded(folder: Path, ends: Sequence[End], facts: int) -> tuple[Recor
 async def _live(folder: Path, life: int, gun: Gun, scans: Sequence[str], end: End) -> None:
     """Start, scan, end."""
     command = [sys.executable, "-m", "edge", "collect", "--config", folder / "lineside.toml"]
-    with (folder / "collect.log").open("ab") as log:
+    with (folder / "collect.log").open("ab") as output:
         tracer = await asyncio.create_subprocess_exec(
             *trace.recorded(command, folder / f"trace{life}"),
-            cwd=ROOT, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
+            cwd=ROOT, stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output,
         )  # fmt: skip
     try:
-        await until(lambda: _holds(tracer.pid, gun.link.resolve()), "the gun being opened")
+        await until(
+            lambda: (folder / "collect.log").read_text().count(GUN_ANSWERS) > life, "the gun being opened"
+        )
         for text in scans:
             await gun.scan(text)
             assert await gun.verdict(PATIENCE_S) == "good", text
@@ -92,14 +94,6 @@ async def _live(folder: Path, life: int, gun: Gun, scans: Sequence[str], end: En
         await asyncio.wait_for(tracer.wait(), PATIENCE_S)
     finally:
         await trace.over(tracer)
-
-
-def _holds(tracer: int, device: Path) -> bool:
-    """Whether the collector has opened a device."""
-    try:
-        return any(one.readlink() == device for one in Path(f"/proc/{trace.followed(tracer)}/fd").iterdir())
-    except OSError:
-        return False
 
 
 def _offer_masterdata(path: Path) -> None:

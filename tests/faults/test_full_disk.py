@@ -87,16 +87,6 @@ async def ready(url: str) -> int:
         return answer.status
 
 
-def gun_is_open(floor: Line) -> bool:
-    """Whether the collector holds the gun's port open."""
-    device = floor.gun.link.resolve()
-    folder = Path(f"/proc/{floor.children['collect'].pid}/fd")
-    try:
-        return any(one.readlink() == device for one in folder.iterdir())
-    except OSError:
-        return False
-
-
 def cursor(data_dir: Path) -> int:
     """How far sync has settled, as it stands on the disk."""
     return load_status(data_dir / "sync.db").uplinks[0].seq
@@ -338,7 +328,7 @@ async def test_switched_off_and_on_while_the_disk_is_full(
             head = floor.head()
             await floor.erp.restore()
             await until(lambda: cursor(disk.mount) >= head, "the backlog delivered")
-            await until(lambda: gun_is_open(floor), "the gun being opened")
+            await until(lambda: floor.hears, "the gun being opened")
             disk.free()
             await operator.until("good", 3)
             await reconciled(floor, operator.tally, record)

@@ -40,6 +40,16 @@ class Operator:
         self.aside = asyncio.Event()  # nothing is being scanned
         self.ready = asyncio.Event()
         self.ready.set()
+        self.task: asyncio.Task[None] | None = None
+
+    async def stands_aside(self) -> None:
+        """Wait for the end of the scan that is under way; raises what ended the work."""
+        aside = asyncio.create_task(self.aside.wait())
+        assert self.task is not None
+        await asyncio.wait([aside, self.task], return_when=asyncio.FIRST_COMPLETED)
+        aside.cancel()
+        if self.task.done():
+            self.task.result()
 
     async def work(self) -> None:
         while True:
@@ -78,24 +88,14 @@ async def killed(floor: Line, operator: Operator, what: Killed) -> None:
     if "collect" in names:
         operator.ready.clear()
         operator.gone.set()
-        await operator.aside.wait()
+        await operator.stands_aside()
         operator.gone.clear()
     if "sync" in names:
         await floor.start("sync", wait=False)
     if "collect" in names:
         await floor.start("collect")
-        await until(lambda: "gun1" in _open_files(floor), "the gun being opened")
+        await until(lambda: floor.hears, "the gun being opened")
         operator.ready.set()
-
-
-def _open_files(floor: Line) -> str:
-    """`gun1` where the collector holds the gun's port open."""
-    device = floor.gun.link.resolve()
-    folder = Path(f"/proc/{floor.children['collect'].pid}/fd")
-    try:
-        return "gun1" if any(one.readlink() == device for one in folder.iterdir()) else ""
-    except OSError:
-        return ""
 
 
 async def shift(folder: Path, kills: Sequence[Killed], seed: int, record: Record) -> list[Row]:
@@ -110,7 +110,7 @@ async def shift(folder: Path, kills: Sequence[Killed], seed: int, record: Record
         await floor.masterdata()
         await floor.scans(f"LSW{ORDER}")
         operator = Operator(floor)
-        work = asyncio.create_task(operator.work())
+        operator.task = work = asyncio.create_task(operator.work())
         floor.press.start()
         try:
             for what in kills:
@@ -122,7 +122,7 @@ async def shift(folder: Path, kills: Sequence[Killed], seed: int, record: Record
                 assert not work.done()
         finally:
             operator.ready.clear()
-            await operator.aside.wait()
+            await operator.stands_aside()
             work.cancel()
             await asyncio.gather(work, return_exceptions=True)
         floor.press.stop()

@@ -26,6 +26,7 @@ from edge.events import Event, decode
 from edge.ports import Verdict
 from tests.patience import PATIENCE_S
 
+GUN_ANSWERS = 'event="device answers" device=gun1'
 ROOT = Path(__file__).parents[2]
 
 
@@ -194,6 +195,11 @@ class Line:
         if wait:
             await child.started()
         return child
+
+    @property
+    def hears(self) -> bool:
+        """Whether the collector listens to the gun: what is scanned while it opens the port is let go."""
+        return GUN_ANSWERS in self.children["collect"].log
 
     async def scan(self, text: str, within_s: float = PATIENCE_S) -> Verdict:
         """Scan and hear the verdict."""
