@@ -338,7 +338,8 @@ def _secured(path: Path, lock: Lock) -> str:
 def _doubted(path: Path) -> str:
     """What SQLite finds wrong with the file's pages; reads all of it."""
     try:
-        with closing(sqlite3.connect(schema.read_only(path), uri=True, timeout=5)) as db:
+        # Not for reading only: a power cut in its making leaves a rollback journal, which must be applied.
+        with closing(sqlite3.connect(path, timeout=5)) as db:
             if schema.is_empty(db):
                 return ""  # a power cut ended its making
             schema.recognised(db, path)
