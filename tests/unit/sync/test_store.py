@@ -2,6 +2,8 @@
 
 import asyncio
 import sqlite3
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import closing
 from dataclasses import replace
@@ -222,3 +224,27 @@ async def test_a_newer_generation_is_left_to_the_newer_lineside(tmp_path: Path) 
     with pytest.raises(StorageFault, match="newer lineside"):
         await Store.open(path)
     assert [one.name for one in tmp_path.glob("*.db")] == ["sync.db"]
+
+
+CUT_OFF = """
+import os, sqlite3, sys
+db = sqlite3.connect(sys.argv[1], isolation_level=None)
+db.executescript("PRAGMA cache_size = 2; BEGIN; CREATE TABLE t (x);")
+for _ in range(200):
+    db.execute("INSERT INTO t VALUES (?)", ("x" * 3000,))
+os.kill(os.getpid(), 9)
+"""
+
+
+def cut_off(path: Path) -> None:
+    ended = subprocess.run([sys.executable, "-c", CUT_OFF, path])
+    assert ended.returncode == -9
+
+
+async def test_a_file_whose_making_was_cut_off_is_made_again(tmp_path: Path) -> None:
+    path = tmp_path / "sync.db"
+    cut_off(path)
+    assert path.stat().st_size and path.with_name("sync.db-journal").stat().st_size
+    async with await Store.open(path) as opened:
+        assert await opened.cursor("erp") is None
+    assert [one.name for one in tmp_path.glob("*damaged*")] == []
