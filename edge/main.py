@@ -52,7 +52,7 @@ _STUCK_S = 10.0  # an actor that has not come round for so long is stuck
 
 def load(path: Path | None) -> Settings:
     """The configuration at `path`, else at its usual place. Raises SettingsFault."""
-    return settings.load(path or settings.DEFAULT_PATH, device_kinds.KINDS, uplink_kinds.KINDS)
+    return settings.load(path or settings.DEFAULT_PATH, device_kinds.kinds(), uplink_kinds.KINDS)
 
 
 def daemon(what: str, config: str | None) -> int:
