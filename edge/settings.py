@@ -93,6 +93,9 @@ class DeviceSettings(Part):
 
     scans: ClassVar[bool] = False  # whether the device is a scanner
     driver: str
+    alert_after_s: Annotated[float, Field(ge=0, le=86400, allow_inf_nan=False)] = (
+        300  # lost so long; 0: never
+    )
 
     @property
     def tag_names(self) -> frozenset[str]:

@@ -201,3 +201,25 @@ async def test_ctrl_c_ends_a_live_table_cleanly_and_leaves_the_terminal_usable(t
     assert code == 0, shown.decode(errors="replace")
     assert b"Traceback" not in shown
     assert shown.count(b"\x1b[?25l") == shown.count(b"\x1b[?25h"), "the cursor is hidden and shown again"
+
+
+async def test_a_device_that_stays_lost_is_an_alert_in_status_until_it_is_back(tmp_path: Path) -> None:
+    async with line(tmp_path) as floor:
+        floor.configure(**{"poll_interval_s = 0.25": "poll_interval_s = 0.25\nalert_after_s = 1"})
+        await floor.start("collect")
+
+        async def alerts() -> list[str]:
+            _, found = await read_json("status", "--config", floor.config)
+            return [alert["key"] for alert in found["alerts"]]
+
+        await floor.press.power_off()
+        await until(alerts, "the alert")
+        assert await alerts() == ["device.press1"]
+        await floor.press.power_on()
+
+        async def none() -> bool:
+            return await alerts() == []
+
+        await until(none, "its end")
+        log = floor.children["collect"].log
+        assert (log.count("device is lost"), log.count("alert cleared")) == (1, 1)
