@@ -12,6 +12,7 @@ import pytest
 
 from tests.line.plant import ROOT, command, invoke, line, until
 from tests.patience import PATIENCE_S
+from tests.unit.drivers.test_registry import Site
 
 LONG = ("--timeout", "60")
 
@@ -80,6 +81,33 @@ async def test_a_scanner_that_the_running_collector_holds_is_said_plainly_and_lo
         head = floor.head()
         await floor.scans("LSE2001")
         assert floor.head() == head + 1
+
+
+async def test_a_configuration_that_is_not_there_is_code_2_for_every_command(tmp_path: Path) -> None:
+    for arguments in (("devices",), ("check", "--probe"), ("plc", "read", "x"), ("plc", "watch", "x")):
+        code, _, err = await invoke(*arguments, "--config", tmp_path / "none.toml")
+        assert code == 2, arguments
+        assert "lineside init" in err
+
+
+async def test_a_plug_in_that_cannot_be_used_is_said_by_check_and_spoils_no_other_device(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "modules", dict(sys.modules))
+    monkeypatch.syspath_prepend(tmp_path)
+    Site(tmp_path).install("acme-drivers", driver="import no_such_library")
+    async with line(tmp_path) as floor:
+        text = floor.config.read_text()
+        floor.config.write_text(text + '\n[devices.a1]\ndriver = "acme"\nhost = "10.0.0.1"\n')
+        code, found = await read_json("check", "--probe", *LONG, "--config", floor.config)
+        assert code == 1
+        assert "acme-drivers 1.5" in found["problems"][0] and "no_such_library" in found["problems"][0]
+        assert [(one["device"], one["reachable"]) for one in found["devices"]] == [
+            ("press1", True),
+            ("gun1", True),
+        ]
+        code, out, _ = await invoke("devices", "--config", floor.config)
+        assert code == 0 and "acme" in out and "10.0.0.1" in out
 
 
 async def test_devices_lists_what_is_configured_where_it_is_and_who_uses_it(tmp_path: Path) -> None:
