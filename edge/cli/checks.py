@@ -31,7 +31,9 @@ def check(
     """Check the configuration, the data folder and the secrets. Nothing is started or changed.
 
     --probe opens a second connection to each device beside that of a running collector. Scanners' ports are
-    the collector's alone, and some PLCs take only one connection: stop it meanwhile, or look at its pages.
+    the collector's alone, and some PLCs take only one connection: there the collector is asked whether the
+    device answers it. To try such a device out, stop the collector meanwhile.
+
     Exit code 1: something is wrong, 3: a device does not answer.
     """
     loaded = main.load(config)
@@ -39,19 +41,21 @@ def check(
     problems = [*_problems(loaded), *(problem for found in broken.values() for problem in found)]
     asked = {name: one.tag_names for name, one in loaded.devices.items() if name not in broken}
     found = probing.find(loaded, asked, within_s) if probe and asked else []
+    served = probing.served(found, loaded.web.listen)
+    code = FAULT if problems else probing.code(found, served)
     if as_json:
         said: dict[str, Any] = {"config": str(loaded.path), "problems": problems}
         if probe:
-            said["devices"] = probing.as_json(found)
+            said["devices"] = probing.as_json(found, served)
         out.out(json.dumps(said, ensure_ascii=False))
     else:
         _tell(loaded, problems)
         if found:
-            probing.show(found, loaded.web.listen)
-        if not problems and not probing.code(found):
+            probing.show(found, served, loaded.web.listen)
+        if not code:
             out.print(f"{probing.sign(True)} {escape(str(loaded.path))}: everything fits",
                       highlight=False, soft_wrap=True)  # fmt: skip
-    raise typer.Exit(FAULT if problems else probing.code(found))
+    raise typer.Exit(code)
 
 
 def _tell(loaded: Settings, problems: Sequence[str]) -> None:

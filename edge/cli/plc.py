@@ -37,9 +37,10 @@ def read(names: Names, config: Config = None, within_s: Within = WITHIN, as_json
     loaded = main.load(config)
     found = probing.find(loaded, probing.asked_for(loaded, names), within_s)
     if as_json:
-        out.out(json.dumps(probing.as_json(found), ensure_ascii=False), highlight=False)
+        served = probing.served(found, loaded.web.listen)
+        out.out(json.dumps(probing.as_json(found, served), ensure_ascii=False), highlight=False)
     else:
-        probing.show(found, loaded.web.listen)
+        probing.show(found, (), loaded.web.listen)  # no value was read, whoever has the device
     raise typer.Exit(probing.code(found))
 
 

@@ -2,8 +2,11 @@
 
 import asyncio
 import logging
+import re
+import urllib.request
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from http.client import HTTPException
 from typing import Annotated, Any
 
 import structlog
@@ -18,6 +21,9 @@ from edge.probe import WITHIN_S, Found, Probe, probed
 from edge.readings import Quality, Value
 from edge.settings import Settings
 
+_UP = re.compile(r'^lineside_device_up\{device="([^"]+)"\} 1(?:\.0)?$', re.MULTILINE)
+_METRICS_BYTES = 2**22
+SERVED = "the running collector has it, and it answers there"
 SECOND = (
     "If `lineside collect` runs here, it holds the scanners' ports, and a PLC that takes only one connection"
     " refuses this second one: look at its pages at http://{}, or stop it meanwhile"
@@ -57,18 +63,33 @@ def quiet() -> Iterator[None]:
         logging.disable(disabled)
 
 
-def code(found: Sequence[Found]) -> int:
-    """The exit code: 3 where a device does not answer, 1 where a tag has no good value."""
-    if not all(one.reachable for one in found):
+def served(found: Sequence[Found], listen: str) -> frozenset[str]:
+    """Devices that do not answer the probe, but the running collector, as its metrics say."""
+    away = {one.device for one in found if not one.reachable}
+    if not away:
+        return frozenset()
+    try:
+        with urllib.request.urlopen(f"http://{listen}/metrics", timeout=5) as answer:
+            text = answer.read(_METRICS_BYTES).decode(errors="replace")
+    except (OSError, HTTPException, ValueError):
+        return frozenset()  # no collector runs there
+    return frozenset(away & set(_UP.findall(text)))
+
+
+def code(found: Sequence[Found], served: Collection[str] = ()) -> int:
+    """The exit code: 3 where a device answers nobody, 1 where a tag has no good value."""
+    tried = [one for one in found if one.device not in served]
+    if not all(one.reachable for one in tried):
         return UNREACHABLE
-    return 0 if all(one.fine for one in found) else FAULT
+    return 0 if all(one.fine for one in tried) else FAULT
 
 
-def as_json(found: Sequence[Found]) -> list[dict[str, Any]]:
+def as_json(found: Sequence[Found], served: Collection[str]) -> list[dict[str, Any]]:
     return [
         {
             "device": one.device,
             "reachable": one.reachable,
+            "answers_collector": one.device in served,
             "detail": one.detail,
             "hint": one.hint,
             "round_trip_ms": one.round_trip_ms,
@@ -87,20 +108,21 @@ def as_json(found: Sequence[Found]) -> list[dict[str, Any]]:
     ]
 
 
-def show(found: Sequence[Found], listen: str) -> None:
+def show(found: Sequence[Found], served: Collection[str], listen: str) -> None:
     """A table of what was found, and below it what to do about each device that does not answer."""
     table = Table(title="Devices tried out", title_justify="left")
     for column in ("", "device", "tag", "value", "unit", "quality", "ms", "detail"):
         table.add_column(column, justify="right" if column in ("value", "ms") else "left")
     for one in found:
-        table.add_row(sign(one.fine), one.device, "", "", "", "", ms(one.round_trip_ms), escape(one.detail))
+        fine, detail = (True, SERVED) if one.device in served else (one.fine, one.detail)
+        table.add_row(sign(fine), one.device, "", "", "", "", ms(one.round_trip_ms), escape(detail))
         for tag, said in one.tags.items() if one.reachable else ():
             table.add_row(
                 sign(said.fine), "", tag, escape(worded(said.value)), escape(said.unit or ""),
                 worded_quality(said.quality), ms(said.round_trip_ms), escape(said.reason),
             )  # fmt: skip
     out.print(table)
-    unreachable = [one for one in found if not one.reachable]
+    unreachable = [one for one in found if not one.reachable and one.device not in served]
     for one in unreachable:
         out.print(
             f"{sign(False)} {escape(f'{one.device}: {one.detail}. {one.hint}')}",

@@ -1,6 +1,7 @@
 """The technician's commands: what is configured, does it answer, what does it say. Nothing is recorded."""
 
 import asyncio
+import fcntl
 import json
 import os
 import signal
@@ -74,13 +75,37 @@ async def test_a_scanner_that_the_running_collector_holds_is_said_plainly_and_lo
     async with line(tmp_path) as floor:
         await floor.start("collect")
         await floor.sign_on()
-        code, out, err = await command("check", "--probe", *LONG, "--config", floor.config)
-        assert code == 3
-        assert "gun1: " in out and "in use by another program" in out and "holds the scanners' ports" in out
+        config = ("--config", floor.config)
+        code, out, err = await command("check", "--probe", *LONG, *config)
+        assert code == 0, out
+        assert "the running collector has it, and it answers there" in out and "everything fits" in out
         assert err == "", "log lines of drivers have no place between tables"
+        _, found = await read_json("check", "--probe", *LONG, *config)
+        assert [(one["reachable"], one["answers_collector"]) for one in found["devices"]] == [
+            (True, False),
+            (False, True),
+        ]
+        assert "in use by another program" in found["devices"][1]["detail"]
         head = floor.head()
         await floor.scans("LSE2001")
         assert floor.head() == head + 1
+        floor.gun.unplug()
+        await floor.children["collect"].says("device is lost")
+        code, out, _ = await command("check", "--probe", *LONG, *config)
+        assert code == 3, "the collector does not have it either"
+        assert "is not there" in out and "If `lineside collect` runs here" in out
+
+
+async def test_a_port_that_another_program_holds_is_code_3_with_what_to_stop(tmp_path: Path) -> None:
+    async with line(tmp_path) as floor:
+        other = os.open(floor.gun.link, os.O_RDWR | os.O_NOCTTY)
+        try:
+            fcntl.flock(other, fcntl.LOCK_EX)
+            code, out, _ = await invoke("check", "--probe", *LONG, "--config", floor.config)
+        finally:
+            os.close(other)
+    assert code == 3
+    assert "in use by another program" in out and "Stop the other program" in out
 
 
 async def test_a_configuration_that_is_not_there_is_code_2_for_every_command(tmp_path: Path) -> None:
