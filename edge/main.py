@@ -22,6 +22,7 @@ from edge.alerts import Alert, Alerts
 from edge.calendar import Calendar
 from edge.clock import SystemClock
 from edge.collector import Collector
+from edge.devices import Absences
 from edge.epochs import Epoch
 from edge.faults import Damaged, Fault, RestartNeeded, SettingsFault, StorageFault
 from edge.journal import Journal
@@ -52,7 +53,7 @@ _STUCK_S = 10.0  # an actor that has not come round for so long is stuck
 
 def load(path: Path | None) -> Settings:
     """The configuration at `path`, else at its usual place. Raises SettingsFault."""
-    return settings.load(path or settings.DEFAULT_PATH, device_kinds.KINDS, uplink_kinds.KINDS)
+    return settings.load(path or settings.DEFAULT_PATH, device_kinds.kinds(), uplink_kinds.KINDS)
 
 
 def daemon(what: str, config: str | None) -> int:
@@ -158,6 +159,7 @@ async def collecting(
             Service("master-data", collector.watch_masterdata),
             Service("disk", disk.run),
             Service("samples", samples.run),
+            Service("absences", Absences(loaded.devices, collector.links, collector.alerts, clock).run),
         ]
         for name, driver in drivers.items():
             services.append(Service(f"device-{name}", lambda driver=driver: driver.run(collector)))  # type: ignore[misc]

@@ -93,10 +93,20 @@ class DeviceSettings(Part):
 
     scans: ClassVar[bool] = False  # whether the device is a scanner
     driver: str
+    alert_after_s: Annotated[float, Field(ge=0, le=86400, allow_inf_nan=False)] = (
+        300  # lost so long; 0: never
+    )
 
     @property
     def tag_names(self) -> frozenset[str]:
         return frozenset(getattr(self, "tags", ()))
+
+    @property
+    def place(self) -> str:
+        """Where the device is, as people look for it; a driver with other words for it overrides this."""
+        parts = [str(part) for key in ("host", "port") if (part := getattr(self, key, None)) is not None]
+        places = (getattr(self, key, None) for key in ("endpoint", "url", "path"))
+        return ":".join(parts) or next((str(_masked(str(one))) for one in places if one is not None), "")
 
 
 class UplinkSettings(Part):
@@ -327,7 +337,12 @@ def _kinds(
             value = "is missing" if kind is None else f"= {kind!r}: unknown{_meant(str(kind), kinds)}"
             problems.append(f"{path}: {table}.{name}.{key} {value}; allowed: {', '.join(sorted(kinds))}")
             continue
-        found = _validate(kinds[kind](), entry, path, (table, name), problems)
+        try:
+            model = kinds[kind]()
+        except SettingsFault as fault:  # a plug-in that cannot be used
+            problems += [f"{path}: {table}.{name}.{key} = {kind!r}: {one}" for one in fault.problems]
+            continue
+        found = _validate(model, entry, path, (table, name), problems)
         if found is not None:
             chosen[name] = found
     return chosen

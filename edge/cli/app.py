@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from edge import __version__
-from edge.cli import checks, copies, events, starting, status
+from edge.cli import checks, copies, devices, events, plc, starting, status
 from edge.cli.common import Config, guarded
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app = typer.Typer(
     " [bold]lineside init[/bold] to set up this machine.",
 )
 app.add_typer(events.app, name="events")
+app.add_typer(plc.app, name="plc")
 
 
 @app.callback(invoke_without_command=True)
@@ -75,6 +76,7 @@ def demo(
 
 app.command()(starting.init)
 app.command()(checks.check)
+app.command()(devices.devices)
 app.command()(copies.backup)
 app.command()(copies.restore)
 app.command()(status.status)

@@ -1,41 +1,70 @@
 """`lineside check`: is the configuration right, and does this machine offer what it names?"""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
+from drivers import registry as device_kinds
 from edge import main
+from edge.cli import probing
 from edge.cli.common import FAULT, AsJson, Config, guarded, out
-from edge.faults import Fault
+from edge.cli.probing import WITHIN, Within
+from edge.clock import SystemClock
+from edge.faults import Fault, SettingsFault
 from edge.settings import Settings
 
 
 @guarded
-def check(config: Config = None, as_json: AsJson = False) -> None:
-    """Check the configuration, the data folder and the secrets. Nothing is started or changed."""
+def check(
+    config: Config = None,
+    as_json: AsJson = False,
+    probe: Annotated[
+        bool, typer.Option("--probe", help="Try every device out too: does it answer, is every tag good?")
+    ] = False,
+    within_s: Within = WITHIN,
+) -> None:
+    """Check the configuration, the data folder and the secrets. Nothing is started or changed.
+
+    --probe opens a second connection to each device beside that of a running collector. Scanners' ports are
+    the collector's alone, and some PLCs take only one connection: there the collector is asked whether the
+    device answers it. To try such a device out, stop the collector meanwhile.
+
+    Exit code 1: something is wrong, 3: a device does not answer.
+    """
     loaded = main.load(config)
-    problems = list(_problems(loaded))
+    broken = _broken(loaded)
+    problems = [*_problems(loaded), *(problem for found in broken.values() for problem in found)]
+    asked = {name: one.tag_names for name, one in loaded.devices.items() if name not in broken}
+    found = probing.find(loaded, asked, within_s) if probe and asked else []
+    served = probing.served(found, loaded.web.listen)
+    code = FAULT if problems else probing.code(found, served)
     if as_json:
-        out.out(json.dumps({"config": str(loaded.path), "problems": problems}, ensure_ascii=False))
+        said: dict[str, Any] = {"config": str(loaded.path), "problems": problems}
+        if probe:
+            said["devices"] = probing.as_json(found, served)
+        out.out(json.dumps(said, ensure_ascii=False))
     else:
-        _show(loaded)
-        for problem in problems:
-            out.print(f"[bold red]✕[/] {escape(problem)}", highlight=False, soft_wrap=True)
-        if not loaded.uplinks:
-            hint = "no uplink is configured: facts are kept but nobody receives them. Add [uplinks.<name>]"
-            out.print(f"[bold]![/] {escape(hint)}", highlight=False, soft_wrap=True)
-        if not problems:
-            out.print(
-                f"[bold cyan]✓[/] {escape(str(loaded.path))}: everything fits",
-                highlight=False,
-                soft_wrap=True,
-            )
-    if problems:
-        raise typer.Exit(FAULT)
+        _tell(loaded, problems)
+        if found:
+            probing.show(found, served, loaded.web.listen)
+        if not code:
+            out.print(f"{probing.sign(True)} {escape(str(loaded.path))}: everything fits",
+                      highlight=False, soft_wrap=True)  # fmt: skip
+    raise typer.Exit(code)
+
+
+def _tell(loaded: Settings, problems: Sequence[str]) -> None:
+    _show(loaded)
+    for problem in problems:
+        out.print(f"[bold red]✕[/] {escape(problem)}", highlight=False, soft_wrap=True)
+    if not loaded.uplinks:
+        hint = "no uplink is configured: facts are kept but nobody receives them. Add [uplinks.<name>]"
+        out.print(f"[bold]![/] {escape(hint)}", highlight=False, soft_wrap=True)
 
 
 def _problems(loaded: Settings) -> Iterator[str]:
@@ -50,6 +79,18 @@ def _problems(loaded: Settings) -> Iterator[str]:
     yield from main.secret_problems(loaded)
     if not loaded.stations:
         yield "no station is configured. Add [stations.<name>] with its work_center"
+
+
+def _broken(loaded: Settings) -> dict[str, list[str]]:
+    """By device what is wrong with a driver that cannot be made: one of a broken plug-in."""
+    found = {}
+    clock = SystemClock()
+    for name, device in loaded.devices.items():
+        try:
+            device_kinds.build(name, device, clock)
+        except SettingsFault as fault:
+            found[name] = [f"devices.{name}: {problem}" for problem in fault.problems]
+    return found
 
 
 def _parent(path: Path) -> Path:

@@ -1,0 +1,1 @@
+"""Sensors that publish JSON over MQTT, as devices of lineside."""
