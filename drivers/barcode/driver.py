@@ -1,7 +1,7 @@
 """The driver of one serial scanner: open its port, tell what it reads, make it beep, come back after a loss.
 
 Invariants:
-- A scan's moment is that at which its line end arrived.
+- A scan's moment is that at which its end arrived.
 - The port is opened for this process alone: a second reader would take away every other byte.
 - `signal` neither waits nor fails, whatever the gun does.
 - What was scanned while the port was closed is gone, without a good beep.
@@ -17,11 +17,11 @@ import serial
 import structlog
 from serial_asyncio_fast import SerialTransport, connection_for_serial
 
-from drivers.barcode.framing import Flaw, Framer
+from drivers.barcode.line import Line
 from drivers.barcode.settings import ScannerSettings
 from edge.faults import DeviceFault
 from edge.ports import Clock, Observer, Verdict
-from edge.readings import Link, Scan, Unreadable
+from edge.readings import Link
 
 log = structlog.get_logger()
 
@@ -90,7 +90,7 @@ class ScannerDriver:
         """One connection from its opening to its loss, which always raises DeviceFault."""
         loop = asyncio.get_running_loop()
         port = await self._open()
-        line = _Line(self._name, self._settings, self._clock, observer)
+        line = Line(self._name, self._settings, self._clock, observer)
         transport, _ = await connection_for_serial(loop, lambda: line, port)
         self._transport = transport
         try:
@@ -157,49 +157,6 @@ class _Port(serial.Serial):  # type: ignore[misc]  # pyserial has no types
             with contextlib.suppress(termios.error):
                 self.reset_output_buffer()
         super().close()
-
-
-class _Line(asyncio.Protocol):
-    """Takes bytes from the transport and tells the observer what they are."""
-
-    def __init__(self, name: str, settings: ScannerSettings, clock: Clock, observer: Observer) -> None:
-        self._name = name
-        self._clock = clock
-        self._observer = observer
-        self._framer = Framer(settings.encoding, settings.max_length)
-        self._idle_s = settings.idle_s
-        self._loop = asyncio.get_running_loop()
-        self._timer: asyncio.TimerHandle | None = None
-        self.lost: asyncio.Future[Exception | None] = self._loop.create_future()
-
-    def data_received(self, data: bytes) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        for found in self._framer.feed(data):
-            self._tell(found)
-        if self._framer.pending:
-            self._timer = self._loop.call_later(self._idle_s, self._silent)
-
-    def connection_lost(self, error: Exception | None) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._silent()
-        if not self.lost.done():
-            self.lost.set_result(error)
-
-    def _silent(self) -> None:
-        self._timer = None
-        flaw = self._framer.silence()
-        if flaw is not None:
-            self._tell(flaw)
-
-    def _tell(self, found: str | Flaw) -> None:
-        now = self._clock.now()
-        if isinstance(found, str):
-            self._observer.scan(Scan(self._name, found, now))
-        else:
-            self._observer.unreadable(Unreadable(self._name, found.reason, found.raw, now))
 
 
 def _discard(opening: "asyncio.Future[serial.Serial]") -> None:

@@ -1,7 +1,8 @@
-"""What a person writes below `[devices.<name>]` with `driver = "scanner-serial"`.
+"""What a person writes below `[devices.<name>]` for a scanner on a serial line.
 
-`feedback` is what makes the gun beep good or bad: a maker's preset, or the bytes themselves. Bytes are
-written as text with escapes (`\\x1b7,` or `\\e7,`) or as `hex:1b 37 2c`.
+`ReaderSettings` is what every scanner that sends bytes has. `frame` says how a code ends, `feedback` what
+makes the gun beep good or bad: a maker's preset, or the bytes themselves. Bytes are written as text with
+escapes (`\\x1b7,` or `\\e7,`) or as `hex:1b 37 2c`.
 """
 
 import codecs
@@ -12,6 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from drivers.barcode.framing import Form, Framer, LineFramer, MarkedFramer, SilenceFramer
 from edge.settings import DeviceSettings, Part, Seconds
 
 _ESCAPE = re.compile(r"\\(?:x([0-9A-Fa-f]{2})|([ernt\\]))")
@@ -80,21 +82,74 @@ def _encoding(value: str) -> str:
     )
 
 
-class ScannerSettings(DeviceSettings):
-    """A scanner that sends each code as a line."""
+FrameName = Literal["line", "stx-etx", "idle"]
+_FRAMES: Mapping[str, type[Framer]] = MappingProxyType(
+    {"line": LineFramer, "stx-etx": MarkedFramer, "idle": SilenceFramer}
+)
+
+
+class Length(Part):
+    """Every code has so many bytes, prefix and suffix included, and silence behind it."""
+
+    length: Annotated[int, Field(ge=1, le=8192)]
+
+
+class Frame(Part):
+    """How a code ends, and how many bytes it must have."""
+
+    end: FrameName
+    length: Annotated[int, Field(ge=1, le=8192)] | None = None
+
+
+def _frame(value: Any) -> Any:
+    if isinstance(value, str) and value in _FRAMES:
+        return Frame(end=value)
+    if isinstance(value, dict) and set(value) == {"length"}:
+        return {"end": "idle", "length": value["length"]}
+    if isinstance(value, Frame):
+        return value
+    raise ValueError(f"is no known frame; allowed: {', '.join(_FRAMES)}, or {{ length = 12 }}")
+
+
+class ReaderSettings(DeviceSettings):
+    """A scanner that sends its codes as bytes."""
 
     scans: ClassVar[bool] = True
+    frame: Annotated[Frame, BeforeValidator(_frame, json_schema_input_type=FrameName | Length)] = Frame(
+        end="line"
+    )
+    prefix: Bytes = (
+        b""  # what the scanner puts before each code, and is taken off; a code without it is refused
+    )
+    suffix: Bytes = b""  # the same behind it, before the frame's end
+    encoding: Annotated[str, AfterValidator(_encoding)] = "utf-8"
+    max_length: Annotated[int, Field(ge=8, le=8192)] = 512  # bytes of one code
+    idle_s: Annotated[Seconds, Field(ge=0.01, le=10)] | None = None  # None: by the frame
+    feedback: Annotated[
+        Feedback,
+        BeforeValidator(_preset, json_schema_input_type=Preset | Feedback),
+        Field(validate_default=True),
+    ] = PRESETS["none"]
+
+    @property
+    def silence_s(self) -> float:
+        """The silence that ends a code where nothing else does; else after which a half one is given up."""
+        return self.idle_s or (0.05 if self.frame.end == "idle" else 1.0)
+
+    def framer(self) -> Framer:
+        """A framer for one connection."""
+        form = Form(self.encoding, self.max_length, self.prefix, self.suffix)
+        if self.frame.length is not None:
+            return SilenceFramer(form, self.frame.length)
+        return _FRAMES[self.frame.end](form)
+
+
+class ScannerSettings(ReaderSettings):
+    """A scanner on a serial line, or on USB as a serial port."""
+
     driver: Literal["scanner-serial"]
     port: Annotated[str, Field(min_length=1)]  # a tty; best a link that udev makes, which survives replugging
     baudrate: Annotated[int, Field(ge=300, le=921600)] = 9600
     bytesize: Literal[7, 8] = 8
     parity: Literal["none", "even", "odd", "mark", "space"] = "none"
     stopbits: Literal[1, 2] = 1
-    encoding: Annotated[str, AfterValidator(_encoding)] = "utf-8"
-    max_length: Annotated[int, Field(ge=8, le=8192)] = 512  # bytes of one code
-    idle_s: Annotated[Seconds, Field(ge=0.05, le=10)] = 1.0  # silence after which a half line is given up
-    feedback: Annotated[
-        Feedback,
-        BeforeValidator(_preset, json_schema_input_type=Preset | Feedback),
-        Field(validate_default=True),
-    ] = PRESETS["none"]

@@ -33,6 +33,13 @@ class Gun:
     def plugged(self) -> bool:
         return self._master is not None
 
+    @property
+    def wire(self) -> int:
+        """The descriptor of the gun's end. Raises OSError while unplugged."""
+        if self._master is None:
+            raise OSError("the gun is not plugged in")
+        return self._master
+
     def plug(self) -> None:
         """Put the gun in: a new device, the same link."""
         if self._master is not None:
@@ -67,10 +74,8 @@ class Gun:
     async def send(self, data: bytes) -> None:
         """Send bytes as they are. Raises OSError while unplugged."""
         while data:
-            if self._master is None:
-                raise OSError("the gun is not plugged in")
             try:
-                data = data[os.write(self._master, data) :]
+                data = data[os.write(self.wire, data) :]
             except BlockingIOError:
                 await asyncio.sleep(0.001)  # the reader lags; a real gun's line would lose bytes here
 

@@ -2,10 +2,12 @@
 
 import asyncio
 import os
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 from structlog.testing import capture_logs
 
 from drivers.barcode.driver import ScannerDriver
@@ -57,6 +59,51 @@ async def test_bytes_that_dribble_in_make_one_code(link: Path) -> None:
         await told.until(lambda: bool(told.scans))
     assert told.texts == ["LSW10045678"]
     assert not told.flaws
+
+
+@pytest.mark.parametrize(
+    ("frame", "sent"),
+    [
+        ("stx-etx", b"\x02LSW10045678\x03\r\n"),
+        ("idle", b"LSW10045678"),
+        ({"length": 11}, b"LSW10045678\r\n"),
+    ],
+)
+async def test_a_code_in_another_frame_arrives_without_it(link: Path, frame: Any, sent: bytes) -> None:
+    async with Gun(link) as gun, serving(driver(link, frame=frame)) as told:
+        await told.until_up()
+        for _ in range(3):
+            await gun.send(sent)
+            had = len(told.scans)
+            await told.until(lambda had=had: len(told.scans) > had)
+    assert told.texts == ["LSW10045678"] * 3
+    assert not told.flaws
+
+
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_a_code_that_waits_unread_on_a_busy_machine_is_not_cut_by_the_silence(link: Path, loop: Any) -> None:
+    """uvloop looks at its timers before it looks at what came meanwhile."""
+
+    def busy(gun: Gun, wire: int) -> None:
+        asyncio.get_running_loop().remove_reader(wire)
+        os.write(gun.wire, b"45678")
+        time.sleep(1)  # the silence is due, and the rest waits to be read
+
+    async def scanned() -> list[str]:
+        wire, other = os.pipe()
+        async with Gun(link) as gun, serving(driver(link, frame="idle", idle_s=0.5)) as told:
+            await told.until_up()
+            await gun.send(b"LSW100")
+            await asyncio.sleep(0.1)
+            asyncio.get_running_loop().add_reader(wire, busy, gun, wire)
+            os.write(other, b"x")
+            await told.until(lambda: bool(told.scans or told.flaws))
+        os.close(wire)
+        os.close(other)
+        return told.texts
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        assert runner.run(scanned()) == ["LSW10045678"]
 
 
 async def test_garbage_is_told_and_the_next_code_is_read(link: Path) -> None:

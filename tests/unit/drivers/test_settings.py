@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from drivers.barcode.framing import Framer, LineFramer, MarkedFramer, SilenceFramer
 from drivers.barcode.settings import ScannerSettings
 from drivers.modbus.settings import ModbusSettings
 from drivers.registry import KINDS, build
@@ -146,6 +147,11 @@ def test_a_device_without_tags_is_refused(tmp_path: Path) -> None:
         ('encoding = "klingon"', ["g.encoding = 'klingon'", "allowed: utf-8"]),
         ("bytesize = 6", ["g.bytesize = 6", "7 or 8"]),
         ('parity = "N"', ["g.parity = 'N'", "'none'", "'space'"]),
+        ('frame = "lines"', ["g.frame = 'lines'", "allowed: line, stx-etx, idle, or { length = 12 }"]),
+        ("frame = { length = 0 }", ["g.frame.length = 0", "greater than or equal to 1"]),
+        ("frame = { size = 12 }", ["g.frame", "allowed: line, stx-etx, idle, or { length = 12 }"]),
+        ("prefix = 'hex:1'", ["g.prefix = 'hex:1'", "hex:1b 37 2c"]),
+        ("idle_s = 0", ["g.idle_s", "0.01"]),
     ],
 )
 def test_a_wrong_scanner_is_refused_with_what_is_allowed(tmp_path: Path, more: str, words: list[str]) -> None:
@@ -172,6 +178,26 @@ def test_feedback_bytes_can_be_written_as_people_find_them_in_manuals(
     gun = loaded(tmp_path, scanner(f"feedback = {{ good = {written} }}")).devices["g"]
     assert isinstance(gun, ScannerSettings)
     assert (gun.feedback.good, gun.feedback.bad) == (sent, b"")
+
+
+@pytest.mark.parametrize(
+    ("written", "framer", "silence_s"),
+    [
+        ("", LineFramer, 1.0),
+        ('frame = "line"', LineFramer, 1.0),
+        ('frame = "stx-etx"', MarkedFramer, 1.0),
+        ('frame = "idle"', SilenceFramer, 0.05),
+        ("frame = { length = 12 }", SilenceFramer, 0.05),
+        ('frame = "idle"\nidle_s = 0.2', SilenceFramer, 0.2),
+    ],
+)
+def test_a_frame_is_named_and_brings_a_fitting_silence(
+    tmp_path: Path, written: str, framer: type[Framer], silence_s: float
+) -> None:
+    gun = loaded(tmp_path, scanner(written)).devices["g"]
+    assert isinstance(gun, ScannerSettings)
+    assert isinstance(gun.framer(), framer)
+    assert gun.silence_s == silence_s
 
 
 def test_reading_the_configuration_imports_no_protocol_library() -> None:

@@ -1,0 +1,62 @@
+"""The line to a scanner, whatever carries it: bytes come in, scans and flaws go to the observer.
+
+Invariant: silence is judged after the operating system was asked for bytes. On a busy machine a timer can be
+due while the rest of a code already waits in a buffer, and half a code would go out as a code.
+"""
+
+import asyncio
+
+from drivers.barcode.framing import Flaw
+from drivers.barcode.settings import ReaderSettings
+from edge.ports import Clock, Observer
+from edge.readings import Scan, Unreadable
+
+_LOOK_S = 0.002  # one turn of the event loop, in which bytes that wait are read
+
+
+class Line(asyncio.Protocol):
+    """One connection, from its opening to its loss. `lost` holds what ended it."""
+
+    def __init__(self, name: str, settings: ReaderSettings, clock: Clock, observer: Observer) -> None:
+        self._name = name
+        self._clock = clock
+        self._observer = observer
+        self._framer = settings.framer()
+        self._idle_s = settings.silence_s
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self.lost: asyncio.Future[Exception | None] = self._loop.create_future()
+
+    def data_received(self, data: bytes) -> None:
+        self._stop_timer()
+        for found in self._framer.feed(data):
+            self._tell(found)
+        if self._framer.pending:
+            self._timer = self._loop.call_later(self._idle_s, self._look)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._stop_timer()
+        self._tell(self._framer.lost())
+        if not self.lost.done():
+            self.lost.set_result(error)
+
+    def _look(self) -> None:
+        self._timer = self._loop.call_later(_LOOK_S, self._silent)
+
+    def _silent(self) -> None:
+        self._timer = None
+        self._tell(self._framer.silence())
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _tell(self, found: str | Flaw | None) -> None:
+        if found is None:
+            return
+        now = self._clock.now()
+        if isinstance(found, str):
+            self._observer.scan(Scan(self._name, found, now))
+        else:
+            self._observer.unreadable(Unreadable(self._name, found.reason, found.raw, now))
