@@ -1,4 +1,4 @@
-"""What a person writes below `[devices.<name>]` for a scanner on a serial line.
+"""What a person writes below `[devices.<name>]` for a scanner that sends bytes.
 
 `ReaderSettings` is what every scanner that sends bytes has. `frame` says how a code ends, `feedback` what
 makes the gun beep good or bad: a maker's preset, or the bytes themselves. Bytes are written as text with
@@ -6,15 +6,16 @@ escapes (`\\x1b7,` or `\\e7,`) or as `hex:1b 37 2c`.
 """
 
 import codecs
+import ipaddress
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from drivers.barcode.framing import Form, Framer, LineFramer, MarkedFramer, SilenceFramer
-from edge.settings import DeviceSettings, Part, Seconds
+from edge.settings import Address, DeviceSettings, Part, Seconds
 
 _ESCAPE = re.compile(r"\\(?:x([0-9A-Fa-f]{2})|([ernt\\]))")
 _NAMED = {"e": "\x1b", "r": "\r", "n": "\n", "t": "\t", "\\": "\\"}
@@ -153,3 +154,40 @@ class ScannerSettings(ReaderSettings):
     bytesize: Literal[7, 8] = 8
     parity: Literal["none", "even", "odd", "mark", "space"] = "none"
     stopbits: Literal[1, 2] = 1
+
+
+def _host(value: str) -> str:
+    if not value or any(char.isspace() or char in "/@" for char in value):
+        raise ValueError("is no host; allowed: an address such as 192.168.10.41, or a host name")
+    return value
+
+
+def _peer(value: str) -> str:
+    try:
+        return str(ipaddress.ip_address(value))
+    except ValueError:
+        raise ValueError("is no address; allowed: one such as 192.168.10.41") from None
+
+
+class TcpScannerSettings(ReaderSettings):
+    """A reader on the network: lineside connects to it (`host`, `port`), or it to lineside (`listen`)."""
+
+    driver: Literal["scanner-tcp"]
+    host: Annotated[str, AfterValidator(_host)] | None = None
+    port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    listen: Address | None = None
+    peer: Annotated[str, AfterValidator(_peer)] | None = None  # the only address that may connect; None: any
+    timeout_s: Annotated[Seconds, Field(ge=0.1, le=60)] = 3.0  # to connect
+    expect_s: Annotated[Seconds, Field(ge=0.1)] = 5.0  # in which a reader connects before it is told missing
+    keepalive_s: Annotated[int, Field(ge=4, le=3600)] = 10  # after which a dead connection is noticed
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.listen is not None:
+            if self.host is not None or self.port is not None:
+                raise ValueError("has listen and host or port; allowed: host and port, or listen")
+        elif self.host is None or self.port is None:
+            raise ValueError("lacks its address; it must have host and port, or listen")
+        elif self.peer is not None:
+            raise ValueError("peer goes with listen; with host there is no other peer")
+        return self

@@ -11,9 +11,10 @@ from typing import Any, Protocol
 
 import pytest
 
-from drivers.barcode.simulator import Gun
+from drivers.barcode.simulator import DialingReader, Gun, ServingReader
 from drivers.modbus.simulator import Press
 from drivers.registry import KINDS, build
+from edge.demo.plant import free_port
 from edge.ports import Driver
 from edge.readings import Quality
 from tests.contract.observing import Recorder, TestClock, cancelled, eventually, serving
@@ -89,13 +90,52 @@ class ScannerRig:
         return "LSW10045678" in recorder.texts
 
 
-RIGS = ("modbus-tcp", "scanner-serial")
+class ReaderRig:
+    """A reader on the network that lineside connects to, or that connects to lineside."""
+
+    tags: frozenset[str] = frozenset()
+
+    def __init__(self, reader: ServingReader | DialingReader, **place: Any) -> None:
+        self.reader = reader
+        self.place = place
+
+    def driver(self) -> Driver:
+        place = self.place or {"host": self.reader.host, "port": self.reader.port}  # type: ignore[union-attr]
+        table = {"driver": "scanner-tcp", "feedback": "plain", "timeout_s": 30, "expect_s": 2.0} | place
+        return build("reader1", KINDS["scanner-tcp"]().model_validate(table), TestClock())
+
+    async def go(self) -> None:
+        await self.reader.power_off()
+
+    async def come(self) -> None:
+        await self.reader.power_on()
+
+    async def say(self) -> None:
+        await self.reader.scan("LSW10045678")
+
+    def heard(self, recorder: Recorder) -> bool:
+        return "LSW10045678" in recorder.texts
+
+
+def _made(kind: str, folder: Path) -> Rig:
+    if kind == "modbus-tcp":
+        return ModbusRig()
+    if kind == "scanner-serial":
+        return ScannerRig(folder / "gun1")
+    if kind == "scanner-tcp":
+        return ReaderRig(ServingReader())
+    port = free_port()
+    return ReaderRig(DialingReader(port), listen=f"127.0.0.1:{port}")
+
+
+# A kind of device may have several rigs, told apart behind a slash.
+RIGS = ("modbus-tcp", "scanner-serial", "scanner-tcp", "scanner-tcp/listen")
 
 
 @pytest.fixture(params=RIGS)
 async def rig(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Rig]:
     """A device that is there, and is gone after the test."""
-    made: Rig = ModbusRig() if request.param == "modbus-tcp" else ScannerRig(tmp_path / "gun1")
+    made = _made(request.param, tmp_path)
     await made.come()
     yield made
     await made.go()
@@ -106,7 +146,7 @@ def _descriptors() -> int:
 
 
 def test_every_kind_is_under_this_contract() -> None:
-    assert set(RIGS) == set(KINDS)
+    assert {rig.partition("/")[0] for rig in RIGS} == set(KINDS)
 
 
 async def test_a_device_that_is_there_is_told_up_once_and_heard(rig: Rig) -> None:

@@ -160,6 +160,34 @@ def test_a_wrong_scanner_is_refused_with_what_is_allowed(tmp_path: Path, more: s
 
 
 @pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ("", ["devices.r: lacks its address", "host and port, or listen"]),
+        ('host = "10.0.0.9"', ["devices.r: lacks its address"]),
+        ('host = "10.0.0.9"\nport = 0', ["r.port = 0"]),
+        ('host = "a b"\nport = 1', ["r.host = 'a b'", "is no host; allowed"]),
+        ('host = "10.0.0.9"\nport = 1\nlisten = "0.0.0.0:4001"', ["allowed: host and port, or listen"]),
+        ('host = "10.0.0.9"\nport = 1\npeer = "10.0.0.9"', ["peer goes with listen"]),
+        ('listen = "4001"', ["r.listen = '4001'", "<host>:<port>"]),
+        ('listen = "0.0.0.0:4001"\npeer = "gun"', ["r.peer = 'gun'", "192.168.10.41"]),
+        ('listen = "0.0.0.0:4001"\nbaudrate = 9600', ["baudrate is no known key"]),
+    ],
+)
+def test_a_wrong_network_reader_is_refused_with_what_is_allowed(
+    tmp_path: Path, place: str, words: list[str]
+) -> None:
+    told = problems(tmp_path, f'[devices.r]\ndriver = "scanner-tcp"\n{place}')
+    assert all(word in told for word in words), told
+
+
+@pytest.mark.parametrize("place", ['host = "r1"\nport = 51236', 'listen = "0.0.0.0:4001"\npeer = "10.0.0.9"'])
+def test_a_network_reader_needs_only_its_place(tmp_path: Path, place: str) -> None:
+    reader = loaded(tmp_path, f'[devices.r]\ndriver = "scanner-tcp"\n{place}').devices["r"]
+    assert reader.scans
+    assert build("r", reader, TestClock()).name == "r"
+
+
+@pytest.mark.parametrize(
     ("written", "sent"),
     [
         ("'\\e7,'", b"\x1b7,"),
