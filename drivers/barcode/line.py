@@ -6,10 +6,15 @@ due while the rest of a code already waits in a buffer, and half a code would go
 
 import asyncio
 
-from drivers.barcode.framing import Flaw
+import structlog
+
+from drivers.barcode import codes, symbology
+from drivers.barcode.framing import EVIDENCE, Flaw
 from drivers.barcode.settings import ReaderSettings
 from edge.ports import Clock, Observer
-from edge.readings import Scan, Unreadable
+from edge.readings import Moment, Scan, Unreadable
+
+log = structlog.get_logger()
 
 _LOOK_S = 0.002  # one turn of the event loop, in which bytes that wait are read
 
@@ -53,10 +58,23 @@ class Line(asyncio.Protocol):
             self._timer = None
 
     def _tell(self, found: str | Flaw | None) -> None:
-        if found is None:
-            return
-        now = self._clock.now()
-        if isinstance(found, str):
-            self._observer.scan(Scan(self._name, found, now))
-        else:
-            self._observer.unreadable(Unreadable(self._name, found.reason, found.raw, now))
+        if found is not None:
+            report(self._observer, self._name, found, self._clock.now(), kept=True)
+
+
+def report(observer: Observer, name: str, found: str | Flaw, now: Moment, *, kept: bool) -> None:
+    """Tell what a scanner read: a scan without its symbology identifier, or why it is none.
+
+    `kept`: see codes.py.
+    """
+    if isinstance(found, Flaw):
+        observer.unreadable(Unreadable(name, found.reason, found.raw, now))
+        return
+    kind, text = symbology.split(found)
+    if why := codes.told_apart(text, kind, kept=kept):
+        log.warning("ambiguous code", device=name, why=why)
+        observer.unreadable(Unreadable(name, "ambiguous", found.encode()[:EVIDENCE], now))
+    elif text:
+        observer.scan(Scan(name, text, now, kind))
+    else:
+        observer.unreadable(Unreadable(name, "incomplete", found.encode()[:EVIDENCE], now))

@@ -50,6 +50,32 @@ async def test_a_code_with_group_separators_arrives_whole(link: Path) -> None:
         await told.until(lambda: told.texts == [code])
 
 
+async def test_the_kind_of_code_is_noted_and_is_no_part_of_the_text(link: Path) -> None:
+    async with Gun(link) as gun, serving(driver(link)) as told:
+        await told.until_up()
+        for code in ("]C0LSW10045678", "]d20106901234567892\x1d10A2207", "LSOK"):
+            await gun.scan(code)
+        await told.until(lambda: len(told.scans) == 3)
+    assert [(scan.symbology, scan.text) for scan in told.scans] == [
+        ("]C0", "LSW10045678"),
+        ("]d2", "0106901234567892\x1d10A2207"),
+        (None, "LSOK"),
+    ]
+
+
+async def test_a_label_whose_separators_were_lost_is_refused_and_not_guessed(link: Path) -> None:
+    async with Gun(link) as gun, serving(driver(link)) as told:
+        await told.until_up()
+        with capture_logs() as logs:
+            await gun.scan("]C1010690123456789210A220717270131")
+            await gun.scan("]C1")
+            await gun.scan("LSOK")
+            await told.until(lambda: bool(told.scans))
+    assert told.texts == ["LSOK"]
+    assert [flaw.reason for flaw in told.flaws] == ["ambiguous", "incomplete"]
+    assert "(10) A220717270131 may be (10) A2207 (17) 270131" in logs[0]["why"]
+
+
 async def test_bytes_that_dribble_in_make_one_code(link: Path) -> None:
     async with Gun(link) as gun, serving(driver(link)) as told:
         await told.until_up()
