@@ -47,6 +47,17 @@ class Feedback(Part):
     bad: Bytes = b""
 
 
+def ssi(opcode: int, data: bytes = b"") -> bytes:
+    """A packet of Zebra's Simple Serial Interface: length, opcode, source 4, status 0, data, checksum.
+
+    The checksum is the two's complement of the sum of the bytes before it (Programmer's Guide 72E-40451).
+    """
+    packet = bytes([4 + len(data), opcode, 4, 0]) + data
+    return packet + (-sum(packet) & 0xFFFF).to_bytes(2, "big")
+
+
+_SSI_BEEP = 0xE6
+
 # From the makers' manuals. Honeywell: host-ACK mode, which waits up to 10 s for one of the two.
 PRESETS: Mapping[str, Feedback] = MappingProxyType(
     {
@@ -55,9 +66,10 @@ PRESETS: Mapping[str, Feedback] = MappingProxyType(
         "honeywell": Feedback(good=b"\x1b7,", bad=b"\x1b8,"),
         "datalogic": Feedback(good=b"\x1b[3q\r", bad=b"\x1b[4q\r"),  # handhelds: good and bad read tone
         "datalogic-fixed": Feedback(good=b"B", bad=b"F"),  # good beep, not on file
+        "zebra-ssi": Feedback(good=ssi(_SSI_BEEP, b"\x00"), bad=ssi(_SSI_BEEP, b"\x06")),  # 1 high, 2 low
     }
 )
-Preset = Literal["none", "plain", "honeywell", "datalogic", "datalogic-fixed"]
+Preset = Literal["none", "plain", "honeywell", "datalogic", "datalogic-fixed", "zebra-ssi"]
 
 
 def _preset(value: Any) -> Any:

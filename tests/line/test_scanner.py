@@ -14,6 +14,8 @@ from drivers.barcode.driver import ScannerDriver
 from drivers.barcode.settings import PRESETS, Feedback, ScannerSettings
 from drivers.barcode.simulator import Gun
 from tests.contract.observing import TestClock, serving
+from tests.line.plant import facts, line
+from tests.patience import best_of
 
 
 def driver(link: Path, **more: Any) -> ScannerDriver:
@@ -273,3 +275,24 @@ async def test_a_scan_that_nobody_listened_to_is_not_recorded_later(link: Path) 
             await gun.scan("LSOK")
             await told.until(lambda: bool(told.scans))
     assert told.texts == ["LSOK"]
+
+
+async def test_a_gun_that_waits_for_its_answer_has_it_within_100_ms_through_the_whole_collector(
+    tmp_path: Path,
+) -> None:
+    badges = iter(range(2000, 3000))
+    async with line(tmp_path) as floor:
+        await floor.start("collect")
+        await floor.sign_on()
+
+        async def answered() -> float:
+            """The longest of ten answers, each after a commit."""
+            longest_s = 0.0
+            for _ in range(10):
+                began_s = time.perf_counter()
+                assert await floor.scan(f"LSE{next(badges)}") == "good"
+                longest_s = max(longest_s, time.perf_counter() - began_s)
+            return longest_s
+
+        assert await best_of(answered, 0.1) < 0.1
+        assert len(facts(floor.events(), "operator.signed_on")) >= 10

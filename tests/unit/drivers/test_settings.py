@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from drivers.barcode.framing import Framer, LineFramer, MarkedFramer, SilenceFramer
-from drivers.barcode.settings import ScannerSettings
+from drivers.barcode.settings import PRESETS, ScannerSettings, ssi
 from drivers.modbus.settings import ModbusSettings
 from drivers.registry import KINDS, build
 from edge.faults import SettingsFault
@@ -226,6 +226,14 @@ def test_a_frame_is_named_and_brings_a_fitting_silence(
     assert isinstance(gun, ScannerSettings)
     assert isinstance(gun.framer(), framer)
     assert gun.silence_s == silence_s
+
+
+def test_a_packet_for_a_zebra_has_its_length_and_checksum() -> None:
+    assert ssi(0xD0).hex(" ") == "04 d0 04 00 ff 28"
+    assert PRESETS["zebra-ssi"].good.hex(" ") == "05 e6 04 00 00 ff 11"
+    assert PRESETS["zebra-ssi"].bad.hex(" ") == "05 e6 04 00 06 ff 0b"
+    for packet in (ssi(0xE6, bytes([code])) for code in range(256)):
+        assert (sum(packet[:-2]) + int.from_bytes(packet[-2:], "big")) & 0xFFFF == 0
 
 
 def test_reading_the_configuration_imports_no_protocol_library() -> None:
