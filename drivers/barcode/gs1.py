@@ -96,6 +96,8 @@ def elements(text: str) -> tuple[Element, ...]:
             rest = rest[len(one) :]
             if rest and one.ai.separator_required:
                 raise Unsound(f"({one.ai.ai}) is followed by {rest[:30]!r} without a separator")
+    if not found:
+        raise Unsound("it is empty")
     return tuple(found)
 
 

@@ -71,10 +71,11 @@ def report(observer: Observer, name: str, found: str | Flaw, now: Moment, *, kep
         observer.unreadable(Unreadable(name, found.reason, found.raw, now))
         return
     kind, text = symbology.split(found)
+    raw = found.encode("utf-8", "replace")[:EVIDENCE]
     if why := codes.told_apart(text, kind, kept=kept):
         log.warning("ambiguous code", device=name, why=why)
-        observer.unreadable(Unreadable(name, "ambiguous", found.encode()[:EVIDENCE], now))
+        observer.unreadable(Unreadable(name, "ambiguous", raw, now))
     elif text:
         observer.scan(Scan(name, text, now, kind))
     else:
-        observer.unreadable(Unreadable(name, "incomplete", found.encode()[:EVIDENCE], now))
+        observer.unreadable(Unreadable(name, "incomplete", raw, now))

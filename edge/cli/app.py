@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from edge import __version__
-from edge.cli import checks, copies, events, starting, status
+from edge.cli import checks, copies, events, scantest, starting, status
 from edge.cli.common import Config, guarded
 
 app = typer.Typer(
@@ -79,6 +79,7 @@ app.command()(copies.backup)
 app.command()(copies.restore)
 app.command()(status.status)
 app.command()(status.scan)
+app.command("scan-test")(scantest.scan_test)
 
 
 def _daemon(what: str, config: Path | None) -> None:
