@@ -125,8 +125,10 @@ def checked(number: str) -> bool:
 
 
 def _element(one: "GS1ElementString") -> Element:
-    """An element of biip's. Raises Unsound where a check digit is wrong."""
+    """An element of biip's. Raises Unsound where a check digit is wrong or there is no value."""
     problem = one.gtin_error or one.sscc_error or one.gln_error
+    if not one.value:  # biip takes (30) and the like without one
+        problem = f"({one.ai.ai}) has no value"
     if one.ai.ai in _CHECKED_TOO and not checked(one.value):
         problem = f"({one.ai.ai}) {one.value}: the check digit is wrong"
     if problem:
