@@ -5,6 +5,7 @@ due while the rest of a code already waits in a buffer, and half a code would go
 """
 
 import asyncio
+from collections.abc import Callable
 
 import structlog
 
@@ -19,6 +20,28 @@ log = structlog.get_logger()
 _LOOK_S = 0.002  # one turn of the event loop, in which bytes that wait are read
 
 
+class Silence:
+    """Calls back when nothing has begun it anew for so long."""
+
+    def __init__(self, after_s: float, told: Callable[[], None]) -> None:
+        self._after_s = after_s
+        self._told = told
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self) -> None:
+        self.stop()
+        self._timer = self._loop.call_later(self._after_s, self._look)
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _look(self) -> None:
+        self._timer = self._loop.call_later(_LOOK_S, self._told)
+
+
 class Line(asyncio.Protocol):
     """One connection, from its opening to its loss. `lost` holds what ended it."""
 
@@ -27,35 +50,24 @@ class Line(asyncio.Protocol):
         self._clock = clock
         self._observer = observer
         self._framer = settings.framer()
-        self._idle_s = settings.silence_s
-        self._loop = asyncio.get_running_loop()
-        self._timer: asyncio.TimerHandle | None = None
-        self.lost: asyncio.Future[Exception | None] = self._loop.create_future()
+        self._silence = Silence(settings.silence_s, self._silent)
+        self.lost: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
 
     def data_received(self, data: bytes) -> None:
-        self._stop_timer()
+        self._silence.stop()
         for found in self._framer.feed(data):
             self._tell(found)
         if self._framer.pending:
-            self._timer = self._loop.call_later(self._idle_s, self._look)
+            self._silence.begin()
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._stop_timer()
+        self._silence.stop()
         self._tell(self._framer.lost())
         if not self.lost.done():
             self.lost.set_result(error)
 
-    def _look(self) -> None:
-        self._timer = self._loop.call_later(_LOOK_S, self._silent)
-
     def _silent(self) -> None:
-        self._timer = None
         self._tell(self._framer.silence())
-
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
 
     def _tell(self, found: str | Flaw | None) -> None:
         if found is not None:

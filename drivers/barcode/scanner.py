@@ -11,10 +11,11 @@ from typing import Generic, TypeVar
 
 import structlog
 
-from drivers.barcode.settings import ReaderSettings
+from drivers.barcode.settings import PRESETS, ReaderSettings
 from edge.faults import DeviceFault
 from edge.ports import Clock, Observer, Verdict
 from edge.readings import Link
+from edge.settings import DeviceSettings
 
 log = structlog.get_logger()
 
@@ -22,7 +23,7 @@ REOPEN_MIN_S = 0.5
 REOPEN_MAX_S = 2.0
 DEAF_MS = 60_000
 
-S = TypeVar("S", bound=ReaderSettings)
+S = TypeVar("S", bound=DeviceSettings)
 
 
 class Scanner(ABC, Generic[S]):
@@ -32,6 +33,7 @@ class Scanner(ABC, Generic[S]):
         self._name = name
         self._settings = settings
         self._clock = clock
+        self._feedback = settings.feedback if isinstance(settings, ReaderSettings) else PRESETS["none"]
         self._up: bool | None = None  # None: not known yet
         self._deaf_until_ms = -1  # until then a verdict that could not be sent is no news
 
@@ -60,8 +62,7 @@ class Scanner(ABC, Generic[S]):
 
     def signal(self, verdict: Verdict) -> None:
         """Make the scanner beep good or bad; nothing happens while it is not there."""
-        feedback = self._settings.feedback
-        data = feedback.good if verdict == "good" else feedback.bad
+        data = self._feedback.good if verdict == "good" else self._feedback.bad
         if data:
             self._send(data)
 

@@ -1,4 +1,4 @@
-"""What a person writes below `[devices.<name>]` for a scanner that sends bytes.
+"""What a person writes below `[devices.<name>]` for a scanner.
 
 `ReaderSettings` is what every scanner that sends bytes has. `frame` says how a code ends, `feedback` what
 makes the gun beep good or bad: a maker's preset, or the bytes themselves. Bytes are written as text with
@@ -15,6 +15,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from drivers.barcode.framing import Form, Framer, LineFramer, MarkedFramer, SilenceFramer
+from drivers.barcode.keymap import Layout
 from edge.settings import Address, DeviceSettings, Part, Seconds
 
 _ESCAPE = re.compile(r"\\(?:x([0-9A-Fa-f]{2})|([ernt\\]))")
@@ -203,3 +204,14 @@ class TcpScannerSettings(ReaderSettings):
         elif self.peer is not None:
             raise ValueError("peer goes with listen; with host there is no other peer")
         return self
+
+
+class HidScannerSettings(DeviceSettings):
+    """A USB scanner that pretends to be a keyboard. It hears nothing: keyboards take no bytes."""
+
+    scans: ClassVar[bool] = True
+    driver: Literal["scanner-hid"]
+    device: Annotated[str, Field(pattern="^/dev/input/.")]  # best one of /dev/input/by-id
+    layout: Layout = "us"  # the keyboard that the scanner was set to
+    max_length: Annotated[int, Field(ge=8, le=8192)] = 512  # characters of one code
+    idle_s: Annotated[Seconds, Field(ge=0.05, le=10)] = 1.0  # silence after which a half code is given up

@@ -2,16 +2,21 @@
 
 The driver opens the link as it would any tty. `unplug` pulls the gun out (the driver's side hangs up and the
 link goes), `plug` puts it back as another device under the same link. A `ServingReader` waits for lineside to
-connect, a `DialingReader` connects to it; both are switched off and on.
+connect, a `DialingReader` connects to it; both are switched off and on. A `Wedge` types into a pipe what the
+kernel would say of its keys.
 """
 
 import asyncio
+import errno
 import os
+import struct
 import tty
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
+from drivers.barcode.keymap import DOWN, KEYS, LAYOUTS, UP, Layout
 from drivers.barcode.settings import PRESETS, Feedback
 from edge.ports import Verdict
 
@@ -244,3 +249,82 @@ class DialingReader(_NetworkReader):
                 except OSError:
                     pass
             await asyncio.sleep(0.01)
+
+
+class _Event(NamedTuple):
+    type: int
+    code: int
+    value: int
+
+
+class _Pipe:
+    """The collector's end of a wedge, as evdev would give it."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def read(self) -> Iterator[_Event]:
+        data = os.read(self._descriptor, 64 * _EVENT.size)
+        if not data:
+            raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
+        return (_Event(*fields) for fields in _EVENT.iter_unpack(data))
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+
+_EVENT = struct.Struct("HHi")
+_CODES = {key: code for code, key in KEYS.items()}
+
+
+class Wedge:
+    """A scanner in keyboard mode; `opened` takes the place of the library that opens a device."""
+
+    def __init__(self, layout: Layout = "us") -> None:
+        self._strokes: dict[str, tuple[str, ...]] = {" ": ("SPACE",), "\x1d": ("LEFTCTRL", "RIGHTBRACE")}
+        for key, faces in LAYOUTS[layout].items():
+            for character, held in zip(faces, ((), ("LEFTSHIFT",), ("RIGHTALT",)), strict=True):
+                self._strokes.setdefault(character, (*held, key))
+        self._plugged = False
+        self._wires: list[int] = []
+
+    def plug(self) -> None:
+        self._plugged = True
+
+    def unplug(self) -> None:
+        self._plugged = False
+        for wire in self._wires:
+            os.close(wire)
+        self._wires.clear()
+
+    def opened(self, path: str) -> _Pipe:
+        """Stands for the device at `path`. Raises OSError while unplugged."""
+        if not self._plugged:
+            raise OSError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+        ours, wire = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._wires.append(wire)
+        return _Pipe(ours)
+
+    def scan(self, text: str) -> None:
+        """Type a code and ENTER."""
+        for character in text:
+            keys = self._strokes[character]
+            self.events(*(_Event(1, _CODES[key], DOWN) for key in keys), _Event(0, 0, 0))
+            self.events(*(_Event(1, _CODES[key], UP) for key in reversed(keys)), _Event(0, 0, 0))
+        self.press("ENTER")
+
+    def press(self, *keys: str) -> None:
+        """Press and let go keys, one after the other."""
+        for key in keys:
+            self.events(_Event(1, _CODES[key], DOWN), _Event(1, _CODES[key], UP), _Event(0, 0, 0))
+
+    def events(self, *events: tuple[int, int, int]) -> None:
+        """Say type, code and value of events as they are, to whoever has opened the device."""
+        for wire in self._wires:
+            try:
+                os.write(wire, b"".join(_EVENT.pack(*event) for event in events))
+            except BrokenPipeError:
+                pass  # nobody has it open any more

@@ -11,7 +11,9 @@ from typing import Any, Protocol
 
 import pytest
 
-from drivers.barcode.simulator import DialingReader, Gun, ServingReader
+from drivers.barcode.hid import HidScannerDriver
+from drivers.barcode.settings import HidScannerSettings
+from drivers.barcode.simulator import DialingReader, Gun, ServingReader, Wedge
 from drivers.modbus.simulator import Press
 from drivers.registry import KINDS, build
 from edge.demo.plant import free_port
@@ -117,7 +119,36 @@ class ReaderRig:
         return "LSW10045678" in recorder.texts
 
 
+class WedgeRig:
+    """A scanner in keyboard mode, above the library that opens the device: there is no device here."""
+
+    tags: frozenset[str] = frozenset()
+
+    def __init__(self) -> None:
+        self.wedge = Wedge()
+
+    def driver(self) -> Driver:
+        table = {"driver": "scanner-hid", "device": "/dev/input/by-id/gun"}
+        settings = KINDS["scanner-hid"]().model_validate(table)
+        assert isinstance(settings, HidScannerSettings)
+        return HidScannerDriver("gun1", settings, TestClock(), self.wedge.opened)
+
+    async def go(self) -> None:
+        self.wedge.unplug()
+
+    async def come(self) -> None:
+        self.wedge.plug()
+
+    async def say(self) -> None:
+        self.wedge.scan("LSW10045678")
+
+    def heard(self, recorder: Recorder) -> bool:
+        return "LSW10045678" in recorder.texts
+
+
 def _made(kind: str, folder: Path) -> Rig:
+    if kind == "scanner-hid":
+        return WedgeRig()
     if kind == "modbus-tcp":
         return ModbusRig()
     if kind == "scanner-serial":
@@ -129,7 +160,7 @@ def _made(kind: str, folder: Path) -> Rig:
 
 
 # A kind of device may have several rigs, told apart behind a slash.
-RIGS = ("modbus-tcp", "scanner-serial", "scanner-tcp", "scanner-tcp/listen")
+RIGS = ("modbus-tcp", "scanner-serial", "scanner-tcp", "scanner-tcp/listen", "scanner-hid")
 
 
 @pytest.fixture(params=RIGS)

@@ -180,6 +180,21 @@ def test_a_wrong_network_reader_is_refused_with_what_is_allowed(
     assert all(word in told for word in words), told
 
 
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ('device = "/dev/ttyS0"', ["w.device = '/dev/ttyS0'", "/dev/input/"]),
+        ('device = "/dev/input/event1"\nlayout = "dvorak"', ["w.layout = 'dvorak'", "'us', 'de' or 'fr'"]),
+        ('device = "/dev/input/event1"\nfeedback = "plain"', ["feedback is no known key"]),
+    ],
+)
+def test_a_wrong_keyboard_scanner_is_refused_with_what_is_allowed(
+    tmp_path: Path, more: str, words: list[str]
+) -> None:
+    told = problems(tmp_path, f'[devices.w]\ndriver = "scanner-hid"\n{more}')
+    assert all(word in told for word in words), told
+
+
 @pytest.mark.parametrize("place", ['host = "r1"\nport = 51236', 'listen = "0.0.0.0:4001"\npeer = "10.0.0.9"'])
 def test_a_network_reader_needs_only_its_place(tmp_path: Path, place: str) -> None:
     reader = loaded(tmp_path, f'[devices.r]\ndriver = "scanner-tcp"\n{place}').devices["r"]
