@@ -64,9 +64,35 @@ def _scanner_driver() -> Factory:
     return ScannerDriver
 
 
+def _tcp_scanner_settings() -> type[DeviceSettings]:
+    from drivers.barcode.settings import TcpScannerSettings
+
+    return TcpScannerSettings
+
+
+def _tcp_scanner_driver() -> Factory:
+    from drivers.barcode.tcp import TcpScannerDriver
+
+    return TcpScannerDriver
+
+
+def _hid_scanner_settings() -> type[DeviceSettings]:
+    from drivers.barcode.settings import HidScannerSettings
+
+    return HidScannerSettings
+
+
+def _hid_scanner_driver() -> Factory:
+    from drivers.barcode.hid import HidScannerDriver
+
+    return HidScannerDriver
+
+
 _KINDS: Mapping[str, Kind] = {
     "modbus-tcp": Kind(_modbus_settings, _modbus_driver),
     "scanner-serial": Kind(_scanner_settings, _scanner_driver),
+    "scanner-hid": Kind(_hid_scanner_settings, _hid_scanner_driver),
+    "scanner-tcp": Kind(_tcp_scanner_settings, _tcp_scanner_driver),
 }
 
 KINDS: DeviceKinds = {name: kind.settings for name, kind in _KINDS.items()}

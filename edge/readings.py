@@ -75,13 +75,14 @@ class Scan(msgspec.Struct, frozen=True):
     device: str
     text: str
     received: Moment
+    symbology: str | None = None  # the AIM identifier of the kind of code (ISO/IEC 15424), where one was sent
 
 
 class Unreadable(msgspec.Struct, frozen=True):
-    """Bytes from a scanner that are no scan: garbage, an over-long line, a half line."""
+    """Bytes from a scanner that are no scan: garbage, an over-long line, a half line, values run together."""
 
     device: str
-    reason: Literal["garbage", "too_long", "incomplete"]
+    reason: Literal["garbage", "too_long", "incomplete", "ambiguous"]
     raw: bytes  # at most the first 64 bytes, as evidence
     received: Moment
 

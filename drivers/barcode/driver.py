@@ -1,10 +1,8 @@
 """The driver of one serial scanner: open its port, tell what it reads, make it beep, come back after a loss.
 
 Invariants:
-- A scan's moment is that at which its line end arrived.
+- A scan's moment is that at which its end arrived.
 - The port is opened for this process alone: a second reader would take away every other byte.
-- `signal` neither waits nor fails, whatever the gun does.
-- What was scanned while the port was closed is gone, without a good beep.
 """
 
 import asyncio
@@ -14,75 +12,34 @@ import os
 import termios
 
 import serial
-import structlog
 from serial_asyncio_fast import SerialTransport, connection_for_serial
 
-from drivers.barcode.framing import Flaw, Framer
+from drivers.barcode.line import Line
+from drivers.barcode.scanner import Scanner
 from drivers.barcode.settings import ScannerSettings
 from edge.faults import DeviceFault
-from edge.ports import Clock, Observer, Verdict
-from edge.readings import Link, Scan, Unreadable
-
-log = structlog.get_logger()
-
-REOPEN_MIN_S = 0.5
-REOPEN_MAX_S = 2.0
-DEAF_MS = 60_000
+from edge.ports import Clock, Observer
 
 _UNPLUGGED = "Plug the scanner in. If it is: check its cable, and that `port` names its device"
 
 
-class ScannerDriver:
+class ScannerDriver(Scanner[ScannerSettings]):
     """One scanner on a serial port."""
 
     def __init__(self, name: str, settings: ScannerSettings, clock: Clock) -> None:
-        self._name = name
-        self._settings = settings
-        self._clock = clock
-        self._up: bool | None = None  # None: not known yet
+        super().__init__(name, settings, clock)
         self._transport: SerialTransport | None = None
-        self._deaf_until_ms = -1  # until then a verdict that could not be sent is no news
 
-    @property
-    def name(self) -> str:
-        return self._name
-
-    async def run(self, observer: Observer) -> None:
-        """Serve the scanner until cancelled."""
-        pause_s = REOPEN_MIN_S
-        try:
-            while True:
-                try:
-                    await self._connection(observer)
-                except DeviceFault as fault:
-                    if self._up:
-                        pause_s = REOPEN_MIN_S
-                    self._link(observer, False, fault.message, fault.hint)
-                await asyncio.sleep(pause_s)
-                pause_s = min(pause_s * 2, REOPEN_MAX_S)
-        finally:
-            self._up = None
-
-    async def refresh(self) -> None:
-        """A scanner has no tags."""
-
-    def signal(self, verdict: Verdict) -> None:
-        """Make the gun beep good or bad; nothing happens while it is unplugged."""
-        feedback = self._settings.feedback
-        data = feedback.good if verdict == "good" else feedback.bad
+    def _send(self, data: bytes) -> None:
         transport = self._transport
         # A closing transport's descriptor is closed in a thread and may soon be someone else's file.
-        if not data or transport is None or transport.is_closing() or transport.serial is None:
+        if transport is None or transport.is_closing() or transport.serial is None:
             return
         try:
             # Not transport.write: with a full output buffer pyserial 3.5 repeats the write for ever.
             os.write(transport.serial.fileno(), data)
         except BlockingIOError:
-            # A full line takes a few bytes now and then: one that was full within the minute still is.
-            now_ms = self._clock.now().monotonic_ms
-            if now_ms > self._deaf_until_ms:
-                log.warning("scanner takes no feedback", device=self._name, port=self._settings.port)
-            self._deaf_until_ms = now_ms + DEAF_MS
+            self._deaf(self._settings.port)
         except OSError:
             pass  # it was just unplugged; the read end tells of it
 
@@ -90,7 +47,7 @@ class ScannerDriver:
         """One connection from its opening to its loss, which always raises DeviceFault."""
         loop = asyncio.get_running_loop()
         port = await self._open()
-        line = _Line(self._name, self._settings, self._clock, observer)
+        line = Line(self._name, self._settings, self._clock, observer)
         transport, _ = await connection_for_serial(loop, lambda: line, port)
         self._transport = transport
         try:
@@ -128,11 +85,6 @@ class ScannerDriver:
             exclusive=True,
         )
 
-    def _link(self, observer: Observer, up: bool, detail: str, hint: str) -> None:
-        if self._up is not up:
-            self._up = up
-            observer.link(Link(self._name, up, detail, hint, self._clock.now()))
-
 
 class _Port(serial.Serial):  # type: ignore[misc]  # pyserial has no types
     """A port that never waits: neither in a read (asyncio waits) nor for a gun to take its output."""
@@ -157,49 +109,6 @@ class _Port(serial.Serial):  # type: ignore[misc]  # pyserial has no types
             with contextlib.suppress(termios.error):
                 self.reset_output_buffer()
         super().close()
-
-
-class _Line(asyncio.Protocol):
-    """Takes bytes from the transport and tells the observer what they are."""
-
-    def __init__(self, name: str, settings: ScannerSettings, clock: Clock, observer: Observer) -> None:
-        self._name = name
-        self._clock = clock
-        self._observer = observer
-        self._framer = Framer(settings.encoding, settings.max_length)
-        self._idle_s = settings.idle_s
-        self._loop = asyncio.get_running_loop()
-        self._timer: asyncio.TimerHandle | None = None
-        self.lost: asyncio.Future[Exception | None] = self._loop.create_future()
-
-    def data_received(self, data: bytes) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        for found in self._framer.feed(data):
-            self._tell(found)
-        if self._framer.pending:
-            self._timer = self._loop.call_later(self._idle_s, self._silent)
-
-    def connection_lost(self, error: Exception | None) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._silent()
-        if not self.lost.done():
-            self.lost.set_result(error)
-
-    def _silent(self) -> None:
-        self._timer = None
-        flaw = self._framer.silence()
-        if flaw is not None:
-            self._tell(flaw)
-
-    def _tell(self, found: str | Flaw) -> None:
-        now = self._clock.now()
-        if isinstance(found, str):
-            self._observer.scan(Scan(self._name, found, now))
-        else:
-            self._observer.unreadable(Unreadable(self._name, found.reason, found.raw, now))
 
 
 def _discard(opening: "asyncio.Future[serial.Serial]") -> None:

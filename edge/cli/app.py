@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from edge import __version__
-from edge.cli import checks, copies, devices, events, plc, starting, status
+from edge.cli import checks, copies, devices, events, plc, scantest, starting, status
 from edge.cli.common import Config, guarded
 
 app = typer.Typer(
@@ -81,6 +81,7 @@ app.command()(copies.backup)
 app.command()(copies.restore)
 app.command()(status.status)
 app.command()(status.scan)
+app.command("scan-test")(scantest.scan_test)
 
 
 def _daemon(what: str, config: Path | None) -> None:

@@ -76,6 +76,7 @@ _FLAWS = {
     "garbage": Text("garbage", "乱码"),
     "too_long": Text("an over-long line", "超长内容"),
     "incomplete": Text("half a code", "半截条码"),
+    "ambiguous": Text("a code without its separators", "缺少分隔符的条码"),
 }
 _UNITS = {
     "C62": Text("pcs", "件"),

@@ -104,6 +104,9 @@ async def eventually(reached: Callable[[], bool]) -> None:
     raise AssertionError(f"not reached within {PATIENCE_S} s")
 
 
+_SIMULATED = ("press", "reader")  # tasks of simulators outlive a driver
+
+
 @asynccontextmanager
 async def serving(driver: Driver) -> AsyncIterator[Recorder]:
     """The driver running and what it tells. At the end it must stop within 1 s and leave no task."""
@@ -114,7 +117,8 @@ async def serving(driver: Driver) -> AsyncIterator[Recorder]:
         yield recorder
     finally:
         await cancelled(task)
-        left = {other for other in asyncio.all_tasks() - before if not other.get_name().startswith("press")}
+        began = asyncio.all_tasks() - before
+        left = {other for other in began if not other.get_name().startswith(_SIMULATED)}
         # pymodbus's server ends a request in a task of its own.
         if left:
             await asyncio.wait(left, timeout=1)

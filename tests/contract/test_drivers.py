@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 
-from drivers.barcode.simulator import Gun
+from drivers.barcode.hid import HidScannerDriver
+from drivers.barcode.settings import HidScannerSettings
+from drivers.barcode.simulator import DialingReader, Gun, ServingReader, Wedge
 from drivers.modbus.simulator import Press
 from drivers.registry import KINDS, build
+from edge.demo.plant import free_port
 from edge.ports import Driver
 from tests.contract.observing import Recorder, TestClock
 from tests.contract.suite import DriverContract, Rig
@@ -75,20 +78,88 @@ class ScannerRig:
         return "LSW10045678" in recorder.texts
 
 
-RIGS = ("modbus-tcp", "scanner-serial")
+class ReaderRig:
+    """A reader on the network that lineside connects to, or that connects to lineside."""
+
+    tags: frozenset[str] = frozenset()
+
+    def __init__(self, reader: ServingReader | DialingReader, **place: Any) -> None:
+        self.reader = reader
+        self.place = place
+
+    def driver(self) -> Driver:
+        place = self.place or {"host": self.reader.host, "port": self.reader.port}  # type: ignore[union-attr]
+        table = {"driver": "scanner-tcp", "feedback": "plain", "timeout_s": 30, "expect_s": 2.0} | place
+        return build("reader1", KINDS["scanner-tcp"]().model_validate(table), TestClock())
+
+    async def go(self) -> None:
+        await self.reader.power_off()
+
+    async def come(self) -> None:
+        await self.reader.power_on()
+
+    async def say(self) -> None:
+        await self.reader.scan("LSW10045678")
+
+    def heard(self, recorder: Recorder) -> bool:
+        return "LSW10045678" in recorder.texts
+
+
+class WedgeRig:
+    """A scanner in keyboard mode, above the library that opens the device: there is no device here."""
+
+    tags: frozenset[str] = frozenset()
+
+    def __init__(self) -> None:
+        self.wedge = Wedge()
+
+    def driver(self) -> Driver:
+        table = {"driver": "scanner-hid", "device": "/dev/input/by-id/gun"}
+        settings = KINDS["scanner-hid"]().model_validate(table)
+        assert isinstance(settings, HidScannerSettings)
+        return HidScannerDriver("gun1", settings, TestClock(), self.wedge.opened)
+
+    async def go(self) -> None:
+        self.wedge.unplug()
+
+    async def come(self) -> None:
+        self.wedge.plug()
+
+    async def say(self) -> None:
+        self.wedge.scan("LSW10045678")
+
+    def heard(self, recorder: Recorder) -> bool:
+        return "LSW10045678" in recorder.texts
+
+
+def _made(kind: str, folder: Path) -> Rig:
+    if kind == "scanner-hid":
+        return WedgeRig()
+    if kind == "modbus-tcp":
+        return ModbusRig()
+    if kind == "scanner-serial":
+        return ScannerRig(folder / "gun1")
+    if kind == "scanner-tcp":
+        return ReaderRig(ServingReader())
+    port = free_port()
+    return ReaderRig(DialingReader(port), listen=f"127.0.0.1:{port}")
+
+
+# A kind of device may have several rigs, told apart behind a slash.
+RIGS = ("modbus-tcp", "scanner-serial", "scanner-tcp", "scanner-tcp/listen", "scanner-hid")
 
 
 @pytest.fixture(params=RIGS)
 async def rig(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Rig]:
     """A device that is there, and is gone after the test."""
-    made: Rig = ModbusRig() if request.param == "modbus-tcp" else ScannerRig(tmp_path / "gun1")
+    made = _made(request.param, tmp_path)
     await made.come()
     yield made
     await made.go()
 
 
 def test_every_kind_is_under_this_contract() -> None:
-    assert set(RIGS) == set(KINDS)
+    assert {rig.partition("/")[0] for rig in RIGS} == set(KINDS)
 
 
 class TestDrivers(DriverContract):

@@ -2,16 +2,20 @@
 
 import asyncio
 import os
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 from structlog.testing import capture_logs
 
 from drivers.barcode.driver import ScannerDriver
 from drivers.barcode.settings import PRESETS, Feedback, ScannerSettings
 from drivers.barcode.simulator import Gun
 from tests.contract.observing import TestClock, serving
+from tests.line.plant import facts, line
+from tests.patience import best_of
 
 
 def driver(link: Path, **more: Any) -> ScannerDriver:
@@ -48,6 +52,32 @@ async def test_a_code_with_group_separators_arrives_whole(link: Path) -> None:
         await told.until(lambda: told.texts == [code])
 
 
+async def test_the_kind_of_code_is_noted_and_is_no_part_of_the_text(link: Path) -> None:
+    async with Gun(link) as gun, serving(driver(link)) as told:
+        await told.until_up()
+        for code in ("]C0LSW10045678", "]d20106901234567892\x1d10A2207", "LSOK"):
+            await gun.scan(code)
+        await told.until(lambda: len(told.scans) == 3)
+    assert [(scan.symbology, scan.text) for scan in told.scans] == [
+        ("]C0", "LSW10045678"),
+        ("]d2", "0106901234567892\x1d10A2207"),
+        (None, "LSOK"),
+    ]
+
+
+async def test_a_label_whose_separators_were_lost_is_refused_and_not_guessed(link: Path) -> None:
+    async with Gun(link) as gun, serving(driver(link)) as told:
+        await told.until_up()
+        with capture_logs() as logs:
+            await gun.scan("]C1010690123456789210A220717270131")
+            await gun.scan("]C1")
+            await gun.scan("LSOK")
+            await told.until(lambda: bool(told.scans))
+    assert told.texts == ["LSOK"]
+    assert [flaw.reason for flaw in told.flaws] == ["ambiguous", "incomplete"]
+    assert "(10) A220717270131 may be (10) A2207 (17) 270131" in logs[0]["why"]
+
+
 async def test_bytes_that_dribble_in_make_one_code(link: Path) -> None:
     async with Gun(link) as gun, serving(driver(link)) as told:
         await told.until_up()
@@ -57,6 +87,51 @@ async def test_bytes_that_dribble_in_make_one_code(link: Path) -> None:
         await told.until(lambda: bool(told.scans))
     assert told.texts == ["LSW10045678"]
     assert not told.flaws
+
+
+@pytest.mark.parametrize(
+    ("frame", "sent"),
+    [
+        ("stx-etx", b"\x02LSW10045678\x03\r\n"),
+        ("idle", b"LSW10045678"),
+        ({"length": 11}, b"LSW10045678\r\n"),
+    ],
+)
+async def test_a_code_in_another_frame_arrives_without_it(link: Path, frame: Any, sent: bytes) -> None:
+    async with Gun(link) as gun, serving(driver(link, frame=frame)) as told:
+        await told.until_up()
+        for _ in range(3):
+            await gun.send(sent)
+            had = len(told.scans)
+            await told.until(lambda had=had: len(told.scans) > had)
+    assert told.texts == ["LSW10045678"] * 3
+    assert not told.flaws
+
+
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_a_code_that_waits_unread_on_a_busy_machine_is_not_cut_by_the_silence(link: Path, loop: Any) -> None:
+    """uvloop looks at its timers before it looks at what came meanwhile."""
+
+    def busy(gun: Gun, wire: int) -> None:
+        asyncio.get_running_loop().remove_reader(wire)
+        os.write(gun.wire, b"45678")
+        time.sleep(1)  # the silence is due, and the rest waits to be read
+
+    async def scanned() -> list[str]:
+        wire, other = os.pipe()
+        async with Gun(link) as gun, serving(driver(link, frame="idle", idle_s=0.5)) as told:
+            await told.until_up()
+            await gun.send(b"LSW100")
+            await asyncio.sleep(0.1)
+            asyncio.get_running_loop().add_reader(wire, busy, gun, wire)
+            os.write(other, b"x")
+            await told.until(lambda: bool(told.scans or told.flaws))
+        os.close(wire)
+        os.close(other)
+        return told.texts
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        assert runner.run(scanned()) == ["LSW10045678"]
 
 
 async def test_garbage_is_told_and_the_next_code_is_read(link: Path) -> None:
@@ -200,3 +275,24 @@ async def test_a_scan_that_nobody_listened_to_is_not_recorded_later(link: Path) 
             await gun.scan("LSOK")
             await told.until(lambda: bool(told.scans))
     assert told.texts == ["LSOK"]
+
+
+async def test_a_gun_that_waits_for_its_answer_has_it_within_100_ms_through_the_whole_collector(
+    tmp_path: Path,
+) -> None:
+    badges = iter(range(2000, 3000))
+    async with line(tmp_path) as floor:
+        await floor.start("collect")
+        await floor.sign_on()
+
+        async def answered() -> float:
+            """The longest of ten answers, each after a commit."""
+            longest_s = 0.0
+            for _ in range(10):
+                began_s = time.perf_counter()
+                assert await floor.scan(f"LSE{next(badges)}") == "good"
+                longest_s = max(longest_s, time.perf_counter() - began_s)
+            return longest_s
+
+        assert await best_of(answered, 0.1) < 0.1
+        assert len(facts(floor.events(), "operator.signed_on")) >= 10

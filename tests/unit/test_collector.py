@@ -215,10 +215,10 @@ async def test_scans_that_come_together_are_answered_in_order_each_with_its_own_
 
 async def test_what_the_gun_could_not_read_is_answered_bad_and_not_recorded(tmp_path: Path) -> None:
     async with rigged(tmp_path) as rig:
-        for reason in ("garbage", "too_long", "incomplete"):
+        for reason in ("garbage", "too_long", "incomplete", "ambiguous"):
             rig.collector.unreadable(Unreadable("gun1", reason, b"LSW1", rig.clock.now()))  # type: ignore[arg-type]
-        await rig.gun.verdict(3)
-    assert rig.gun.verdicts == ["bad"] * 3
+        await rig.gun.verdict(4)
+    assert rig.gun.verdicts == ["bad"] * 4
     assert types(committed(tmp_path)) == ["journal.opened"]
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from drivers.barcode.settings import ScannerSettings
+from drivers.barcode.framing import Framer, LineFramer, MarkedFramer, SilenceFramer
+from drivers.barcode.settings import PRESETS, ScannerSettings, ssi
 from drivers.modbus.settings import ModbusSettings
 from drivers.registry import KINDS, build
 from edge.faults import SettingsFault
@@ -146,11 +147,59 @@ def test_a_device_without_tags_is_refused(tmp_path: Path) -> None:
         ('encoding = "klingon"', ["g.encoding = 'klingon'", "allowed: utf-8"]),
         ("bytesize = 6", ["g.bytesize = 6", "7 or 8"]),
         ('parity = "N"', ["g.parity = 'N'", "'none'", "'space'"]),
+        ('frame = "lines"', ["g.frame = 'lines'", "allowed: line, stx-etx, idle, or { length = 12 }"]),
+        ("frame = { length = 0 }", ["g.frame.length = 0", "greater than or equal to 1"]),
+        ("frame = { size = 12 }", ["g.frame", "allowed: line, stx-etx, idle, or { length = 12 }"]),
+        ("prefix = 'hex:1'", ["g.prefix = 'hex:1'", "hex:1b 37 2c"]),
+        ("idle_s = 0", ["g.idle_s", "0.01"]),
     ],
 )
 def test_a_wrong_scanner_is_refused_with_what_is_allowed(tmp_path: Path, more: str, words: list[str]) -> None:
     told = problems(tmp_path, scanner(more))
     assert all(word in told for word in words), told
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ("", ["devices.r: lacks its address", "host and port, or listen"]),
+        ('host = "10.0.0.9"', ["devices.r: lacks its address"]),
+        ('host = "10.0.0.9"\nport = 0', ["r.port = 0"]),
+        ('host = "a b"\nport = 1', ["r.host = 'a b'", "is no host; allowed"]),
+        ('host = "10.0.0.9"\nport = 1\nlisten = "0.0.0.0:4001"', ["allowed: host and port, or listen"]),
+        ('host = "10.0.0.9"\nport = 1\npeer = "10.0.0.9"', ["peer goes with listen"]),
+        ('listen = "4001"', ["r.listen = '4001'", "<host>:<port>"]),
+        ('listen = "0.0.0.0:4001"\npeer = "gun"', ["r.peer = 'gun'", "192.168.10.41"]),
+        ('listen = "0.0.0.0:4001"\nbaudrate = 9600', ["baudrate is no known key"]),
+    ],
+)
+def test_a_wrong_network_reader_is_refused_with_what_is_allowed(
+    tmp_path: Path, place: str, words: list[str]
+) -> None:
+    told = problems(tmp_path, f'[devices.r]\ndriver = "scanner-tcp"\n{place}')
+    assert all(word in told for word in words), told
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ('device = "/dev/ttyS0"', ["w.device = '/dev/ttyS0'", "/dev/input/"]),
+        ('device = "/dev/input/event1"\nlayout = "dvorak"', ["w.layout = 'dvorak'", "'us', 'de' or 'fr'"]),
+        ('device = "/dev/input/event1"\nfeedback = "plain"', ["feedback is no known key"]),
+    ],
+)
+def test_a_wrong_keyboard_scanner_is_refused_with_what_is_allowed(
+    tmp_path: Path, more: str, words: list[str]
+) -> None:
+    told = problems(tmp_path, f'[devices.w]\ndriver = "scanner-hid"\n{more}')
+    assert all(word in told for word in words), told
+
+
+@pytest.mark.parametrize("place", ['host = "r1"\nport = 51236', 'listen = "0.0.0.0:4001"\npeer = "10.0.0.9"'])
+def test_a_network_reader_needs_only_its_place(tmp_path: Path, place: str) -> None:
+    reader = loaded(tmp_path, f'[devices.r]\ndriver = "scanner-tcp"\n{place}').devices["r"]
+    assert reader.scans
+    assert build("r", reader, TestClock()).name == "r"
 
 
 @pytest.mark.parametrize(
@@ -172,6 +221,34 @@ def test_feedback_bytes_can_be_written_as_people_find_them_in_manuals(
     gun = loaded(tmp_path, scanner(f"feedback = {{ good = {written} }}")).devices["g"]
     assert isinstance(gun, ScannerSettings)
     assert (gun.feedback.good, gun.feedback.bad) == (sent, b"")
+
+
+@pytest.mark.parametrize(
+    ("written", "framer", "silence_s"),
+    [
+        ("", LineFramer, 1.0),
+        ('frame = "line"', LineFramer, 1.0),
+        ('frame = "stx-etx"', MarkedFramer, 1.0),
+        ('frame = "idle"', SilenceFramer, 0.05),
+        ("frame = { length = 12 }", SilenceFramer, 0.05),
+        ('frame = "idle"\nidle_s = 0.2', SilenceFramer, 0.2),
+    ],
+)
+def test_a_frame_is_named_and_brings_a_fitting_silence(
+    tmp_path: Path, written: str, framer: type[Framer], silence_s: float
+) -> None:
+    gun = loaded(tmp_path, scanner(written)).devices["g"]
+    assert isinstance(gun, ScannerSettings)
+    assert isinstance(gun.framer(), framer)
+    assert gun.silence_s == silence_s
+
+
+def test_a_packet_for_a_zebra_has_its_length_and_checksum() -> None:
+    assert ssi(0xD0).hex(" ") == "04 d0 04 00 ff 28"
+    assert PRESETS["zebra-ssi"].good.hex(" ") == "05 e6 04 00 00 ff 11"
+    assert PRESETS["zebra-ssi"].bad.hex(" ") == "05 e6 04 00 06 ff 0b"
+    for packet in (ssi(0xE6, bytes([code])) for code in range(256)):
+        assert (sum(packet[:-2]) + int.from_bytes(packet[-2:], "big")) & 0xFFFF == 0
 
 
 def test_reading_the_configuration_imports_no_protocol_library() -> None:
