@@ -30,6 +30,12 @@ def _modbus_settings() -> type[DeviceSettings]:
     return ModbusSettings
 
 
+def _modbus_rtu_settings() -> type[DeviceSettings]:
+    from drivers.modbus.settings import RtuSettings
+
+    return RtuSettings
+
+
 def _modbus_driver() -> Factory:
     from drivers.modbus.driver import ModbusDriver
 
@@ -50,6 +56,7 @@ def _scanner_driver() -> Factory:
 
 _KINDS: Mapping[str, Kind] = {
     "modbus-tcp": Kind(_modbus_settings, _modbus_driver),
+    "modbus-rtu": Kind(_modbus_rtu_settings, _modbus_driver),
     "scanner-serial": Kind(_scanner_settings, _scanner_driver),
 }
 

@@ -1,4 +1,4 @@
-"""What a person writes below `[devices.<name>]` with `driver = "modbus-tcp"`.
+"""What a person writes below `[devices.<name>]` with `driver = "modbus-tcp"` or `"modbus-rtu"`.
 
 A tag is complete or refused: what is left out has a value here, and what does not fit together is named
 together with what would.
@@ -55,6 +55,7 @@ class Tag(Part):
     scale: Factor | None = None
     offset: Factor | None = None
     unit: str | None = None
+    poll: str | None = None  # which of the device's `polls`; None: poll_interval_s
 
     @property
     def is_bit(self) -> bool:
@@ -88,14 +89,12 @@ class Tag(Part):
         return self
 
 
-class ModbusSettings(DeviceSettings):
-    """A device that answers Modbus TCP."""
+class PolledSettings(DeviceSettings):
+    """What every device that answers Modbus has, whatever carries it."""
 
-    driver: Literal["modbus-tcp"]
-    host: Annotated[str, AfterValidator(_host)]
-    port: Annotated[int, Field(ge=1, le=65535)] = 502
     device_id: Annotated[int, Field(ge=0, le=255)] = 1  # unit id; gateways use it to choose the device behind
     poll_interval_s: Annotated[Seconds, Field(ge=0.01)] = 1.0
+    polls: dict[Name, Annotated[Seconds, Field(ge=0.01)]] = Field(default_factory=dict)  # for tags' `poll`
     timeout_s: Annotated[Seconds, Field(ge=0.05, le=30)] = 1.0  # to connect, and for each answer
     retries: Annotated[int, Field(ge=0, le=5)] = 1  # lost after timeout_s × (retries + 1)
     reconnect_min_s: Annotated[Seconds, Field(ge=0.05, le=60)] = 0.5
@@ -113,3 +112,32 @@ class ModbusSettings(DeviceSettings):
                 f"allowed: {self.reconnect_min_s} to 60"
             )
         return self
+
+    @model_validator(mode="after")
+    def _polled(self) -> Self:
+        for name, tag in self.tags.items():
+            if tag.poll is not None and tag.poll not in self.polls:
+                allowed = ", ".join(sorted(self.polls)) or "none, as the device has no table polls"
+                raise ValueError(
+                    f"tags.{name}.poll = {tag.poll!r}: there is no such poll; allowed: {allowed}"
+                )
+        return self
+
+
+class ModbusSettings(PolledSettings):
+    """A device that answers Modbus TCP. Devices with the same host and port share one connection."""
+
+    driver: Literal["modbus-tcp"]
+    host: Annotated[str, AfterValidator(_host)]
+    port: Annotated[int, Field(ge=1, le=65535)] = 502
+
+
+class RtuSettings(PolledSettings):
+    """A device that answers Modbus RTU. Devices on the same port share it and its line settings."""
+
+    driver: Literal["modbus-rtu"]
+    port: Annotated[str, Field(min_length=1)]  # a tty; best a link that udev makes, which survives replugging
+    baudrate: Annotated[int, Field(ge=300, le=921600)] = 9600
+    parity: Literal["none", "even", "odd"] = "none"
+    stopbits: Literal[1, 2] = 1
+    device_id: Annotated[int, Field(ge=1, le=247)] = 1  # the slave's address; 0 is a broadcast

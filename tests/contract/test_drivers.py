@@ -13,6 +13,7 @@ import pytest
 
 from drivers.barcode.simulator import Gun
 from drivers.modbus.simulator import Press
+from drivers.modbus.simulator_serial import SerialPlc
 from drivers.registry import KINDS, build
 from edge.ports import Driver
 from edge.readings import Quality
@@ -66,6 +67,39 @@ class ModbusRig:
         return recorder.values.get("cycles") == self.press.count > 0
 
 
+class RtuRig:
+    tags = frozenset({"cycles"})
+
+    def __init__(self, link: Path) -> None:
+        self.plc = SerialPlc(link, holding={100: 0, 101: 0})
+
+    def driver(self) -> Driver:
+        table: dict[str, Any] = {
+            "driver": "modbus-rtu",
+            "port": str(self.plc.cable.link),
+            "baudrate": 115200,
+            "poll_interval_s": 0.02,
+            "timeout_s": 30,
+            "retries": 0,
+            "reconnect_min_s": 0.05,
+            "reconnect_max_s": 0.05,
+            "tags": {"cycles": {"register": "holding", "address": 100, "type": "uint32"}},
+        }
+        return build("meter1", KINDS["modbus-rtu"]().model_validate(table), TestClock())
+
+    async def go(self) -> None:
+        await self.plc.power_off()
+
+    async def come(self) -> None:
+        await self.plc.power_on()
+
+    async def say(self) -> None:
+        self.plc.write("holding", 100, "uint32", 7)
+
+    def heard(self, recorder: Recorder) -> bool:
+        return recorder.values.get("cycles") == 7
+
+
 class ScannerRig:
     tags: frozenset[str] = frozenset()
 
@@ -89,13 +123,20 @@ class ScannerRig:
         return "LSW10045678" in recorder.texts
 
 
-RIGS = ("modbus-tcp", "scanner-serial")
+RIGS = ("modbus-tcp", "modbus-rtu", "scanner-serial")
 
 
 @pytest.fixture(params=RIGS)
 async def rig(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Rig]:
     """A device that is there, and is gone after the test."""
-    made: Rig = ModbusRig() if request.param == "modbus-tcp" else ScannerRig(tmp_path / "gun1")
+    made: Rig
+    match request.param:
+        case "modbus-tcp":
+            made = ModbusRig()
+        case "modbus-rtu":
+            made = RtuRig(tmp_path / "bus0")
+        case _:
+            made = ScannerRig(tmp_path / "gun1")
     await made.come()
     yield made
     await made.go()
