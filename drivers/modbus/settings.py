@@ -4,6 +4,7 @@ A tag is complete or refused: what is left out has a value here, and what does n
 together with what would.
 """
 
+import codecs
 import warnings
 from collections.abc import Mapping
 from decimal import Decimal
@@ -15,13 +16,26 @@ from pydantic import AfterValidator, Field, model_validator
 from edge.settings import DeviceSettings, Name, Part, Seconds
 
 Register = Literal["holding", "input", "coil", "discrete"]
-Type = Literal["bool", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32", "float64"]
+Type = Literal[
+    "bool",
+    "uint16",
+    "int16",
+    "uint32",
+    "int32",
+    "uint64",
+    "int64",
+    "float32",
+    "float64",
+    "bcd16",
+    "bcd32",
+    "string",
+]
 Order = Literal["big", "little"]
 
-# Registers that a value of this type takes; coils and discrete inputs take one bit each.
+# Registers that a value of this type takes; coils and discrete inputs take one bit each, strings `length`.
 WIDTH: Mapping[str, int] = MappingProxyType(
     {"bool": 1, "uint16": 1, "int16": 1, "uint32": 2, "int32": 2, "float32": 2}
-    | {"uint64": 4, "int64": 4, "float64": 4}
+    | {"uint64": 4, "int64": 4, "float64": 4, "bcd16": 1, "bcd32": 2}
 )
 
 Factor = Annotated[Decimal, Field(allow_inf_nan=False)]
@@ -35,6 +49,19 @@ def _host(value: str) -> str:
     if not value or any(char.isspace() or char in "/@" for char in value):
         raise ValueError("is no host; allowed: an address such as 192.168.10.21, or a host name")
     return value
+
+
+def _encoding(value: str) -> str:
+    """Strings end with the byte 0 or are filled up with spaces, so the encoding must leave ASCII alone."""
+    characters = bytes(range(128))
+    try:
+        if codecs.lookup(value)._is_text_encoding and characters.decode(value) == characters.decode("ascii"):
+            return value
+    except (LookupError, ValueError):
+        pass
+    raise ValueError(
+        "is no encoding that contains ASCII; allowed: ascii, utf-8, latin-1, gb18030 and the like"
+    )
 
 
 # The key is called register like a method that ABCMeta gives every class; pydantic warns of the namesake.
@@ -54,6 +81,10 @@ class Tag(Part):
     word_order: Order | None = None  # of the registers of a value; None: the device's
     scale: Factor | None = None
     offset: Factor | None = None
+    min: Factor | None = None  # a value below is bad; in `unit`, after scale and offset
+    max: Factor | None = None  # a value above is bad
+    length: Annotated[int, Field(ge=1, le=125)] | None = None  # of a string, in registers
+    encoding: Annotated[str, AfterValidator(_encoding)] = "ascii"  # of a string
     unit: str | None = None
     poll: str | None = None  # which of the device's `polls`; None: poll_interval_s
 
@@ -72,7 +103,7 @@ class Tag(Part):
     @property
     def end(self) -> int:
         """The address behind the value's last register or bit."""
-        return self.address + WIDTH[self.kind]
+        return self.address + (self.length or WIDTH[self.kind])
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -80,8 +111,15 @@ class Tag(Part):
             raise ValueError(f"type {self.kind} does not fit register {self.register}; allowed: bool")
         if self.bit is not None and (self.is_bit or self.kind != "bool"):
             raise ValueError("bit picks one bit of a register; allowed with holding or input and type bool")
-        if self.kind == "bool" and (self.scale is not None or self.offset is not None):
-            raise ValueError("scale and offset do not fit type bool; allowed with numbers")
+        if (self.kind == "string") is not (self.length is not None):
+            raise ValueError("length is how many registers a string takes; it goes with type string only")
+        numeric = any(value is not None for value in (self.scale, self.offset, self.min, self.max))
+        if self.kind in ("bool", "string") and numeric:
+            raise ValueError(
+                f"scale and offset, min and max do not fit type {self.kind}; allowed with numbers"
+            )
+        if self.min is not None and self.max is not None and self.max < self.min:
+            raise ValueError(f"max = {self.max} is less than min = {self.min}: no value could be good")
         if self.scale == 0:
             raise ValueError("scale = 0 would make every value the same; allowed: any other number")
         if self.end > 65536:
