@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.exceptions import ModbusException
-from pymodbus.pdu import ModbusPDU
+from pymodbus.pdu import DecodePDU, ExceptionResponse, ModbusPDU
 
 from drivers.modbus.answers import Refusal, Silent, refused
 from drivers.modbus.decoding import size
@@ -52,6 +52,13 @@ class _Holding(_Payload):
 
 class _Input(_Payload):
     function_code = 4
+
+
+class _Decoder(DecodePDU):
+    """What cannot be decoded is an answer that does not fit; pymodbus would fail in the event loop."""
+
+    def decode(self, frame: bytes) -> ModbusPDU:
+        return super().decode(frame) or _Payload()
 
 
 @dataclass(frozen=True)
@@ -107,6 +114,7 @@ class TcpConnection:
             trace_connect=lambda connected: None if connected else self._lost(),
         )
         client.set_max_no_responses(_NEVER)
+        client.ctx.framer.decoder = _Decoder(False)
         for response in (_Coils, _Discrete, _Holding, _Input):
             client.register(response)
         self._client = client
@@ -142,7 +150,7 @@ class TcpConnection:
         # pymodbus takes transaction 0 for an answer to any request, so it could be one that came late.
         if isinstance(answer, expected) and len(answer.payload) == size(block) and answer.transaction_id:
             return answer.payload
-        if answer.isError():
+        if isinstance(answer, ExceptionResponse):
             return refused(answer.exception_code, device_id, self._endpoint.host)
         return Refusal(0, f"the answer does not fit the request for {block}")
 
