@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 from edge.faults import DeviceFault
 
+MISFIT = 0  # no exception code: the answer was for something else than was asked
 ILLEGAL_ADDRESS = 2
 ILLEGAL_VALUE = 3
 
@@ -30,7 +31,7 @@ BEHIND_GATEWAY = (10, 11)
 class Refusal:
     """The device answered a request with an exception, or with something else than was asked."""
 
-    code: int  # exception code; 0 where the answer did not fit the request
+    code: int  # exception code, or MISFIT
     reason: str
 
     @property

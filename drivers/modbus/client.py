@@ -15,7 +15,7 @@ from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.exceptions import ModbusException
 from pymodbus.pdu import DecodePDU, ExceptionResponse, ModbusPDU
 
-from drivers.modbus.answers import Refusal, Silent, refused
+from drivers.modbus.answers import MISFIT, Refusal, Silent, refused
 from drivers.modbus.decoding import size
 from drivers.modbus.plan import Block
 from edge.faults import DeviceFault
@@ -152,7 +152,7 @@ class TcpConnection:
             return answer.payload
         if isinstance(answer, ExceptionResponse):
             return refused(answer.exception_code, device_id, self._endpoint.host)
-        return Refusal(0, f"the answer does not fit the request for {block}")
+        return Refusal(MISFIT, f"the answer does not fit the request for {block}")
 
     async def settled(self, device_id: int) -> None:
         """TCP answers carry the number of their request: there is nothing to wait for."""

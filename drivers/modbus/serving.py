@@ -3,8 +3,9 @@
 Invariants:
 - What the device was found to want is kept at once and for as long as the process lives, whatever happens to
   the connection; it is said once.
-- A request is divided when it is refused as too long or for an address, and when it was never answered while
-  one for a single tag is. It is never divided for silence alone.
+- A request is divided when it is refused as too long or for an address, when its answers keep having another
+  length (some devices answer so for registers they do not have), and when it was never answered while one for
+  a single tag is. It is never divided for silence alone.
 - A request that cannot be divided and is refused stays, its tags bad.
 """
 
@@ -13,12 +14,14 @@ from dataclasses import dataclass
 
 import structlog
 
-from drivers.modbus.answers import ILLEGAL_ADDRESS, ILLEGAL_VALUE, Refusal, Silent
+from drivers.modbus.answers import ILLEGAL_ADDRESS, ILLEGAL_VALUE, MISFIT, Refusal, Silent
 from drivers.modbus.decoding import Decode, decoder
 from drivers.modbus.plan import Block, first_tag, split
 from drivers.modbus.settings import Order
 
 log = structlog.get_logger()
+
+MISFITS = 3  # a single answer that does not fit may be the line's doing
 
 Ask = Callable[[Block], Awaitable[bytes | Refusal]]
 
@@ -31,6 +34,7 @@ class Served:
     decode: Decode
     heads: tuple[tuple[str, str | None], ...]  # name and unit of each tag
     proven: bool = False  # whether it was ever answered
+    misfits: int = 0  # how many answers in a row did not fit
 
 
 class Group:
@@ -61,11 +65,13 @@ class Group:
             if not part.proven:
                 part.proven = True
             if isinstance(answer, Refusal):
-                if answer.code in (ILLEGAL_ADDRESS, ILLEGAL_VALUE) and self._divide(
-                    len(answers), answer.reason
-                ):
+                part.misfits = part.misfits + 1 if answer.code == MISFIT else 0
+                wanted = answer.code in (ILLEGAL_ADDRESS, ILLEGAL_VALUE) or part.misfits >= MISFITS
+                if wanted and self._divide(len(answers), answer.reason):
                     continue
                 refused += 1
+            elif part.misfits:
+                part.misfits = 0
             answers.append(answer)
         if refused or self.refused:
             self._note(answers)
