@@ -119,9 +119,10 @@ class Channel:
             return answer
 
     @asynccontextmanager
-    async def probing(self) -> AsyncIterator[None]:
+    async def probing(self, asker: Asker) -> AsyncIterator[None]:
         """The turn of one lost device among all lost ones."""
         loop = asyncio.get_running_loop()
+        await self._connection.settled(asker.device_id)  # so that it does not wait at the others' cost
         async with self._probes:
             await asyncio.sleep(self._rested_at - loop.time())
             begun = loop.time()

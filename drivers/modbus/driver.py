@@ -108,7 +108,7 @@ class ModbusDriver:
                 with shared.joined(self._asker, on_lost=lambda: guard.reschedule(loop.time())):
                     await shared.connect(self._asker, self._endpoint, explain=self._up is not False)
                     if self._up is False:
-                        async with shared.probing():
+                        async with shared.probing(self._asker):
                             await self._ask(shared, 1, first_tag(self._groups[0].served[0].block))
                     self._connected = True
                     await self._polls(shared, observer)

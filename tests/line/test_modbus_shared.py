@@ -243,3 +243,35 @@ async def test_tags_of_a_slow_poll_are_read_at_their_own_rate_and_with_every_ref
             await told.until_up(2)
             await told.polls(1)
             assert set(told.qualities.values()) == {Quality.good}
+
+
+async def test_a_connection_on_which_everybody_fell_silent_is_made_anew_and_never_twice() -> None:
+    async with Gateway() as gateway:
+        second = serving(behind(gateway, 2, timeout_s=0.1))
+        async with serving(behind(gateway, 1, timeout_s=0.1)) as one, second as two:
+            await one.until_up()
+            await two.until_up()
+            gateway.dead = {1, 2}
+            await one.until_down()
+            await two.until_down()
+            await eventually(lambda: gateway.connections > 1)
+            gateway.dead = set()
+            await one.until_up(2)
+            await two.until_up(2)
+    assert one.ups == two.ups == [True, False, True]
+    assert gateway.most_open == 1
+
+
+async def test_a_gateway_that_comes_late_is_found_by_all_devices_behind_it() -> None:
+    gateway = Gateway()
+    async with gateway:
+        pass
+    async with serving(behind(gateway, 1)) as one, serving(behind(gateway, 2)) as two:
+        await one.until_down()
+        await two.until_down()
+        async with gateway:
+            await one.until_up()
+            await two.until_up()
+            assert gateway.most_open == 1
+            await two.polls(2)
+    assert "refused" in one.links[0].detail and "refused" in two.links[0].detail
