@@ -6,9 +6,11 @@ that comes after its time would be taken for the answer to a later request. Inva
   answer to a new request; only a further try of the same request may take it.
 - It has caught up when it answers a fence: function 8, return query data, with the next number. Devices
   answer in the order of asking, so whatever was late lies before that. A refusal of function 8 is as good,
-  since nothing else is asked with it; as it carries no number, refusals are counted.
-- A device that never answered a fence is left alone for `SETTLE` × timeout_s instead. That is no proof: one
-  that answers later still can be taken at its word for the wrong request (README.md).
+  since nothing else is asked with it; as it carries no number, refusals are counted, and where a device ever
+  answered with the number they do not serve.
+- A device that left `VAIN` fences in a row unanswered and never answered one, however late, knows none: it is
+  left alone for `SETTLE` × timeout_s instead. That is no proof: an answer that comes later still can be taken
+  for that of the wrong request (README.md).
 - Before each request the line has been quiet for 3.5 characters (Modbus over Serial Line V1.02, 2.5.1.1), and
   what arrived by then is thrown away.
 - At most `_HELD` bytes are held.
@@ -26,6 +28,7 @@ from drivers.modbus.plan import Block
 from drivers.modbus.serialport import SerialPort, SerialSettings
 from edge.faults import DeviceFault
 
+VAIN = 3
 SETTLE = 3
 FORGET = 10  # a fence is taken to be lost, not late, after so many times timeout_s
 _HELD = 1024
@@ -65,8 +68,10 @@ class _Slave:
     """What is known of a device on the line."""
 
     behind: bool = False  # an answer of it may still come
-    fences: bool | None = None  # whether it answers fences; None: not asked yet
+    fences: bool | None = None  # whether it ever answered a fence, late or in time; None: not asked yet
+    vain: int = 0  # fences in a row without an answer
     settled_at: float = 0.0  # from when on an answer of it is taken to be no late one
+    numbers: bool = False  # whether it ever answered a fence with its number
     owed: list[float] = field(default_factory=list)  # when the fences were sent that it may still refuse
 
 
@@ -148,8 +153,8 @@ class SerialConnection:
 
     async def _catch_up(self, device_id: int, slave: _Slave, timeout_s: float) -> None:
         if await self._fenced(device_id, slave, timeout_s):
-            slave.fences, slave.behind = True, False
-        elif slave.fences:
+            slave.behind = False
+        elif slave.fences or slave.vain < VAIN:
             raise Silent(
                 f"device {device_id} on {self._endpoint} answers late or not at all",
                 hint="Raise timeout_s if the device is slow; check its power and the bus cable",
@@ -157,7 +162,7 @@ class SerialConnection:
 
     async def _learn(self, device_id: int, slave: _Slave, timeout_s: float) -> None:
         """Find out once, while nothing is late, whether the device answers fences."""
-        slave.fences = await self._fenced(device_id, slave, timeout_s)
+        await self._fenced(device_id, slave, timeout_s)
         slave.behind = False  # nothing but another fence could be taken for this one's answer
 
     async def _fenced(self, device_id: int, slave: _Slave, timeout_s: float) -> bool:
@@ -168,10 +173,16 @@ class SerialConnection:
         slave.owed.append(now)
         self._fence = (self._fence + 1) % 0x10000
         body = bytes(2) + self._fence.to_bytes(2, "big")
-        refusals = len(slave.owed)
+        refusals = _HELD if slave.numbers else len(slave.owed)
         answer = await self._ask(device_id, _DIAGNOSTICS, body, body, 8, timeout_s, refusals)
-        if answer is not None:
+        if answer is None:
+            slave.vain += 1
+            self._discard()
+            slave.fences = bool(slave.fences)
+        else:
+            slave.vain, slave.fences = 0, True
             slave.owed.clear()
+            slave.numbers = slave.numbers or answer[1] == _DIAGNOSTICS
         return answer is not None
 
     async def _ask(
