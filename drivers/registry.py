@@ -46,6 +46,12 @@ def _modbus_settings() -> type[DeviceSettings]:
     return ModbusSettings
 
 
+def _modbus_rtu_settings() -> type[DeviceSettings]:
+    from drivers.modbus.settings import RtuSettings
+
+    return RtuSettings
+
+
 def _modbus_driver() -> Factory:
     from drivers.modbus.driver import ModbusDriver
 
@@ -90,6 +96,7 @@ def _hid_scanner_driver() -> Factory:
 
 _KINDS: Mapping[str, Kind] = {
     "modbus-tcp": Kind(_modbus_settings, _modbus_driver),
+    "modbus-rtu": Kind(_modbus_rtu_settings, _modbus_driver),
     "scanner-serial": Kind(_scanner_settings, _scanner_driver),
     "scanner-hid": Kind(_hid_scanner_settings, _hid_scanner_driver),
     "scanner-tcp": Kind(_tcp_scanner_settings, _tcp_scanner_driver),

@@ -1,1 +1,1 @@
-"""Modbus TCP: a PLC's registers and coils, read in blocks. README.md is for the person who connects one."""
+"""Modbus over TCP and serial lines: registers and coils, read in blocks. README.md is for the technician."""

@@ -2,7 +2,7 @@
 
 One `struct` reads all registers of a block that share an order; that costs 0.05 µs a value, where converting
 each by itself costs 2. Integers stay integers unless a scale makes fractions of them. What is no number (NaN,
-infinity) is None.
+infinity), no BCD, no text, or outside `min` and `max` is None.
 """
 
 import math
@@ -21,7 +21,7 @@ Decode = Callable[[bytes], Sequence[Value | None]]
 _Convert = Callable[[Any], Value | None]
 
 _CODES = {"bool": "H", "uint16": "H", "int16": "h", "uint32": "I", "int32": "i", "uint64": "Q", "int64": "q"}
-_CODES |= {"float32": "f", "float64": "d"}
+_CODES |= {"float32": "f", "float64": "d", "bcd16": "H", "bcd32": "I"}
 
 
 def size(block: Block) -> int:
@@ -70,8 +70,11 @@ def _registers(block: Block, byte_order: Order, word_order: Order) -> Decode:
     layers: list[_Layer] = []
     places: list[tuple[int, int]] = []  # layer, index within
     for _, tag in block.tags:
-        order = _order(tag.byte_order or byte_order, tag.word_order or word_order)
-        places.append(_place(layers, order, (tag.address - block.address) * 2, _CODES[tag.kind]))
+        # Text runs through the registers in the order of addresses, however numbers are laid.
+        words = "big" if tag.kind == "string" else tag.word_order or word_order
+        order = _order(tag.byte_order or byte_order, words)
+        code = f"{tag.length * 2}s" if tag.length is not None else _CODES[tag.kind]
+        places.append(_place(layers, order, (tag.address - block.address) * 2, code))
     bases = [sum(len(layer.fields) for layer in layers[:number]) for number in range(len(layers))]
     steps = [
         (bases[number] + index, _converter(tag))
@@ -125,15 +128,58 @@ def _unpacker(layers: list[_Layer]) -> Callable[[bytes], tuple[Any, ...]]:
 
 def _converter(tag: Tag) -> _Convert | None:
     """What is left to do with an unpacked field; None where nothing is."""
+    convert = _unbounded(tag)
+    if tag.min is None and tag.max is None:
+        return convert
+    low = -math.inf if tag.min is None else _plain(tag.min)
+    high = math.inf if tag.max is None else _plain(tag.max)
+
+    def bounded(raw: Any) -> Value | None:
+        value: Any = raw if convert is None else convert(raw)
+        return value if value is not None and low <= value <= high else None
+
+    return bounded
+
+
+def _plain(bound: Decimal) -> float:
+    return int(bound) if bound == int(bound) else float(bound)
+
+
+def _unbounded(tag: Tag) -> _Convert | None:
+    if tag.kind == "string":
+        return _text(tag.encoding)
     if tag.kind == "bool":
         mask = 0xFFFF if tag.bit is None else 1 << tag.bit
         return lambda raw: raw & mask != 0
     scale, offset = Fraction(tag.scale or Decimal(1)), Fraction(tag.offset or Decimal(0))
     if tag.kind.startswith("float"):
         return _float(float(scale), float(offset))
-    if tag.scale is None and tag.offset is None:
-        return None
-    return _integer(scale, offset)
+    integer = None if tag.scale is None and tag.offset is None else _integer(scale, offset)
+    return _bcd(integer) if tag.kind.startswith("bcd") else integer
+
+
+def _text(encoding: str) -> _Convert:
+    """Up to the first NUL, without the spaces or bytes 255 that fill the rest."""
+
+    def convert(raw: bytes) -> str | None:
+        try:
+            return raw.partition(b"\0")[0].rstrip(b"\xff ").decode(encoding)
+        except UnicodeDecodeError:
+            return None
+
+    return convert
+
+
+def _bcd(convert: _Convert | None) -> _Convert:
+    """Four bits a digit: the digits are those of the hexadecimal number, and A to F are none."""
+
+    def digits(raw: int) -> Value | None:
+        shown = f"{raw:x}"
+        if not shown.isdecimal():
+            return None
+        return int(shown) if convert is None else convert(int(shown))
+
+    return digits
 
 
 def _float(scale: float, offset: float) -> _Convert:

@@ -1,50 +1,47 @@
-"""The driver of one Modbus TCP device: connect, poll at a fixed rate, come back after a loss.
+"""The driver of one Modbus device, over TCP or a serial line: connect, poll at a fixed rate, come back.
 
 Invariants:
-- Only the task in `run` talks to the device; `refresh` asks that task for a poll and waits for it.
+- Only the task in `run` asks the device; `refresh` asks that task for a poll and waits for it.
+- It asks through a channel, which it may share with other devices' drivers.
 - A poll is one batch with one moment: that at which its last answer had arrived.
-- Polls lie on a grid of `poll_interval_s`; one that is missed is left out, never made up for.
+- Polls lie on a grid of their interval; one that is missed is left out, never made up for.
 - A lost device gives one Link (down) and each tag once with quality bad, then nothing until it is back.
+- A lost device is asked for one tag, once, before it is polled again: whoever shares the line waits less.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from functools import partial
 
-import structlog
-
-from drivers.modbus.client import ILLEGAL_ADDRESS, ILLEGAL_VALUE, Client, Refusal, why_unreachable
-from drivers.modbus.decoding import Decode, decoder
-from drivers.modbus.plan import Block, plan, split
-from drivers.modbus.settings import ModbusSettings
+from drivers.modbus.answers import Refusal
+from drivers.modbus.channel import Asker, Channel, Endpoint, channel
+from drivers.modbus.client import TcpEndpoint
+from drivers.modbus.line import SerialEndpoint
+from drivers.modbus.plan import Block, first_tag, groups
+from drivers.modbus.serialport import SerialSettings
+from drivers.modbus.serving import Ask, Group
+from drivers.modbus.settings import ModbusSettings, RtuSettings
 from edge.faults import DeviceFault
 from edge.ports import Clock, Observer, Verdict
 from edge.readings import Link, Moment, Quality, Reading
 
-log = structlog.get_logger()
-
 _GOOD, _BAD = Quality.good, Quality.bad
-
-
-@dataclass(frozen=True)
-class _Served:
-    """A block with all that serving it takes."""
-
-    block: Block
-    decode: Decode
-    heads: tuple[tuple[str, str | None], ...]  # name and unit of each tag
+_EARLY_S = 0.002  # a timer may come so early
 
 
 class ModbusDriver:
-    """One device that answers Modbus TCP."""
+    """One device that answers Modbus."""
 
-    def __init__(self, name: str, settings: ModbusSettings, clock: Clock) -> None:
+    def __init__(self, name: str, settings: ModbusSettings | RtuSettings, clock: Clock) -> None:
         self._name = name
         self._settings = settings
         self._clock = clock
-        self._served = [self._serving(block) for block in plan(settings.tags, settings.max_gap)]
-        self._refused: dict[Block, Refusal] = {}
+        self._endpoint = _endpoint(settings)
+        self._asker = Asker(settings.device_id, settings.timeout_s)
+        self._groups = [
+            Group(name, interval_s, blocks, settings.byte_order, settings.word_order)
+            for interval_s, blocks in groups(settings)
+        ]
         self._up: bool | None = None  # None: not known yet
         self._wake = asyncio.Event()
         self._asked: asyncio.Future[None] | None = None  # done after the next poll to begin
@@ -58,23 +55,19 @@ class ModbusDriver:
     @property
     def refusals(self) -> Mapping[str, str]:
         """Why the device refuses a tag, for each tag that it refuses now."""
-        return {name: refusal.reason for block, refusal in self._refused.items() for name, _ in block.tags}
+        return {
+            name: refusal.reason
+            for group in self._groups
+            for block, refusal in group.refused.items()
+            for name, _ in block.tags
+        }
 
     async def run(self, observer: Observer) -> None:
         """Serve the device until cancelled."""
-        pause_s = self._settings.reconnect_min_s
+        shared = channel(self._endpoint)
         try:
-            while True:
-                try:
-                    await self._connection(observer)
-                except DeviceFault as fault:
-                    if self._up:
-                        pause_s = self._settings.reconnect_min_s
-                    self._lost(observer, fault)
-                # After the loss is told, so that who waits finds bad readings, not old good ones.
-                self._release()
-                await asyncio.sleep(pause_s)
-                pause_s = min(pause_s * 2, self._settings.reconnect_max_s)
+            async with shared.used(self._asker):
+                await self._serve(shared, observer)
         finally:
             self._release()
             self._up = None
@@ -92,45 +85,57 @@ class ModbusDriver:
     def signal(self, verdict: Verdict) -> None:
         """A PLC has no one to beep to."""
 
-    async def _connection(self, observer: Observer) -> None:
+    async def _serve(self, shared: Channel, observer: Observer) -> None:
+        pause_s = self._settings.reconnect_min_s
+        while True:
+            try:
+                await self._connection(shared, observer)
+            except DeviceFault as fault:
+                if self._up:
+                    pause_s = self._settings.reconnect_min_s
+                self._lost(observer, fault)
+            # After the loss is told, so that who waits finds bad readings, not old good ones.
+            self._release()
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * 2, self._settings.reconnect_max_s)
+
+    async def _connection(self, shared: Channel, observer: Observer) -> None:
         """One connection from its making to its loss, which always raises DeviceFault."""
         loop = asyncio.get_running_loop()
         try:
-            # pymodbus lets a request on a broken connection run into its time-out; the guard ends it at once.
+            # A request on a broken connection would run into its time-out; the guard ends it at once.
             async with asyncio.timeout(None) as guard:
-                client = Client(self._settings, on_lost=lambda: guard.reschedule(loop.time()))
-                try:
-                    if not await client.connect():
-                        await self._unreachable()
+                with shared.joined(self._asker, on_lost=lambda: guard.reschedule(loop.time())):
+                    await shared.connect(self._asker, self._endpoint, explain=self._up is not False)
+                    if self._up is False:
+                        async with shared.probing(self._asker):
+                            await self._ask(shared, 1, first_tag(self._groups[0].served[0].block))
                     self._connected = True
-                    await self._polls(client, observer)
-                finally:
-                    self._connected = False
-                    await client.close()
+                    await self._polls(shared, observer)
         except TimeoutError as error:
-            raise DeviceFault(
-                f"{self._settings.host}:{self._settings.port} closed the connection",
-                hint="Check the device's power and network; some devices allow only one or two clients",
-            ) from error
+            raise self._endpoint.gone() from error
+        finally:
+            self._connected = False
 
-    async def _unreachable(self) -> None:
-        if self._up is False:
-            raise DeviceFault("still no connection")  # nobody is told twice, so the reason is not asked for
-        raise await why_unreachable(self._settings)
-
-    async def _polls(self, client: Client, observer: Observer) -> None:
+    async def _polls(self, shared: Channel, observer: Observer) -> None:
         loop = asyncio.get_running_loop()
-        interval_s = self._settings.poll_interval_s
-        due = loop.time()
+        ask = partial(self._ask, shared, self._settings.retries + 1)
+        for group in self._groups:
+            group.due = loop.time()
         while True:
             self._wake.clear()
             self._reading, self._asked = self._asked, None
-            await self._poll(client, observer)
+            now = loop.time() + _EARLY_S
+            due = [group for group in self._groups if self._reading is not None or group.due <= now]
+            if due:
+                await self._poll(ask, due, observer)
             if self._reading is not None:
                 self._reading.set_result(None)
                 self._reading = None
-            due = next_due(due, loop.time(), interval_s)
-            timer = loop.call_at(due, self._wake.set)
+            now = loop.time()
+            for group in due:
+                group.due = next_due(group.due, now, group.interval_s)
+            timer = loop.call_at(min(group.due for group in self._groups), self._wake.set)
             try:
                 await self._wake.wait()
             finally:
@@ -143,14 +148,23 @@ class ModbusDriver:
                 waited.set_result(None)
         self._reading = self._asked = None
 
-    async def _poll(self, client: Client, observer: Observer) -> None:
+    async def _ask(self, shared: Channel, tries: int, block: Block) -> bytes | Refusal:
+        answer = await shared.read(self._asker, block, tries)
+        # Python 3.11's wait_for, within pymodbus, drops a cancellation that meets an answer.
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise asyncio.CancelledError
+        return answer
+
+    async def _poll(self, ask: Ask, due: Sequence[Group], observer: Observer) -> None:
         asked = self._clock.now()
-        served, answers = await self._read(client)
+        answers = [answer for group in due for answer in await group.read(ask)]
         now = self._clock.now()
         if self._up is not True:
             self._answered(observer, answers, now)
         batch: list[Reading] = []
         name = self._name
+        served = [part for group in due for part in group.served]
         for part, answer in zip(served, answers, strict=True):
             if isinstance(answer, Refusal):
                 batch += [Reading(name, tag, None, _BAD, now, unit) for tag, unit in part.heads]
@@ -161,62 +175,16 @@ class ModbusDriver:
                 ]
         observer.readings(batch)
 
-    async def _read(self, client: Client) -> tuple[list[_Served], list[bytes | Refusal]]:
-        """Every block's answer. A refused one is divided until what is refused stands alone, and stays so."""
-        task = asyncio.current_task()
-        waiting = deque(self._served)
-        served: list[_Served] = []
-        answers: list[bytes | Refusal] = []
-        while waiting:
-            part = waiting.popleft()
-            answer = await client.read(part.block)
-            # Python 3.11's wait_for, within pymodbus, drops a cancellation that meets an answer.
-            if task is not None and task.cancelling():
-                raise asyncio.CancelledError
-            if isinstance(answer, Refusal) and answer.code in (ILLEGAL_ADDRESS, ILLEGAL_VALUE):
-                halves = split(part.block)
-                if halves is not None:
-                    waiting.extendleft(self._serving(half) for half in reversed(halves))
-                    continue
-            served.append(part)
-            answers.append(answer)
-        self._served = served
-        self._note({p.block: a for p, a in zip(served, answers, strict=True) if isinstance(a, Refusal)})
-        return served, answers
-
-    def _serving(self, block: Block) -> _Served:
-        heads = tuple((name, tag.unit) for name, tag in block.tags)
-        return _Served(block, decoder(block, self._settings.byte_order, self._settings.word_order), heads)
-
-    def _note(self, refused: dict[Block, Refusal]) -> None:
-        """Log what is refused from now on, once, and what no longer is, once."""
-        before, self._refused = self._refused, refused
-        if refused.keys() == before.keys():
-            return
-        begun = [block for block in refused if block not in before]
-        ended = [block for block in before if block not in refused]
-        if begun:
-            log.warning(
-                "device refuses tags",
-                device=self._name,
-                tags=_names(begun),
-                requests=[str(block) for block in begun],
-                reason=refused[begun[0]].reason,
-                hint=refused[begun[0]].hint,
-            )
-        if ended:
-            log.info("device no longer refuses tags", device=self._name, tags=_names(ended))
-
     def _answered(self, observer: Observer, answers: Sequence[bytes | Refusal], now: Moment) -> None:
         """The device is back with its first good answer; one that only refuses is not."""
-        if not all(isinstance(answer, Refusal) for answer in answers):
+        refusals = [answer for answer in answers if isinstance(answer, Refusal)]
+        if len(refusals) < len(answers):
             self._up = True
-            observer.link(Link(self._name, True, self._at(), "", now))
+            observer.link(Link(self._name, True, str(self._endpoint), "", now))
         elif self._up is None:
             self._up = False
-            refusal = next(iter(self._refused.values()))
-            detail = f"{self._at()} refuses every request: {refusal.reason}"
-            observer.link(Link(self._name, False, detail, refusal.hint, now))
+            detail = f"{self._endpoint} refuses every request: {refusals[0].reason}"
+            observer.link(Link(self._name, False, detail, refusals[0].hint, now))
 
     def _lost(self, observer: Observer, fault: DeviceFault) -> None:
         if self._up is False:
@@ -231,9 +199,6 @@ class ModbusDriver:
             ]
         )
 
-    def _at(self) -> str:
-        return f"{self._settings.host}:{self._settings.port}"
-
 
 def next_due(due: float, now: float, interval_s: float) -> float:
     """When to poll next: `due` while it is ahead, else the next place after `now` on the grid through it."""
@@ -241,5 +206,9 @@ def next_due(due: float, now: float, interval_s: float) -> float:
     return due if late_s < 0 else due + interval_s * (late_s // interval_s + 1)
 
 
-def _names(blocks: Sequence[Block]) -> list[str]:
-    return [name for block in blocks for name, _ in block.tags]
+def _endpoint(settings: ModbusSettings | RtuSettings) -> Endpoint:
+    if isinstance(settings, ModbusSettings):
+        return TcpEndpoint(settings.host, settings.port)
+    return SerialEndpoint(
+        SerialSettings(settings.port, settings.baudrate, settings.parity, settings.stopbits)
+    )

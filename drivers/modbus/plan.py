@@ -8,7 +8,7 @@ of several registers is never split over two requests: its halves could belong t
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from drivers.modbus.settings import Register, Tag
+from drivers.modbus.settings import PolledSettings, Register, Tag
 
 MAX_REGISTERS = 125
 MAX_BITS = 2000
@@ -26,6 +26,15 @@ class Block:
     def __str__(self) -> str:
         last = self.address + self.count - 1
         return f"{self.register} {self.address}" + (f"-{last}" if self.count > 1 else "")
+
+
+def groups(settings: PolledSettings) -> list[tuple[float, tuple[Block, ...]]]:
+    """Poll intervals and the requests for the tags that have them, the shortest interval first."""
+    intervals: dict[float, dict[str, Tag]] = {}
+    for name, tag in settings.tags.items():
+        interval_s = settings.poll_interval_s if tag.poll is None else settings.polls[tag.poll]
+        intervals.setdefault(interval_s, {})[name] = tag
+    return [(interval_s, plan(tags, settings.max_gap)) for interval_s, tags in sorted(intervals.items())]
 
 
 def plan(tags: Mapping[str, Tag], max_gap: int) -> tuple[Block, ...]:
@@ -56,6 +65,11 @@ def _block(tags: Iterable[tuple[str, Tag]]) -> Block:
     first = within[0][1]
     end = max(tag.end for _, tag in within)
     return Block(first.register, first.address, end - first.address, within)
+
+
+def first_tag(block: Block) -> Block:
+    """A request for no more than the block's first tag."""
+    return _block(block.tags[:1])
 
 
 def split(block: Block) -> tuple[Block, Block] | None:

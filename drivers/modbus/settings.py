@@ -1,9 +1,10 @@
-"""What a person writes below `[devices.<name>]` with `driver = "modbus-tcp"`.
+"""What a person writes below `[devices.<name>]` with `driver = "modbus-tcp"` or `"modbus-rtu"`.
 
 A tag is complete or refused: what is left out has a value here, and what does not fit together is named
 together with what would.
 """
 
+import codecs
 import warnings
 from collections.abc import Mapping
 from decimal import Decimal
@@ -15,13 +16,26 @@ from pydantic import AfterValidator, Field, model_validator
 from edge.settings import DeviceSettings, Name, Part, Seconds
 
 Register = Literal["holding", "input", "coil", "discrete"]
-Type = Literal["bool", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32", "float64"]
+Type = Literal[
+    "bool",
+    "uint16",
+    "int16",
+    "uint32",
+    "int32",
+    "uint64",
+    "int64",
+    "float32",
+    "float64",
+    "bcd16",
+    "bcd32",
+    "string",
+]
 Order = Literal["big", "little"]
 
-# Registers that a value of this type takes; coils and discrete inputs take one bit each.
+# Registers that a value of this type takes; coils and discrete inputs take one bit each, strings `length`.
 WIDTH: Mapping[str, int] = MappingProxyType(
     {"bool": 1, "uint16": 1, "int16": 1, "uint32": 2, "int32": 2, "float32": 2}
-    | {"uint64": 4, "int64": 4, "float64": 4}
+    | {"uint64": 4, "int64": 4, "float64": 4, "bcd16": 1, "bcd32": 2}
 )
 
 Factor = Annotated[Decimal, Field(allow_inf_nan=False)]
@@ -35,6 +49,19 @@ def _host(value: str) -> str:
     if not value or any(char.isspace() or char in "/@" for char in value):
         raise ValueError("is no host; allowed: an address such as 192.168.10.21, or a host name")
     return value
+
+
+def _encoding(value: str) -> str:
+    """Strings end with the byte 0 or are filled up with spaces, so the encoding must leave ASCII alone."""
+    characters = bytes(range(128))
+    try:
+        if codecs.lookup(value)._is_text_encoding and characters.decode(value) == characters.decode("ascii"):
+            return value
+    except (LookupError, ValueError):
+        pass
+    raise ValueError(
+        "is no encoding that contains ASCII; allowed: ascii, utf-8, latin-1, gb18030 and the like"
+    )
 
 
 # The key is called register like a method that ABCMeta gives every class; pydantic warns of the namesake.
@@ -54,7 +81,12 @@ class Tag(Part):
     word_order: Order | None = None  # of the registers of a value; None: the device's
     scale: Factor | None = None
     offset: Factor | None = None
+    min: Factor | None = None  # a value below is bad; in `unit`, after scale and offset
+    max: Factor | None = None  # a value above is bad
+    length: Annotated[int, Field(ge=1, le=125)] | None = None  # of a string, in registers
+    encoding: Annotated[str, AfterValidator(_encoding)] = "ascii"  # of a string
     unit: str | None = None
+    poll: str | None = None  # which of the device's `polls`; None: poll_interval_s
 
     @property
     def is_bit(self) -> bool:
@@ -71,7 +103,7 @@ class Tag(Part):
     @property
     def end(self) -> int:
         """The address behind the value's last register or bit."""
-        return self.address + WIDTH[self.kind]
+        return self.address + (self.length or WIDTH[self.kind])
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -79,8 +111,15 @@ class Tag(Part):
             raise ValueError(f"type {self.kind} does not fit register {self.register}; allowed: bool")
         if self.bit is not None and (self.is_bit or self.kind != "bool"):
             raise ValueError("bit picks one bit of a register; allowed with holding or input and type bool")
-        if self.kind == "bool" and (self.scale is not None or self.offset is not None):
-            raise ValueError("scale and offset do not fit type bool; allowed with numbers")
+        if (self.kind == "string") is not (self.length is not None):
+            raise ValueError("length is how many registers a string takes; it goes with type string only")
+        numeric = any(value is not None for value in (self.scale, self.offset, self.min, self.max))
+        if self.kind in ("bool", "string") and numeric:
+            raise ValueError(
+                f"scale and offset, min and max do not fit type {self.kind}; allowed with numbers"
+            )
+        if self.min is not None and self.max is not None and self.max < self.min:
+            raise ValueError(f"max = {self.max} is less than min = {self.min}: no value could be good")
         if self.scale == 0:
             raise ValueError("scale = 0 would make every value the same; allowed: any other number")
         if self.end > 65536:
@@ -88,14 +127,12 @@ class Tag(Part):
         return self
 
 
-class ModbusSettings(DeviceSettings):
-    """A device that answers Modbus TCP."""
+class PolledSettings(DeviceSettings):
+    """What every device that answers Modbus has, whatever carries it."""
 
-    driver: Literal["modbus-tcp"]
-    host: Annotated[str, AfterValidator(_host)]
-    port: Annotated[int, Field(ge=1, le=65535)] = 502
     device_id: Annotated[int, Field(ge=0, le=255)] = 1  # unit id; gateways use it to choose the device behind
     poll_interval_s: Annotated[Seconds, Field(ge=0.01)] = 1.0
+    polls: dict[Name, Annotated[Seconds, Field(ge=0.01)]] = Field(default_factory=dict)  # for tags' `poll`
     timeout_s: Annotated[Seconds, Field(ge=0.05, le=30)] = 1.0  # to connect, and for each answer
     retries: Annotated[int, Field(ge=0, le=5)] = 1  # lost after timeout_s × (retries + 1)
     reconnect_min_s: Annotated[Seconds, Field(ge=0.05, le=60)] = 0.5
@@ -113,3 +150,32 @@ class ModbusSettings(DeviceSettings):
                 f"allowed: {self.reconnect_min_s} to 60"
             )
         return self
+
+    @model_validator(mode="after")
+    def _polled(self) -> Self:
+        for name, tag in self.tags.items():
+            if tag.poll is not None and tag.poll not in self.polls:
+                allowed = ", ".join(sorted(self.polls)) or "none, as the device has no table polls"
+                raise ValueError(
+                    f"tags.{name}.poll = {tag.poll!r}: there is no such poll; allowed: {allowed}"
+                )
+        return self
+
+
+class ModbusSettings(PolledSettings):
+    """A device that answers Modbus TCP. Devices with the same host and port share one connection."""
+
+    driver: Literal["modbus-tcp"]
+    host: Annotated[str, AfterValidator(_host)]
+    port: Annotated[int, Field(ge=1, le=65535)] = 502
+
+
+class RtuSettings(PolledSettings):
+    """A device that answers Modbus RTU. Devices on the same port share it and its line settings."""
+
+    driver: Literal["modbus-rtu"]
+    port: Annotated[str, Field(min_length=1)]  # a tty; best a link that udev makes, which survives replugging
+    baudrate: Annotated[int, Field(ge=300, le=921600)] = 9600
+    parity: Literal["none", "even", "odd"] = "none"
+    stopbits: Literal[1, 2] = 1
+    device_id: Annotated[int, Field(ge=1, le=247)] = 1  # the slave's address; 0 is a broadcast

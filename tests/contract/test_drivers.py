@@ -13,6 +13,7 @@ from drivers.barcode.hid import HidScannerDriver
 from drivers.barcode.settings import HidScannerSettings
 from drivers.barcode.simulator import DialingReader, Gun, ServingReader, Wedge
 from drivers.modbus.simulator import Press
+from drivers.modbus.simulator_serial import SerialPlc
 from drivers.registry import KINDS, build
 from edge.demo.plant import free_port
 from edge.ports import Driver
@@ -53,6 +54,39 @@ class ModbusRig:
 
     def heard(self, recorder: Recorder) -> bool:
         return recorder.values.get("cycles") == self.press.count > 0
+
+
+class RtuRig:
+    tags = frozenset({"cycles"})
+
+    def __init__(self, link: Path) -> None:
+        self.plc = SerialPlc(link, holding={100: 0, 101: 0})
+
+    def driver(self) -> Driver:
+        table: dict[str, Any] = {
+            "driver": "modbus-rtu",
+            "port": str(self.plc.cable.link),
+            "baudrate": 115200,
+            "poll_interval_s": 0.02,
+            "timeout_s": 30,
+            "retries": 0,
+            "reconnect_min_s": 0.05,
+            "reconnect_max_s": 0.05,
+            "tags": {"cycles": {"register": "holding", "address": 100, "type": "uint32"}},
+        }
+        return build("meter1", KINDS["modbus-rtu"]().model_validate(table), TestClock())
+
+    async def go(self) -> None:
+        await self.plc.power_off()
+
+    async def come(self) -> None:
+        await self.plc.power_on()
+
+    async def say(self) -> None:
+        self.plc.write("holding", 100, "uint32", 7)
+
+    def heard(self, recorder: Recorder) -> bool:
+        return recorder.values.get("cycles") == 7
 
 
 class ScannerRig:
@@ -137,6 +171,8 @@ def _made(kind: str, folder: Path) -> Rig:
         return WedgeRig()
     if kind == "modbus-tcp":
         return ModbusRig()
+    if kind == "modbus-rtu":
+        return RtuRig(folder / "bus0")
     if kind == "scanner-serial":
         return ScannerRig(folder / "gun1")
     if kind == "scanner-tcp":
@@ -146,7 +182,14 @@ def _made(kind: str, folder: Path) -> Rig:
 
 
 # A kind of device may have several rigs, told apart behind a slash.
-RIGS = ("modbus-tcp", "scanner-serial", "scanner-tcp", "scanner-tcp/listen", "scanner-hid")
+RIGS = (
+    "modbus-tcp",
+    "modbus-rtu",
+    "scanner-serial",
+    "scanner-tcp",
+    "scanner-tcp/listen",
+    "scanner-hid",
+)
 
 
 @pytest.fixture(params=RIGS)

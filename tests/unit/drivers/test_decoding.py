@@ -183,3 +183,65 @@ def test_a_bit_of_a_register_and_a_register_as_a_bool(byte_order: str) -> None:
     }
     values = read(tags, {0: word, 1: 0}, (byte_order, "big"))
     assert values == {"lowest": True, "second": False, "highest": True, "any": True, "none": False}
+
+
+@pytest.mark.parametrize(
+    ("raw", "more", "expected"),
+    [
+        (b"PRESS-7\0\0\0", {}, "PRESS-7"),
+        (b"AB        ", {}, "AB"),
+        (b"AB\0 rests ", {}, "AB"),
+        (b"AB\xff\xff\xff\xff\xff\xff\xff\xff", {}, "AB"),
+        (b"BA\0C\0\0\0\0\0\0", {"byte_order": "little"}, "ABC"),
+        (b"ABCD\0\0\0\0\0\0", {"word_order": "little"}, "ABCD"),
+        ("冲床".encode("gb18030") + bytes(6), {"encoding": "gb18030"}, "冲床"),
+        (b"\xc0\xb1AB\0\0\0\0\0\0", {}, None),
+        (bytes(10), {}, ""),
+    ],
+)
+def test_text_comes_without_what_fills_it_up_and_bytes_that_are_none_are_bad(
+    raw: bytes, more: dict[str, Any], expected: str | None
+) -> None:
+    memory = dict(enumerate(struct.unpack(">5H", raw), 7))
+    tags = {"s": tag(7, "string", length=5, **more), "n": tag(12)}
+    assert read(tags, memory | {12: 9}) == {"s": expected, "n": 9}
+
+
+@pytest.mark.parametrize(
+    ("type", "raw", "more", "expected"),
+    [
+        ("bcd16", 0x1234, {}, 1234),
+        ("bcd16", 0x0000, {}, 0),
+        ("bcd32", 0x99999999, {}, 99999999),
+        ("bcd32", 0x12345678, {"word_order": "little"}, 56781234),
+        ("bcd32", 0x00012345, {"scale": "0.01"}, 123.45),
+        ("bcd16", 0x12A4, {}, None),
+        ("bcd32", 0xF0000000, {}, None),
+    ],
+)
+def test_digits_of_four_bits_are_read_as_the_number_they_spell_and_others_are_bad(
+    type: str, raw: int, more: dict[str, Any], expected: float | None
+) -> None:
+    words = [raw] if type == "bcd16" else [raw >> 16, raw & 0xFFFF]
+    assert read({"t": tag(3, type, **more)}, dict(enumerate(words, 3))) == {"t": expected}
+
+
+@pytest.mark.parametrize(
+    ("raw", "more", "expected"),
+    [
+        (200, {"min": 0, "max": 200}, 200),
+        (201, {"min": 0, "max": 200}, None),
+        (65535, {"type": "int16", "min": 0}, None),
+        (215, {"scale": "0.1", "max": "21.5", "unit": "Cel"}, 21.5),
+        (216, {"scale": "0.1", "max": "21.5", "unit": "Cel"}, None),
+        (0x12, {"type": "bcd16", "max": 11}, None),
+        (0x1F, {"type": "bcd16", "max": 99}, None),
+    ],
+)
+def test_a_value_outside_its_range_is_bad(raw: int, more: dict[str, Any], expected: float | None) -> None:
+    assert read({"t": tag(3, **({"type": "uint16"} | more))}, {3: raw}) == {"t": expected}
+
+
+def test_not_a_number_is_outside_every_range() -> None:
+    words = struct.unpack(">2H", struct.pack(">f", math.nan))
+    assert read({"t": tag(3, "float32", min=0)}, dict(enumerate(words, 3))) == {"t": None}

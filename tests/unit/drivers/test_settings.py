@@ -8,7 +8,7 @@ import pytest
 
 from drivers.barcode.framing import Framer, LineFramer, MarkedFramer, SilenceFramer
 from drivers.barcode.settings import PRESETS, ScannerSettings, ssi
-from drivers.modbus.settings import ModbusSettings
+from drivers.modbus.settings import ModbusSettings, RtuSettings
 from drivers.registry import KINDS, build
 from edge.faults import SettingsFault
 from edge.settings import Settings, load
@@ -64,6 +64,11 @@ def modbus(tags: str, more: str = "") -> str:
     return f'[devices.p]\ndriver = "modbus-tcp"\nhost = "10.0.0.1"\n{more}\n[devices.p.tags]\n{tags}'
 
 
+def rtu(more: str) -> str:
+    tags = 'n = { register = "holding", address = 1 }'
+    return f'[devices.p]\ndriver = "modbus-rtu"\nport = "/dev/ttyS1"\n{more}\n[devices.p.tags]\n{tags}'
+
+
 def scanner(more: str) -> str:
     return f'[devices.g]\ndriver = "scanner-serial"\nport = "/dev/ttyS0"\n{more}'
 
@@ -98,6 +103,15 @@ def test_defaults_are_those_of_the_documentation(tmp_path: Path) -> None:
         ('{ register = "holding", address = 1, bit = 16 }', ["n.bit = 16", "15"]),
         ('{ register = "holding", address = 1, bit = 1, type = "int16" }', ["bit picks one bit", "bool"]),
         ('{ register = "coil", address = 1, scale = 2 }', ["scale and offset", "numbers"]),
+        ('{ register = "holding", address = 1, type = "string" }', ["length", "registers"]),
+        ('{ register = "holding", address = 1, length = 2 }', ["length", "type string only"]),
+        ('{ register = "holding", address = 1, type = "string", length = 2, max = 3 }', ["max", "numbers"]),
+        (
+            '{ register = "holding", address = 1, type = "string", length = 2, encoding = "utf-16" }',
+            ["ASCII"],
+        ),
+        ('{ register = "holding", address = 1, min = 3, max = 2 }', ["max = 2", "min = 3"]),
+        ('{ register = "holding", address = 1, poll = "slow" }', ["tags.n.poll = 'slow'", "no table polls"]),
         ('{ register = "holding", address = 1, scale = 0 }', ["scale = 0", "any other number"]),
         ('{ register = "holding", address = 65535, type = "uint32" }', ["beyond the last address 65535"]),
         ('{ register = "holding", address = 1, word_order = "middle" }', ["'middle'", "'big' or 'little'"]),
@@ -257,3 +271,26 @@ def test_reading_the_configuration_imports_no_protocol_library() -> None:
         "sys.exit(bool({'pymodbus', 'serial', 'serial_asyncio_fast'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_serial_line_needs_only_its_port_and_runs_as_the_documentation_says(tmp_path: Path) -> None:
+    meter = loaded(tmp_path, rtu("")).devices["p"]
+    assert isinstance(meter, RtuSettings)
+    assert (meter.baudrate, meter.parity, meter.stopbits, meter.device_id) == (9600, "none", 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ("device_id = 0", ["p.device_id = 0", "1"]),
+        ("device_id = 248", ["p.device_id = 248", "247"]),
+        ('parity = "N"', ["p.parity = 'N'", "'none', 'even' or 'odd'"]),
+        ("stopbits = 3", ["p.stopbits = 3", "1 or 2"]),
+        ('host = "10.0.0.1"', ["p.host is no known key"]),
+    ],
+)
+def test_a_wrong_line_setting_is_refused_with_what_is_allowed(
+    tmp_path: Path, more: str, words: list[str]
+) -> None:
+    told = problems(tmp_path, rtu(more))
+    assert all(word in told for word in words), told
