@@ -36,6 +36,18 @@ def _modbus_driver() -> Factory:
     return ModbusDriver
 
 
+def _opcua_settings() -> type[DeviceSettings]:
+    from drivers.opcua.settings import OpcUaSettings
+
+    return OpcUaSettings
+
+
+def _opcua_driver() -> Factory:
+    from drivers.opcua.driver import OpcUaDriver
+
+    return OpcUaDriver
+
+
 def _scanner_settings() -> type[DeviceSettings]:
     from drivers.barcode.settings import ScannerSettings
 
@@ -50,6 +62,7 @@ def _scanner_driver() -> Factory:
 
 _KINDS: Mapping[str, Kind] = {
     "modbus-tcp": Kind(_modbus_settings, _modbus_driver),
+    "opcua": Kind(_opcua_settings, _opcua_driver),
     "scanner-serial": Kind(_scanner_settings, _scanner_driver),
 }
 

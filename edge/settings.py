@@ -98,6 +98,10 @@ class DeviceSettings(Part):
     def tag_names(self) -> frozenset[str]:
         return frozenset(getattr(self, "tags", ()))
 
+    def located(self, folder: Path, credentials: Path | None, data_dir: Path) -> "DeviceSettings":
+        """The same with absolute paths of its files: `folder` is the configuration's."""
+        return self
+
 
 class UplinkSettings(Part):
     """What every uplink's settings have."""

@@ -114,11 +114,12 @@ async def serving(driver: Driver) -> AsyncIterator[Recorder]:
         yield recorder
     finally:
         await cancelled(task)
-        left = {other for other in asyncio.all_tasks() - before if not other.get_name().startswith("press")}
+        machines = ("press", "oven")
+        left = {other for other in asyncio.all_tasks() - before if not other.get_name().startswith(machines)}
         # pymodbus's server ends a request in a task of its own.
         if left:
             await asyncio.wait(left, timeout=1)
-        assert not {other for other in left if not other.done()}
+        assert not {other for other in left if not other.done()}, left
 
 
 async def cancelled(task: "asyncio.Task[None]") -> None:

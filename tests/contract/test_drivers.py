@@ -13,6 +13,7 @@ import pytest
 
 from drivers.barcode.simulator import Gun
 from drivers.modbus.simulator import Press
+from drivers.opcua.simulator import URI, Oven
 from drivers.registry import KINDS, build
 from edge.ports import Driver
 from edge.readings import Quality
@@ -66,6 +67,40 @@ class ModbusRig:
         return recorder.values.get("cycles") == self.press.count > 0
 
 
+class OpcUaRig:
+    def __init__(self) -> None:
+        self.oven = Oven()
+        self.tags = frozenset({"batches", "running"})
+
+    def driver(self) -> Driver:
+        table: dict[str, Any] = {
+            "driver": "opcua",
+            "endpoint": self.oven.endpoint,
+            "sampling_interval_s": 0,
+            "publishing_interval_s": 0.02,
+            "timeout_s": 30,
+            "reconnect_min_s": 0.05,
+            "reconnect_max_s": 0.05,
+            "tags": {
+                "batches": {"node": f"nsu={URI};s=Oven.Batches"},
+                "running": {"path": "Oven/Running", "namespace": URI},
+            },
+        }
+        return build("oven1", KINDS["opcua"]().model_validate(table), TestClock())
+
+    async def go(self) -> None:
+        await self.oven.power_off()
+
+    async def come(self) -> None:
+        await self.oven.power_on()
+
+    async def say(self) -> None:
+        await self.oven.batch(7)
+
+    def heard(self, recorder: Recorder) -> bool:
+        return recorder.values.get("batches") == self.oven.batches > 0
+
+
 class ScannerRig:
     tags: frozenset[str] = frozenset()
 
@@ -89,13 +124,20 @@ class ScannerRig:
         return "LSW10045678" in recorder.texts
 
 
-RIGS = ("modbus-tcp", "scanner-serial")
+RIGS = ("modbus-tcp", "opcua", "scanner-serial")
 
 
 @pytest.fixture(params=RIGS)
 async def rig(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Rig]:
     """A device that is there, and is gone after the test."""
-    made: Rig = ModbusRig() if request.param == "modbus-tcp" else ScannerRig(tmp_path / "gun1")
+    made: Rig
+    match request.param:
+        case "modbus-tcp":
+            made = ModbusRig()
+        case "opcua":
+            made = OpcUaRig()
+        case _:
+            made = ScannerRig(tmp_path / "gun1")
     await made.come()
     yield made
     await made.go()

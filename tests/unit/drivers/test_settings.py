@@ -177,6 +177,6 @@ def test_feedback_bytes_can_be_written_as_people_find_them_in_manuals(
 def test_reading_the_configuration_imports_no_protocol_library() -> None:
     code = (
         "import sys; from drivers.registry import KINDS; [kind() for kind in KINDS.values()]; "
-        "sys.exit(bool({'pymodbus', 'serial', 'serial_asyncio_fast'} & set(sys.modules)))"
+        "sys.exit(bool({'pymodbus', 'asyncua', 'serial', 'serial_asyncio_fast'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
