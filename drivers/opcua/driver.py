@@ -70,6 +70,7 @@ class OpcUaDriver:
         self._refused: dict[str, Refusal] = {}
         self._unfit: dict[str, str] = {}
         self._overrun = False
+        self._polled = False  # whether that was logged
         self._up: bool | None = None  # None: not known yet
         self._session: Session | None = None  # while it serves
         self._observer: Observer | None = None
@@ -149,14 +150,14 @@ class OpcUaDriver:
             await self._begin(session, observer)
         else:
             self._owed = set(self._nodes)
-        self._standing(observer)
-        for message in messages or ():
-            self._take(message, observer)
         self._session = session
         if self._subscription is None:
             await self._polling(session, observer)
-        else:
-            await self._publishing(session, self._subscription, observer)
+            return
+        self._standing(observer)
+        for message in messages or ():
+            self._take(message, observer)
+        await self._publishing(session, self._subscription, observer)
 
     async def _begin(self, session: Session, observer: Observer) -> None:
         """Find the nodes and subscribe; without a subscription where the server has none to give."""
@@ -170,7 +171,10 @@ class OpcUaDriver:
         except Refused as fault:
             if fault.code not in _POLLED:
                 raise
-            log.warning("device is polled: it takes no subscription", device=self._name, reason=fault.message)
+            if not self._polled:
+                reason = fault.message
+                log.warning("device is polled: it takes no subscription", device=self._name, reason=reason)
+            self._polled = True
             self._subscription = None
             await self._enlist(session, observer, self._handles.values())
 
@@ -190,7 +194,10 @@ class OpcUaDriver:
                     refused[name] = refusal(code)
                     del nodes[name]
         self._nodes |= {self._handles[name]: node for name, node in nodes.items()}
-        self._note(observer, {n: r for n, r in self._refused.items() if n not in names} | refused)
+        # Without a subscription only reading shows whether a node gives its value.
+        unsettled = nodes if self._subscription is None else ()
+        kept = {n: r for n, r in self._refused.items() if n not in names or n in unsettled}
+        self._note(observer, kept | refused)
 
     async def _publishing(self, session: Session, subscription: Subscription, observer: Observer) -> None:
         """Take what the server publishes until it is lost."""
@@ -272,7 +279,10 @@ class OpcUaDriver:
             now = self._clock.now()
             told = dict(zip(part, values, strict=True))
             if self._subscription is None:
-                self._note(observer, self._refused | self._without(told))
+                refused = self._without(told)
+                names = {self._served[handle].name for handle in told}
+                kept = {name: one for name, one in self._refused.items() if name not in names}
+                self._note(observer, kept | refused)
             else:
                 self._ahead |= told
                 # The answer under way may be older, the one behind it is not.

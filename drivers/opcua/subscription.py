@@ -17,7 +17,7 @@ from asyncua.ua.attribute_ids import AttributeIds
 from asyncua.ua.status_codes import StatusCodes
 
 from drivers.opcua.session import Session
-from drivers.opcua.settings import OpcUaSettings, NodeTag
+from drivers.opcua.settings import NodeTag, OpcUaSettings
 from drivers.opcua.words import Refused
 from edge.faults import DeviceFault
 from edge.readings import Moment
