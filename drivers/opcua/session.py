@@ -135,6 +135,14 @@ class Session:
             self.drop()
             await asyncio.sleep(0)  # the transport closes its socket in the next turn of the loop
 
+    async def shown(self) -> bytes:
+        """The certificate that the server shows, trusted or not. Raises DeviceFault."""
+        try:
+            with self._told(f"no connection to {self._at()}"):
+                return await shown_certificate(self._settings, self._connected)
+        finally:
+            self.drop()
+
     # --- services
 
     async def call(
