@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from edge import __version__
-from edge.cli import checks, copies, events, starting, status
+from edge.cli import checks, copies, events, opcua, starting, status
 from edge.cli.common import Config, guarded
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app = typer.Typer(
     " [bold]lineside init[/bold] to set up this machine.",
 )
 app.add_typer(events.app, name="events")
+app.add_typer(opcua.app, name="opcua")
 
 
 @app.callback(invoke_without_command=True)
