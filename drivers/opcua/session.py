@@ -76,7 +76,9 @@ class Session:
         self._client: Client | None = None
         self._transport: UaClient | None = None
         self._own: pki.Own | None = None
+        self._serving = False  # whether the session is active over the present connection
         self._renew_at = 0.0
+        self._resume_by = 0.0  # when the server has surely let the session go
         self.lost = asyncio.Event()  # set while there is no connection
         self.lost.set()
 
@@ -86,12 +88,16 @@ class Session:
         Raises DeviceFault; a later call tries again to go on unless `forget` was called.
         """
         with self._told(f"no connection to {self._at()}"):
+            if asyncio.get_running_loop().time() > self._resume_by:
+                # Some servers answer an unknown session by closing the connection, which looks like a loss.
+                self.forget()
             client = self._client
             if client is not None:
                 try:
                     await self._channel(client)
                     client.uaclient.session.rebind_authentication_token()
                     await client.activate_session(*await self._identity(client))
+                    self._serving = True
                     return True
                 except (UaError, *_GARBLED):
                     self.forget()  # restarted, or it waited too long for us
@@ -101,6 +107,7 @@ class Session:
             self._check_password(client)
             await client.activate_session(*await self._identity(client))
             self._client = client
+            self._serving = True
             return False
 
     def forget(self) -> None:
@@ -111,6 +118,9 @@ class Session:
     def drop(self) -> None:
         """Close the connection now; requests that wait for an answer end as lost."""
         transport, self._transport = self._transport, None
+        if self._serving:
+            self._resume_by = asyncio.get_running_loop().time() + self._settings.resume_s
+        self._serving = False
         protocol = transport.protocol if transport is not None else None
         # asyncua's own closing does nothing where the connection broke off while it was made.
         if protocol is not None and protocol.transport is not None:
