@@ -58,6 +58,18 @@ def _modbus_driver() -> Factory:
     return ModbusDriver
 
 
+def _opcua_settings() -> type[DeviceSettings]:
+    from drivers.opcua.settings import OpcUaSettings
+
+    return OpcUaSettings
+
+
+def _opcua_driver() -> Factory:
+    from drivers.opcua.driver import OpcUaDriver
+
+    return OpcUaDriver
+
+
 def _scanner_settings() -> type[DeviceSettings]:
     from drivers.barcode.settings import ScannerSettings
 
@@ -97,6 +109,7 @@ def _hid_scanner_driver() -> Factory:
 _KINDS: Mapping[str, Kind] = {
     "modbus-tcp": Kind(_modbus_settings, _modbus_driver),
     "modbus-rtu": Kind(_modbus_rtu_settings, _modbus_driver),
+    "opcua": Kind(_opcua_settings, _opcua_driver),
     "scanner-serial": Kind(_scanner_settings, _scanner_driver),
     "scanner-hid": Kind(_hid_scanner_settings, _hid_scanner_driver),
     "scanner-tcp": Kind(_tcp_scanner_settings, _tcp_scanner_driver),

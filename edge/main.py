@@ -31,7 +31,7 @@ from edge.ports import Clock
 from edge.recovery import state_of
 from edge.ring import SAMPLES
 from edge.samples import Samples
-from edge.settings import Settings
+from edge.settings import DeviceSettings, Settings, UplinkSettings
 from edge.station.work import Site
 from edge.storage import DiskWatch, make_way
 from edge.supervisor import Service, patience, supervise
@@ -129,7 +129,8 @@ async def collecting(
     edge = loaded.edge
     make_way(data_dir)
     async with _restored(loaded, clock, data_dir) as (journal, collector):
-        drivers = {name: device_kinds.build(name, one, clock) for name, one in loaded.devices.items()}
+        devices = located_devices(loaded)
+        drivers = {name: device_kinds.build(name, one, clock) for name, one in devices.items()}
         collector.attach(drivers)
         samples = Samples(data_dir / SAMPLES, loaded.storage.samples_mib * MIB, collector.alerts)
         if loaded.storage.samples_mib:
@@ -278,15 +279,27 @@ def alerts(data_dir: Path) -> list[Alert]:
     return sorted((alert for alert in found if alert.cleared_ms is None), key=lambda alert: -alert.raised_ms)
 
 
-def secret_problems(loaded: Settings) -> Iterator[str]:
-    """Secret and certificate files that uplinks name and this user cannot read."""
+def located_devices(loaded: Settings) -> dict[str, DeviceSettings]:
+    """Every device's settings, with absolute paths of its files."""
     folder = loaded.path.parent.absolute()
     given = os.environ.get("CREDENTIALS_DIRECTORY")
+    secrets = Path(given) if given else None
+    return {name: one.located(folder, secrets, loaded.edge.data_dir) for name, one in loaded.devices.items()}
+
+
+def secret_problems(loaded: Settings) -> Iterator[str]:
+    """Secret and certificate files that uplinks and devices name and this user cannot read."""
+    folder = loaded.path.parent.absolute()
+    given = os.environ.get("CREDENTIALS_DIRECTORY")
+    parts: dict[str, DeviceSettings | UplinkSettings] = {
+        f"devices.{name}": one for name, one in located_devices(loaded).items()
+    }
     for name, uplink in loaded.uplinks.items():
-        located = uplink.located(folder, Path(given) if given else None)
+        parts[f"uplinks.{name}"] = uplink.located(folder, Path(given) if given else None)
+    for place, located in parts.items():
         for key, value in located.model_dump().items():
             if key.endswith("_file") and value is not None and not os.access(value, os.R_OK):
-                yield f"uplinks.{name}.{key}: {value} cannot be read. Put it there, readable by this user"
+                yield f"{place}.{key}: {value} cannot be read. Put it there, readable by this user"
 
 
 def ensured(data_dir: Path) -> Path:

@@ -108,6 +108,10 @@ class DeviceSettings(Part):
         places = (getattr(self, key, None) for key in ("endpoint", "url", "path"))
         return ":".join(parts) or next((str(_masked(str(one))) for one in places if one is not None), "")
 
+    def located(self, folder: Path, credentials: Path | None, data_dir: Path) -> "DeviceSettings":
+        """The same with absolute paths of its files: `folder` is the configuration's."""
+        return self
+
 
 class UplinkSettings(Part):
     """What every uplink's settings have."""

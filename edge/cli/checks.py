@@ -85,7 +85,7 @@ def _broken(loaded: Settings) -> dict[str, list[str]]:
     """By device what is wrong with a driver that cannot be made: one of a broken plug-in."""
     found = {}
     clock = SystemClock()
-    for name, device in loaded.devices.items():
+    for name, device in main.located_devices(loaded).items():
         try:
             device_kinds.build(name, device, clock)
         except SettingsFault as fault:

@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from drivers import registry as device_kinds
+from edge import main
 from edge.cli.common import FAULT, UNREACHABLE, USAGE, err, out
 from edge.clock import SystemClock
 from edge.probe import WITHIN_S, Found, Probe, probed
@@ -44,10 +45,8 @@ def find(loaded: Settings, asked: Asked, within_s: float) -> list[Found]:
 
 
 def probes(loaded: Settings, asked: Asked) -> list[Probe]:
-    clock = SystemClock()
-    return [
-        Probe(device_kinds.build(name, loaded.devices[name], clock), tags) for name, tags in asked.items()
-    ]
+    clock, devices = SystemClock(), main.located_devices(loaded)
+    return [Probe(device_kinds.build(name, devices[name], clock), tags) for name, tags in asked.items()]
 
 
 @contextmanager

@@ -104,7 +104,7 @@ async def eventually(reached: Callable[[], bool]) -> None:
     raise AssertionError(f"not reached within {PATIENCE_S} s")
 
 
-_SIMULATED = ("press", "reader")  # tasks of simulators outlive a driver
+_SIMULATED = ("press", "oven", "reader")  # tasks of simulators outlive a driver
 
 
 @asynccontextmanager
@@ -122,7 +122,7 @@ async def serving(driver: Driver) -> AsyncIterator[Recorder]:
         # pymodbus's server ends a request in a task of its own.
         if left:
             await asyncio.wait(left, timeout=1)
-        assert not {other for other in left if not other.done()}
+        assert not {other for other in left if not other.done()}, left
 
 
 async def cancelled(task: "asyncio.Task[None]") -> None:

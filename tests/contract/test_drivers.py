@@ -14,6 +14,7 @@ from drivers.barcode.settings import HidScannerSettings
 from drivers.barcode.simulator import DialingReader, Gun, ServingReader, Wedge
 from drivers.modbus.simulator import Press
 from drivers.modbus.simulator_serial import SerialPlc
+from drivers.opcua.simulator import URI, Oven
 from drivers.registry import KINDS, build
 from edge.demo.plant import free_port
 from edge.ports import Driver
@@ -87,6 +88,40 @@ class RtuRig:
 
     def heard(self, recorder: Recorder) -> bool:
         return recorder.values.get("cycles") == 7
+
+
+class OpcUaRig:
+    def __init__(self) -> None:
+        self.oven = Oven()
+        self.tags = frozenset({"batches", "running"})
+
+    def driver(self) -> Driver:
+        table: dict[str, Any] = {
+            "driver": "opcua",
+            "endpoint": self.oven.endpoint,
+            "sampling_interval_s": 0,
+            "publishing_interval_s": 0.02,
+            "timeout_s": 30,
+            "reconnect_min_s": 0.05,
+            "reconnect_max_s": 0.05,
+            "tags": {
+                "batches": {"node": f"nsu={URI};s=Oven.Batches"},
+                "running": {"path": "Oven/Running", "namespace": URI},
+            },
+        }
+        return build("oven1", KINDS["opcua"]().model_validate(table), TestClock())
+
+    async def go(self) -> None:
+        await self.oven.power_off()
+
+    async def come(self) -> None:
+        await self.oven.power_on()
+
+    async def say(self) -> None:
+        await self.oven.batch(7)
+
+    def heard(self, recorder: Recorder) -> bool:
+        return recorder.values.get("batches") == self.oven.batches > 0
 
 
 class ScannerRig:
@@ -171,6 +206,8 @@ def _made(kind: str, folder: Path) -> Rig:
         return WedgeRig()
     if kind == "modbus-tcp":
         return ModbusRig()
+    if kind == "opcua":
+        return OpcUaRig()
     if kind == "modbus-rtu":
         return RtuRig(folder / "bus0")
     if kind == "scanner-serial":
@@ -185,6 +222,7 @@ def _made(kind: str, folder: Path) -> Rig:
 RIGS = (
     "modbus-tcp",
     "modbus-rtu",
+    "opcua",
     "scanner-serial",
     "scanner-tcp",
     "scanner-tcp/listen",

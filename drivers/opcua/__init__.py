@@ -1,0 +1,1 @@
+"""OPC UA: subscriptions to a server's nodes, with its certificates."""
