@@ -276,9 +276,10 @@ def json_schema(devices: DeviceKinds, uplinks: UplinkKinds) -> dict[str, Any]:
     for table, kinds in (("devices", devices), ("uplinks", uplinks)):
         choices = []
         for name, kind in kinds.items():
-            one = kind().model_json_schema()
-            parts |= one.pop("$defs", {})
-            parts[f"{table}.{name}"] = one
+            within = f"{table}.{name}"  # two kinds may have parts of one name
+            one = kind().model_json_schema(ref_template=f"#/$defs/{within}.{{model}}")
+            parts |= {f"{within}.{part}": form for part, form in one.pop("$defs", {}).items()}
+            parts[within] = one
             choices.append({"$ref": f"#/$defs/{table}.{name}"})
         schema["properties"][table] |= {
             "patternProperties": {NAME: {"oneOf": choices}},
