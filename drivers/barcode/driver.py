@@ -17,6 +17,7 @@ from serial_asyncio_fast import SerialTransport, connection_for_serial
 from drivers.barcode.line import Line
 from drivers.barcode.scanner import Scanner
 from drivers.barcode.settings import ScannerSettings
+from drivers.serialport import opened
 from edge.faults import DeviceFault
 from edge.ports import Clock, Observer
 
@@ -46,7 +47,7 @@ class ScannerDriver(Scanner[ScannerSettings]):
     async def _connection(self, observer: Observer) -> None:
         """One connection from its opening to its loss, which always raises DeviceFault."""
         loop = asyncio.get_running_loop()
-        port = await self._open()
+        port = await opened(self._opened, self._settings.port, _UNPLUGGED)
         line = Line(self._name, self._settings, self._clock, observer)
         transport, _ = await connection_for_serial(loop, lambda: line, port)
         self._transport = transport
@@ -60,18 +61,6 @@ class ScannerDriver(Scanner[ScannerSettings]):
             await line.lost
         reason = getattr(cause, "strerror", None) or "closed"
         raise DeviceFault(f"{self._settings.port} is gone: {reason}", hint=_UNPLUGGED)
-
-    async def _open(self) -> serial.Serial:
-        """The open port. Raises DeviceFault."""
-        # In a thread: setting up a USB port waits for the device. A cancelled opening closes what it opened.
-        opening = asyncio.get_running_loop().run_in_executor(None, self._opened)
-        try:
-            return await asyncio.shield(opening)
-        except asyncio.CancelledError:
-            opening.add_done_callback(_discard)
-            raise
-        except (OSError, ValueError, termios.error) as error:
-            raise _refused(self._settings.port, error) from error
 
     def _opened(self) -> serial.Serial:
         settings = self._settings
@@ -109,27 +98,3 @@ class _Port(serial.Serial):  # type: ignore[misc]  # pyserial has no types
             with contextlib.suppress(termios.error):
                 self.reset_output_buffer()
         super().close()
-
-
-def _discard(opening: "asyncio.Future[serial.Serial]") -> None:
-    if not opening.cancelled() and opening.exception() is None:
-        opening.result().close()
-
-
-def _refused(port: str, error: Exception) -> DeviceFault:
-    """Why a port cannot be opened."""
-    code = getattr(error, "errno", None)
-    if code == errno.ENOENT:
-        return DeviceFault(f"{port} is not there", hint=_UNPLUGGED)
-    if code in (errno.EAGAIN, errno.EBUSY):
-        return DeviceFault(
-            f"{port} is in use by another program",
-            hint="Stop the other program (ModemManager, a terminal, a second lineside)",
-        )
-    if code in (errno.EACCES, errno.EPERM):
-        return DeviceFault(
-            f"{port} may not be opened",
-            hint="Install the udev rules that come with lineside, or add its user to the group dialout",
-        )
-    cause = os.strerror(code) if code else str(error)
-    return DeviceFault(f"{port} could not be opened: {cause}", hint=_UNPLUGGED)

@@ -2,16 +2,16 @@
 
 import asyncio
 import contextlib
-import errno
 import os
 import termios
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import serial
 
-from edge.faults import DeviceFault
+from drivers.serialport import opened
 
 _UNPLUGGED = "Plug the serial adapter in. If it is: check its cable, and that `port` names its device"
 
@@ -52,15 +52,7 @@ class SerialPort:
         cls, settings: SerialSettings, on_bytes: Callable[[bytes], None], on_lost: Callable[[], None]
     ) -> "SerialPort":
         """The port, open for this process alone. Raises DeviceFault."""
-        # In a thread: setting up a USB port waits for the device. A cancelled opening closes what it opened.
-        opening = asyncio.get_running_loop().run_in_executor(None, _open, settings)
-        try:
-            port = await asyncio.shield(opening)
-        except asyncio.CancelledError:
-            opening.add_done_callback(_discard)
-            raise
-        except (OSError, ValueError, termios.error) as error:
-            raise _refused(settings.port, error) from error
+        port = await opened(partial(_open, settings), settings.port, _UNPLUGGED)
         return cls(port, on_bytes, on_lost)
 
     def write(self, data: bytes) -> None:
@@ -114,28 +106,3 @@ def _open(settings: SerialSettings) -> serial.Serial:
     )
     port.reset_input_buffer()  # what came while nobody listened is no answer
     return port
-
-
-def _discard(opening: "asyncio.Future[serial.Serial]") -> None:
-    if not opening.cancelled() and opening.exception() is None:
-        opening.result().close()
-
-
-def _refused(port: str, error: Exception) -> DeviceFault:
-    """Why a port cannot be opened."""
-    code = getattr(error, "errno", None)
-    if code == errno.ENOENT:
-        return DeviceFault(f"{port} is not there", hint=_UNPLUGGED)
-    if code in (errno.EAGAIN, errno.EBUSY):
-        return DeviceFault(
-            f"{port} is in use by another program",
-            hint="Stop the other program (ModemManager, a terminal, a second lineside), or name the port "
-            "the same way for all devices on it",
-        )
-    if code in (errno.EACCES, errno.EPERM):
-        return DeviceFault(
-            f"{port} may not be opened",
-            hint="Install the udev rules that come with lineside, or add its user to the group dialout",
-        )
-    cause = os.strerror(code) if code else str(error)
-    return DeviceFault(f"{port} could not be opened: {cause}", hint=_UNPLUGGED)
