@@ -46,7 +46,7 @@ def devices(
     out.print(table)
     if not found:
         out.print(
-            "none is configured. Add [devices.<name>]; `lineside devices --kinds` tells which there are"
+            r"none is configured. Add \[devices.<name>]; `lineside devices --kinds` tells which there are"
         )
 
 

@@ -276,3 +276,11 @@ async def test_a_device_that_stays_lost_is_an_alert_in_status_until_it_is_back(t
         await until(none, "its end")
         log = floor.children["collect"].log
         assert (log.count("device is lost"), log.count("alert cleared")) == (1, 1)
+
+
+async def test_without_devices_it_names_the_table_to_add(tmp_path: Path) -> None:
+    config = tmp_path / "lineside.toml"
+    await invoke("init", "--config", config)
+    code, told, _ = await invoke("devices", "--config", config)
+    assert code == 0
+    assert "Add [devices.<name>]" in told
