@@ -102,7 +102,7 @@ class Account:
             found += [(one.epoch, decode(body)) for (body,) in rows]
         return found
 
-    async def drained(self, patience_s: float = 30.0) -> None:
+    async def drained(self, patience_s: float = PATIENCE_S) -> None:
         """Wait until every receiver holds everything."""
         data = self.floor.journal.parent
 
