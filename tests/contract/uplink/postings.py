@@ -101,7 +101,9 @@ class Postings:
         found, held = [], set(self.ids)
         if batch.kept and self.settings.on_reject != "hold_order":
             self.strange.append(f"facts are kept back though nothing says so: {batch.kept}")
-        self.out_of_turn |= {one.head.id for one in batch.kept}  # where the settlement is lost, nobody knows of it
+        self.out_of_turn |= {
+            one.head.id for one in batch.kept
+        }  # where the settlement is lost, nobody knows of it
         for at, (id_, (seq, _)) in enumerate(zip(batch.ids, batch.rows, strict=True)):
             if id_ in held:
                 found.append(Outcome(id_, "duplicate"))
