@@ -4,14 +4,15 @@ BIN    := .venv/bin
 READY  := .venv/.ready
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help setup demo test check bench faults soak lock schemas clean packages test-packages
+.PHONY: help setup demo test check bench faults fuzz soak lock schemas clean packages test-packages
 
 help:
 	@echo "make demo    a whole line at work, in this terminal (make demo ARGS=--outage)"
 	@echo "make test    all fast tests, against real servers, files and processes"
 	@echo "make check   ruff, mypy --strict, import-linter"
 	@echo "make bench   the figures of the README, each against its raw counterpart"
-	@echo "make faults  long proofs: kills and power cuts in the middle of work"
+	@echo "make faults  long proofs: kills and power cuts in the middle of work (about an hour)"
+	@echo "make fuzz    100,000 spoilt frames for each protocol, 100,000 scans of anything"
 	@echo "make soak    long runs: a million events, and the memory they take"
 	@echo "make lock    renew requirements*.lock      make schemas  renew the JSON Schemas"
 
@@ -49,7 +50,10 @@ bench: $(READY)
 	$(BIN)/python -m tests.bench $(ARGS)
 
 faults: $(READY) test-packages
-	$(PYTEST) -m slow tests --ignore=tests/soak $(ARGS)
+	$(PYTEST) -m slow tests/faults tests/contract/uplink $(ARGS)
+
+fuzz: $(READY)
+	$(PYTEST) -m slow tests/unit tests/line $(ARGS)
 
 soak: $(READY)
 	$(PYTEST) -m slow tests/soak $(ARGS)
