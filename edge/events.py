@@ -418,6 +418,7 @@ def decode(body: bytes) -> Event:
     return Event(**values)
 
 
+@lru_cache(64)  # facts of one moment share it
 def instant(wall_ms: int) -> str:
     """UTC milliseconds as RFC 3339, `2026-11-22T08:00:00.000Z`."""
     seconds, ms = divmod(wall_ms, 1000)
