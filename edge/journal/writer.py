@@ -1,4 +1,4 @@
-"""The journal: the append-only log of events in journal.db.
+"""The writer of journal.db.
 
 Invariants: one writer per file (a lock file holds others off). `append` returns after COMMIT under
 synchronous=FULL. The drafts of one call are one transaction; calls that wait at the same time share one
@@ -12,9 +12,8 @@ import hashlib
 import secrets
 import sqlite3
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -24,37 +23,13 @@ from msgspec.structs import replace
 
 from edge import alerts, schema
 from edge.alerts import Alert
-from edge.events import Draft, Event, JournalOpened, chain_of, chains, decode, instant, seal
-from edge.faults import Damaged, JournalDamaged, StorageFault
+from edge.events import Draft, Event, JournalOpened, chain_of, instant, seal
+from edge.faults import Damaged, StorageFault
 from edge.ids import new_id
+from edge.journal.form import FORM, READ, SNAPSHOT, Snapshot, snapshot_of
 from edge.lock import Left, Lock
 from edge.ports import Clock
-from edge.schema import Schema
 
-FORM = Schema(
-    """
-CREATE TABLE meta (
-    key TEXT PRIMARY KEY,
-    value TEXT NOT NULL
-) STRICT;
-CREATE TABLE events (
-    seq INTEGER PRIMARY KEY,
-    body TEXT NOT NULL                  -- the event as it goes out: canonical JSON with its chain
-) STRICT;
-CREATE TRIGGER events_never_change BEFORE UPDATE ON events
-BEGIN SELECT RAISE(ABORT, 'facts are append-only'); END;
-CREATE TABLE snapshot (
-    id INTEGER PRIMARY KEY CHECK (id = 1),
-    seq INTEGER NOT NULL,               -- the state after this event
-    version TEXT NOT NULL,              -- of the state's form
-    state TEXT NOT NULL
-) STRICT;
-CREATE VIEW facts AS                    -- for people with a SQLite shell
-    SELECT seq, body ->> '$.time' AS time, body ->> '$.type' AS type, body ->> '$.subject' AS subject,
-           body ->> '$.data' AS data FROM events;
-""",
-    steps=(alerts.TABLE,),
-)
 GROUP_EVENTS = 1000  # the most one commit takes; what waits longer is in the next
 
 
@@ -64,15 +39,6 @@ class Beginning(msgspec.Struct, frozen=True):
     opened: JournalOpened = JournalOpened(cause="new")
     ordinal: int = 1  # the place of its epoch among those of this edge
     epoch: str = ""  # empty: drawn by lot
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """The folded state after event `seq`."""
-
-    seq: int
-    version: str
-    state: bytes
 
 
 class _Call:
@@ -166,12 +132,12 @@ class Journal:
 
     async def read_after(self, seq: int, limit: int) -> list[tuple[int, bytes]]:
         """Up to `limit` stored events behind `seq`, in order, as (seq, body)."""
-        rows = await self._asked(_READ, seq, limit)
+        rows = await self._asked(READ, seq, limit)
         return [(row[0], row[1]) for row in rows]
 
     async def snapshot(self) -> Snapshot | None:
         """The last snapshot, if there is one."""
-        return _snapshot(await self._asked(_SNAPSHOT))
+        return snapshot_of(await self._asked(SNAPSHOT))
 
     async def save_snapshot(self, snapshot: Snapshot) -> None:
         """Replace the snapshot, durably. Raises StorageFault; that only makes the next start slower."""
@@ -330,141 +296,6 @@ class Journal:
                 call.done.set_exception(fault)
 
 
-class Reader:
-    """Reads a journal that another task or process writes."""
-
-    def __init__(
-        self, path: Path, connection: aiosqlite.Connection, epoch: str, source: str, pruned: int
-    ) -> None:
-        self.path = path
-        self.epoch = epoch
-        self.source = source
-        self.pruned = pruned  # what lies before this seq was forgotten in order
-        self._connection = connection
-
-    @classmethod
-    async def open(cls, path: Path) -> "Reader":
-        """Open the journal at `path` for reading. Raises StorageFault."""
-        connection = await schema.open_reader(path)
-        try:
-            rows = await connection.execute_fetchall("SELECT key, value FROM meta")
-            meta = {bytes(key).decode(): bytes(value).decode() for key, value in rows}
-            source = f"urn:lineside:{meta['site']}:{meta['edge']}:{meta['epoch']}"
-        except (sqlite3.Error, KeyError) as error:
-            await connection.close()
-            raise schema.unusable(path, error) from error
-        except BaseException:
-            await asyncio.shield(connection.close())
-            raise
-        return cls(path, connection, meta["epoch"], source, int(meta.get("pruned", "0")))
-
-    async def read_after(self, seq: int, limit: int) -> list[tuple[int, bytes]]:
-        """Up to `limit` stored events behind `seq`, in order, as (seq, body)."""
-        rows = await self._connection.execute_fetchall(_READ, (seq, limit))
-        return [(row[0], row[1]) for row in rows]
-
-    async def snapshot(self) -> Snapshot | None:
-        """The last snapshot, if there is one."""
-        return _snapshot(await self._connection.execute_fetchall(_SNAPSHOT))
-
-    async def head(self) -> int:
-        """The last committed seq; 0 before the first."""
-        rows = await self._connection.execute_fetchall("SELECT seq FROM events ORDER BY seq DESC LIMIT 1")
-        return next((row[0] for row in rows), 0)
-
-    async def wait_beyond(self, seq: int) -> None:
-        """Return once an event behind `seq` is committed, within about 50 ms of its commit."""
-        wal = self.path.with_name(self.path.name + "-wal")
-        while True:
-            before = _written(wal)
-            if await self.head() > seq:
-                return
-            # Two commits within one tick of the file's clock look like one: ask again every second.
-            for _ in range(_ASK_AGAIN_POLLS):
-                await asyncio.sleep(_POLL_S)
-                if _written(wal) != before:
-                    break
-
-    async def close(self) -> None:
-        """Let go of the file."""
-        await self._connection.close()
-
-    async def __aenter__(self) -> "Reader":
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
-
-
-@dataclass(frozen=True)
-class Verification:
-    """What a check of the whole journal found; sound when `problems` is empty."""
-
-    events: int
-    first: int
-    last: int
-    problems: tuple[str, ...]
-
-
-async def verify(
-    reader: Reader,
-    progress: Callable[[int], None] = lambda seq: None,
-    pause: Callable[[], Awaitable[None]] | None = None,
-) -> Verification:
-    """Check every event's number, chain and form, streaming; at most 100 problems are kept.
-
-    `pause` is awaited between portions, for a check beside work.
-    """
-    problems: list[str] = []
-    first = last = events = 0
-    chain: str | None = None
-    portion = _BESIDE if pause is not None else 1000
-    while rows := await reader.read_after(last, portion):
-        if not first and rows[0][0] > max(1, reader.pruned):
-            problems.append(f"seq {max(1, reader.pruned)} to {rows[0][0] - 1} are missing")
-        for seq, body in rows:
-            problems += _checked(seq, body, last, chain, reader.source) if len(problems) < 100 else []
-            first, last, chain, events = first or seq, seq, chain_of(body), events + 1
-        progress(last)
-        if pause is not None:
-            await pause()
-    return Verification(events, first, last, tuple(problems))
-
-
-def _checked(seq: int, body: bytes, last: int, chain: str | None, source: str) -> Iterator[str]:
-    if last and seq != last + 1:
-        yield f"seq {last + 1} to {seq - 1} are missing"
-    elif (chain is not None or seq == 1) and not chains(body, chain or ""):
-        yield f"seq {seq} does not follow on the one before: one of them was changed"
-    try:
-        event = decode(body)
-    except msgspec.DecodeError as error:
-        yield f"seq {seq} is no event: {error}"
-        return
-    if event.seq != seq or event.source != source:
-        yield f"seq {seq} says that it is {event.source} {event.seq}"
-
-
-async def replay(journal: Journal, after: int) -> AsyncIterator[Event]:
-    """The events behind `after`, chain-checked from the second on. Raises JournalDamaged."""
-    chain: str | None = None
-    while rows := await journal.read_after(after, 1000):
-        for seq, body in rows:
-            if seq != after + 1 or (chain is not None and not chains(body, chain)):
-                raise JournalDamaged(
-                    f"{journal.path}: seq {seq} does not follow on seq {after}",
-                    hint=_DAMAGED,
-                )
-            chain, after = chain_of(body), seq
-            try:
-                event = decode(body)
-            except msgspec.DecodeError as error:
-                raise JournalDamaged(
-                    f"{journal.path}: seq {seq} is no event: {error}", hint=_DAMAGED
-                ) from error
-            yield event
-
-
 def place(path: Path) -> str:
     """Where a file stands: another machine, or a copy on this one, gives another text."""
     try:
@@ -478,24 +309,3 @@ def place(path: Path) -> str:
 def _insert(rows: int) -> str:
     """The statement that writes so many events; one statement is one transaction."""
     return "INSERT INTO events VALUES " + ", ".join(["(?, ?)"] * rows)  # noqa: S608 placeholders only
-
-
-def _snapshot(rows: Iterable[sqlite3.Row]) -> Snapshot | None:
-    return next((Snapshot(seq, version.decode(), state) for seq, version, state in rows), None)
-
-
-def _written(wal: Path) -> tuple[int, int]:
-    """What changes when something is committed: the WAL's size and time."""
-    try:
-        found = wal.stat()
-    except FileNotFoundError:
-        return 0, 0
-    return found.st_size, found.st_mtime_ns
-
-
-_BESIDE = 200  # events checked at a time beside work
-_DAMAGED = "`lineside events verify` shows what is damaged; keep a copy of the file"
-_POLL_S = 0.05
-_ASK_AGAIN_POLLS = 20
-_SNAPSHOT = "SELECT seq, CAST(version AS BLOB), CAST(state AS BLOB) FROM snapshot"
-_READ = "SELECT seq, CAST(body AS BLOB) FROM events WHERE seq > ? ORDER BY seq LIMIT ?"

@@ -1,0 +1,18 @@
+"""The journal: the append-only log of events in journal.db, written by one process and read by others."""
+
+from edge.journal.check import Verification, replay, verify
+from edge.journal.form import FORM, Snapshot
+from edge.journal.reader import Reader
+from edge.journal.writer import Beginning, Journal, place
+
+__all__ = [
+    "FORM",
+    "Beginning",
+    "Journal",
+    "Reader",
+    "Snapshot",
+    "Verification",
+    "place",
+    "replay",
+    "verify",
+]

@@ -1,0 +1,53 @@
+"""The form of journal.db, and what both sides of it read.
+
+A stored event is the event as it goes out, so that shipping is concatenation and verifying needs no parser.
+"""
+
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from edge import alerts
+from edge.schema import Schema
+
+FORM = Schema(
+    """
+CREATE TABLE meta (
+    key TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) STRICT;
+CREATE TABLE events (
+    seq INTEGER PRIMARY KEY,
+    body TEXT NOT NULL                  -- the event as it goes out: canonical JSON with its chain
+) STRICT;
+CREATE TRIGGER events_never_change BEFORE UPDATE ON events
+BEGIN SELECT RAISE(ABORT, 'facts are append-only'); END;
+CREATE TABLE snapshot (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    seq INTEGER NOT NULL,               -- the state after this event
+    version TEXT NOT NULL,              -- of the state's form
+    state TEXT NOT NULL
+) STRICT;
+CREATE VIEW facts AS                    -- for people with a SQLite shell
+    SELECT seq, body ->> '$.time' AS time, body ->> '$.type' AS type, body ->> '$.subject' AS subject,
+           body ->> '$.data' AS data FROM events;
+""",
+    steps=(alerts.TABLE,),
+)
+
+READ = "SELECT seq, CAST(body AS BLOB) FROM events WHERE seq > ? ORDER BY seq LIMIT ?"
+SNAPSHOT = "SELECT seq, CAST(version AS BLOB), CAST(state AS BLOB) FROM snapshot"
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The folded state after event `seq`."""
+
+    seq: int
+    version: str
+    state: bytes
+
+
+def snapshot_of(rows: Iterable[sqlite3.Row]) -> Snapshot | None:
+    """What `SNAPSHOT` found."""
+    return next((Snapshot(seq, version.decode(), state) for seq, version, state in rows), None)

@@ -1,0 +1,88 @@
+"""Reads a journal that another task or process writes."""
+
+import asyncio
+import sqlite3
+from pathlib import Path
+
+import aiosqlite
+
+from edge import schema
+from edge.journal.form import READ, SNAPSHOT, Snapshot, snapshot_of
+
+_POLL_S = 0.05
+_ASK_AGAIN_POLLS = 20
+
+
+class Reader:
+    """The reader. Open it with `async with await Reader.open(...)`."""
+
+    def __init__(
+        self, path: Path, connection: aiosqlite.Connection, epoch: str, source: str, pruned: int
+    ) -> None:
+        self.path = path
+        self.epoch = epoch
+        self.source = source
+        self.pruned = pruned  # what lies before this seq was forgotten in order
+        self._connection = connection
+
+    @classmethod
+    async def open(cls, path: Path) -> "Reader":
+        """Open the journal at `path` for reading. Raises StorageFault."""
+        connection = await schema.open_reader(path)
+        try:
+            rows = await connection.execute_fetchall("SELECT key, value FROM meta")
+            meta = {bytes(key).decode(): bytes(value).decode() for key, value in rows}
+            source = f"urn:lineside:{meta['site']}:{meta['edge']}:{meta['epoch']}"
+        except (sqlite3.Error, KeyError) as error:
+            await connection.close()
+            raise schema.unusable(path, error) from error
+        except BaseException:
+            await asyncio.shield(connection.close())
+            raise
+        return cls(path, connection, meta["epoch"], source, int(meta.get("pruned", "0")))
+
+    async def read_after(self, seq: int, limit: int) -> list[tuple[int, bytes]]:
+        """Up to `limit` stored events behind `seq`, in order, as (seq, body)."""
+        rows = await self._connection.execute_fetchall(READ, (seq, limit))
+        return [(row[0], row[1]) for row in rows]
+
+    async def snapshot(self) -> Snapshot | None:
+        """The last snapshot, if there is one."""
+        return snapshot_of(await self._connection.execute_fetchall(SNAPSHOT))
+
+    async def head(self) -> int:
+        """The last committed seq; 0 before the first."""
+        rows = await self._connection.execute_fetchall("SELECT seq FROM events ORDER BY seq DESC LIMIT 1")
+        return next((row[0] for row in rows), 0)
+
+    async def wait_beyond(self, seq: int) -> None:
+        """Return once an event behind `seq` is committed, within about 50 ms of its commit."""
+        wal = self.path.with_name(self.path.name + "-wal")
+        while True:
+            before = _written(wal)
+            if await self.head() > seq:
+                return
+            # Two commits within one tick of the file's clock look like one: ask again every second.
+            for _ in range(_ASK_AGAIN_POLLS):
+                await asyncio.sleep(_POLL_S)
+                if _written(wal) != before:
+                    break
+
+    async def close(self) -> None:
+        """Let go of the file."""
+        await self._connection.close()
+
+    async def __aenter__(self) -> "Reader":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+
+def _written(wal: Path) -> tuple[int, int]:
+    """What changes when something is committed: the WAL's size and time."""
+    try:
+        found = wal.stat()
+    except FileNotFoundError:
+        return 0, 0
+    return found.st_size, found.st_mtime_ns
