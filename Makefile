@@ -4,7 +4,7 @@ BIN    := .venv/bin
 READY  := .venv/.ready
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help setup demo test check bench faults fuzz soak lock schemas clean packages test-packages
+.PHONY: help setup demo test check bench faults fuzz soak lock schemas situations clean packages test-packages
 
 help:
 	@echo "make demo    a whole line at work, in this terminal (make demo ARGS=--outage)"
@@ -15,6 +15,7 @@ help:
 	@echo "make fuzz    100,000 spoilt frames for each protocol, 100,000 scans of anything"
 	@echo "make soak    long runs: a million events, and the memory they take"
 	@echo "make lock    renew requirements*.lock      make schemas  renew the JSON Schemas"
+	@echo "make situations  renew the table of docs/situations.md"
 
 setup: $(READY)
 
@@ -61,6 +62,9 @@ soak: $(READY)
 lock:
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml -o requirements.lock
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --extra dev pyproject.toml -o requirements-dev.lock
+
+situations: $(READY)
+	$(BIN)/python -m tests.golden.table
 
 schemas: $(READY)
 	$(BIN)/python -m edge.cli.publish

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 import msgspec
 import structlog
@@ -25,7 +25,7 @@ from edge.alerts import Alerts
 from edge.events import Draft, Event, OperatorSignedOff, seconds
 from edge.faults import Damaged, MasterDataInvalid, RestartNeeded, StorageFault
 from edge.ids import new_id
-from edge.journal import Journal, Snapshot
+from edge.journal import Log, Snapshot
 from edge.masterdata import MasterData
 from edge.ports import Clock, Driver, Evidence
 from edge.readings import Link, Moment, Reading, Scan, Unreadable
@@ -91,10 +91,19 @@ class _Entry:
         self.done = done
 
 
+class Witness(Protocol):
+    """Sees what came of each input, after the commit: a replay."""
+
+    def stepped(self, station: str, given: Input, done: Step, events: Sequence[Event]) -> None: ...
+
+    def recorded(self, events: Sequence[Event]) -> None:
+        """Facts that no input led to: the clock was set, for one."""
+
+
 class Collector:
     """Observes devices, runs the stations, holds their state."""
 
-    def __init__(self, site: Site, journal: Journal, clock: Clock, masterdata_path: Path) -> None:
+    def __init__(self, site: Site, journal: Log, clock: Clock, masterdata_path: Path) -> None:
         self.site = site
         self.alerts = Alerts(journal, clock)
         self.line = Line()
@@ -103,6 +112,7 @@ class Collector:
         self.links: dict[str, Link] = {}
         self.storage_fault: StorageFault | None = None
         self.evidence: Evidence | None = None  # given by the composition root
+        self.witness: Witness | None = None
         self.came_round_s = time.monotonic()  # when the actor last began a round; the watchdog looks at it
         self._journal = journal
         self._clock = clock
@@ -154,12 +164,21 @@ class Collector:
                     await self._wake.wait()
             except TimeoutError:
                 tick_at = loop.time() + TICK_S
-                self._entries.extend(_Entry(name, Tick()) for name in self.site.stations)
+                self.tick()
             self._wake.clear()
-            await self._refresh_boundaries()
-            while self._entries:
-                round_ = [self._entries.popleft() for _ in range(min(len(self._entries), _ROUND_INPUTS))]
-                await self._work_off(round_)
+            await self.turn()
+
+    def tick(self) -> None:
+        """Queue that time passed, for every station that no waiting reading tells it."""
+        told = {entry.station for entry in self._entries if isinstance(entry.given, Observed)}
+        self._entries.extend(_Entry(name, Tick()) for name in self.site.stations if name not in told)
+
+    async def turn(self) -> None:
+        """Work off what waits: boundary values first, then all inputs in the order in which they came."""
+        await self._refresh_boundaries()
+        while self._entries:
+            round_ = [self._entries.popleft() for _ in range(min(len(self._entries), _ROUND_INPUTS))]
+            await self._work_off(round_)
 
     async def watch_masterdata(self) -> None:
         """Take up what sync fetched, within about a second."""
@@ -350,6 +369,8 @@ class Collector:
         for entry, done in steps:
             own = events[position : position + len(done.drafts)]
             position += len(done.drafts)
+            if self.witness is not None:
+                self.witness.stepped(entry.station, entry.given, done, own)
             if done.answer is not None:
                 self._tell(entry, done.answer, own)
 
@@ -368,8 +389,11 @@ class Collector:
 
     async def _record(self, drafts: Sequence[Draft]) -> None:
         """Commit facts that no input led to, and fold them in."""
-        for event in await self._append(list(drafts)):
+        events = await self._append(list(drafts))
+        for event in events:
             self.line, self._seq = fold(self.line, event), event.seq
+        if events and self.witness is not None:
+            self.witness.recorded(events)
 
     def _answer_failed(self, entries: Iterable[_Entry]) -> None:
         for entry in entries:

@@ -4,7 +4,7 @@ import msgspec
 import structlog
 
 from edge.events import decode
-from edge.journal import Journal, Reader, Snapshot, replay
+from edge.journal import Log, Reader, Snapshot, replay
 from edge.station.evolve import carried, fold, posted_unknown
 from edge.station.state import STATE_VERSION, Line
 
@@ -12,7 +12,7 @@ log = structlog.get_logger()
 _PAGE = 1000
 
 
-async def restored(journal: Journal) -> tuple[Line, int]:
+async def restored(journal: Log) -> tuple[Line, int]:
     """The state after the journal's last event, and its seq. Raises JournalDamaged, StorageFault."""
     line, seq = _held(await journal.snapshot(), journal.pruned)
     async for event in replay(journal, seq):

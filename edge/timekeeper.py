@@ -15,7 +15,7 @@ from edge.alerts import Alerts
 from edge.calendar import Calendar
 from edge.events import ClockStepped, Draft, instant
 from edge.ids import new_id
-from edge.journal import Journal
+from edge.journal import Log
 from edge.ports import Clock
 from edge.readings import Moment
 from edge.redating import BY_HAND, Redating, stamps, stepped
@@ -32,7 +32,7 @@ Commit = Callable[[Sequence[Draft]], Awaitable[object]]
 class Timekeeper:
     """Holds where the clock stood at the last look."""
 
-    def __init__(self, journal: Journal, clock: Clock, calendar: Calendar, alerts: Alerts) -> None:
+    def __init__(self, journal: Log, clock: Clock, calendar: Calendar, alerts: Alerts) -> None:
         self._journal = journal
         self._clock = clock
         self._calendar = calendar

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from edge import __version__
-from edge.cli import checks, copies, devices, events, opcua, plc, scantest, starting, status
+from edge.cli import checks, copies, devices, events, opcua, plc, replay, scantest, starting, status
 from edge.cli.common import Config, guarded
 
 app = typer.Typer(
@@ -82,6 +82,7 @@ app.command()(copies.backup)
 app.command()(copies.restore)
 app.command()(status.status)
 app.command()(status.scan)
+app.command()(replay.replay)
 app.command("scan-test")(scantest.scan_test)
 
 

@@ -1,7 +1,7 @@
 """The journal: the append-only log of events in journal.db, written by one process and read by others."""
 
 from edge.journal.check import Verification, replay, verify
-from edge.journal.form import FORM, Snapshot
+from edge.journal.form import FORM, Log, Snapshot
 from edge.journal.reader import Reader
 from edge.journal.writer import Beginning, Journal, place
 
@@ -9,6 +9,7 @@ __all__ = [
     "FORM",
     "Beginning",
     "Journal",
+    "Log",
     "Reader",
     "Snapshot",
     "Verification",

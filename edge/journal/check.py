@@ -7,8 +7,8 @@ import msgspec
 
 from edge.events import Event, chain_of, chains, decode
 from edge.faults import JournalDamaged
+from edge.journal.form import Log
 from edge.journal.reader import Reader
-from edge.journal.writer import Journal
 
 _BESIDE = 200  # events checked at a time beside work
 _DAMAGED = "`lineside events verify` shows what is damaged; keep a copy of the file"
@@ -63,7 +63,7 @@ def _checked(seq: int, body: bytes, last: int, chain: str | None, source: str) -
         yield f"seq {seq} says that it is {event.source} {event.seq}"
 
 
-async def replay(journal: Journal, after: int) -> AsyncIterator[Event]:
+async def replay(journal: Log, after: int) -> AsyncIterator[Event]:
     """The events behind `after`, chain-checked from the second on. Raises JournalDamaged."""
     chain: str | None = None
     while rows := await journal.read_after(after, 1000):

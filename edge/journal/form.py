@@ -4,10 +4,14 @@ A stored event is the event as it goes out, so that shipping is concatenation an
 """
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
 
 from edge import alerts
+from edge.alerts import Alert
+from edge.events import Draft, Event
 from edge.schema import Schema
 
 FORM = Schema(
@@ -51,3 +55,21 @@ class Snapshot:
 def snapshot_of(rows: Iterable[sqlite3.Row]) -> Snapshot | None:
     """What `SNAPSHOT` found."""
     return next((Snapshot(seq, version.decode(), state) for seq, version, state in rows), None)
+
+
+class Log(Protocol):
+    """What the stations need of a journal: a replay gives them one in memory."""
+
+    @property
+    def path(self) -> Path: ...
+    @property
+    def head(self) -> int: ...
+    @property
+    def pruned(self) -> int: ...
+
+    async def append(self, drafts: Sequence[Draft]) -> tuple[Event, ...]: ...
+    async def read_after(self, seq: int, limit: int) -> list[tuple[int, bytes]]: ...
+    async def snapshot(self) -> Snapshot | None: ...
+    async def save_snapshot(self, snapshot: Snapshot) -> None: ...
+    async def note(self, sql: str, *values: object) -> None: ...
+    async def standing(self) -> tuple[Alert, ...]: ...

@@ -31,12 +31,13 @@ _ABSURD = Decimal(10**18)  # beyond what a fact can say
 def observe(work: Work, readings: Sequence[Reading]) -> None:
     """Take what the devices said about this station's tags."""
     for reading in readings:
+        tag = reading.name
         for name, counter in work.settings.counters.items():
-            if reading.name == counter.tag:
+            if tag == counter.tag:
                 _count(work, name, reading, _piece_rule(work, name))
-        if reading.name == work.settings.signals.running:
+        if tag == work.settings.signals.running:
             _run(work, reading)
-        if reading.name == work.settings.signals.energy:
+        if tag == work.settings.signals.energy:
             _count(work, "energy", reading, _energy_rule(work))
 
 
