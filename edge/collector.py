@@ -20,13 +20,13 @@ from msgspec.structs import replace
 from prometheus_client import Counter as Metric
 from prometheus_client import Gauge
 
-from edge import masterstore
 from edge.alerts import Alerts
 from edge.events import Draft, Event, OperatorSignedOff, seconds
-from edge.faults import Damaged, MasterDataInvalid, RestartNeeded, StorageFault
+from edge.faults import Damaged, MasterDataUnreadable, RestartNeeded, StorageFault
 from edge.ids import new_id
 from edge.journal import Log, Snapshot
 from edge.masterdata import MasterData
+from edge.masterdata.inuse import InUse
 from edge.ports import Clock, Driver, Evidence
 from edge.readings import Link, Moment, Reading, Scan, Unreadable
 from edge.recovery import restored
@@ -108,7 +108,6 @@ class Collector:
         self.alerts = Alerts(journal, clock)
         self.line = Line()
         self.lives: dict[str, Live] = {name: Live() for name in site.stations}
-        self.master = MasterData()
         self.links: dict[str, Link] = {}
         self.storage_fault: StorageFault | None = None
         self.evidence: Evidence | None = None  # given by the composition root
@@ -116,9 +115,7 @@ class Collector:
         self.came_round_s = time.monotonic()  # when the actor last began a round; the watchdog looks at it
         self._journal = journal
         self._clock = clock
-        self._masterdata_path = masterdata_path
-        self._masterdata_version: tuple[tuple[str, int], ...] = ()
-        self._masterdata_fault = False
+        self.masterdata = InUse(masterdata_path, self.alerts, self._notify)
         self._drivers: Mapping[str, Driver] = {}
         self._station_of = {
             scanner: name for name, station in site.stations.items() for scanner in station.scanners
@@ -130,6 +127,11 @@ class Collector:
         self._changed = asyncio.Event()
         self.snapshot_seq = 0  # the last event that a snapshot holds
         self._seq = 0  # the last event that `line` holds
+
+    @property
+    def master(self) -> MasterData:
+        """The master data in use."""
+        return self.masterdata.now
 
     # What the composition root calls
 
@@ -145,7 +147,7 @@ class Collector:
             self._storage(
                 fault
             )  # the pages say so; what the clock did is recorded by the first round that can
-        await self._load_masterdata()
+        await self.masterdata.look()
         for name in self.site.stations:
             self._entries.append(_Entry(name, Restarted()))
 
@@ -179,12 +181,6 @@ class Collector:
         while self._entries:
             round_ = [self._entries.popleft() for _ in range(min(len(self._entries), _ROUND_INPUTS))]
             await self._work_off(round_)
-
-    async def watch_masterdata(self) -> None:
-        """Take up what sync fetched, within about a second."""
-        while True:
-            await asyncio.sleep(TICK_S)
-            await self._load_masterdata()
 
     async def probe(self) -> None:
         """Try a durable write of our own, so that nobody must scan to find out that there is room again."""
@@ -241,8 +237,12 @@ class Collector:
 
     def view(self, station: str) -> View:
         """What the page of a station shows now. Raises KeyError."""
-        live = self.lives[station]
-        return view(self.site, station, self.line, live, self.master, self._clock.now())
+        live, now = self.lives[station], self._clock.now()
+        try:
+            return view(self.site, station, self.line, live, self.master, now)
+        except MasterDataUnreadable as fault:
+            self.masterdata.lose(fault)
+            return view(self.site, station, self.line, live, self.master, now)
 
     async def change(self) -> None:
         """Return when something that a page shows has changed."""
@@ -342,16 +342,11 @@ class Collector:
                 await self._save_snapshot()
 
     def _step(self, entry: _Entry, line: Line, live: Live, now: Moment) -> Step:
-        return step(
-            self.site,
-            entry.station,
-            line,
-            live,
-            entry.given,
-            self.master,
-            now,
-            new_id,
-        )
+        try:
+            return step(self.site, entry.station, line, live, entry.given, self.master, now, new_id)
+        except MasterDataUnreadable as fault:
+            self.masterdata.lose(fault)
+            return step(self.site, entry.station, line, live, entry.given, self.master, now, new_id)
 
     async def _append(self, drafts: list[Draft]) -> Sequence[Event]:
         if not drafts:
@@ -451,21 +446,6 @@ class Collector:
         await self._record(drafts)
         for draft in drafts:
             log.warning("signed off: the station is no longer configured", station=draft.data.station)
-
-    async def _load_masterdata(self) -> None:
-        try:
-            current = await asyncio.to_thread(masterstore.version, self._masterdata_path)
-            if not current or current == self._masterdata_version:
-                return
-            self.master = await asyncio.to_thread(masterstore.load, self._masterdata_path)
-        except (StorageFault, MasterDataInvalid) as fault:
-            if not self._masterdata_fault:
-                log.warning("master data held before stays in use", error=fault.message, hint=fault.hint)
-            self._masterdata_fault = True
-            return
-        self._masterdata_version, self._masterdata_fault = current, False
-        log.info("master data taken up", etag=self.master.etag, orders=len(self.master.orders))
-        self._notify()
 
 
 def _left(station: str, operator: str, now: Moment, site: Site) -> OperatorSignedOff:

@@ -66,3 +66,11 @@ class UplinkFault(Fault):
 
 class MasterDataInvalid(Fault):
     """The ERP's master data does not fit its contract; the data held before stays in use."""
+
+
+class MasterDataUnreadable(Fault):
+    """The master data that is held cannot be read; the line goes on without what it says."""
+
+    def __init__(self, message: str, *, hint: str = "", passing: bool = False) -> None:
+        super().__init__(message, hint=hint)
+        self.passing = passing  # another look may find it readable

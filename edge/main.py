@@ -26,6 +26,7 @@ from edge.devices import Absences
 from edge.epochs import Epoch
 from edge.faults import Damaged, Fault, RestartNeeded, SettingsFault, StorageFault
 from edge.journal import Journal
+from edge.masterdata.store import MASTERDATA as MASTERDATA
 from edge.opening import Ground, opened
 from edge.ports import Clock
 from edge.recovery import state_of
@@ -157,7 +158,7 @@ async def collecting(
         services = [
             Service("stations", collector.run),
             Service("upkeep", upkeep.run),
-            Service("master-data", collector.watch_masterdata),
+            Service("master-data", collector.masterdata.run),
             Service("disk", disk.run),
             Service("samples", samples.run),
             Service("absences", Absences(loaded.devices, collector.links, collector.alerts, clock).run),
@@ -184,7 +185,7 @@ async def _restored(
         async with patience():
             journal, notice = await opened(ground, clock, state_of)
         async with journal:
-            collector = Collector(site_of(loaded), journal, clock, data_dir / STORE)
+            collector = Collector(site_of(loaded), journal, clock, data_dir / MASTERDATA)
             try:
                 async with patience():
                     await collector.restore()

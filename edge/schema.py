@@ -9,7 +9,7 @@ WAL with synchronous=FULL is verified at every opening: a commit that returned i
 import asyncio
 import os
 import sqlite3
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -165,6 +165,25 @@ def _recognised(path: Path, application_id: int, version: int) -> None:
             f"{path} was written by a newer lineside that this one cannot follow (schema {version})",
             hint="Start the newer version again",
         )
+
+
+def doubted(path: Path) -> str:
+    """What SQLite finds wrong with a file's pages, in words; reads all of it. Raises StorageFault."""
+    try:
+        # Not for reading only: a power cut in its making leaves a rollback journal, which must be applied.
+        with closing(sqlite3.connect(path, timeout=5)) as db:
+            if is_empty(db):
+                return ""  # a power cut ended its making
+            recognised(db, path)
+            found = str(db.execute("PRAGMA quick_check(1)").fetchone()[0])
+            return "" if found == "ok" else f"{path.name} is damaged: {found.strip()}"
+    except ForeignFile as foreign:
+        return foreign.message
+    except sqlite3.Error as error:
+        fault = unusable(path, error)
+        if not isinstance(fault, Damaged):
+            raise fault from error
+        return fault.message
 
 
 async def pragma(connection: aiosqlite.Connection, name: str) -> int | str:

@@ -21,6 +21,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from edge.faults import SettingsFault
 
 DEFAULT_PATH = Path("/etc/lineside/lineside.toml")
+FOLDER = "folder"  # the source of master data that is no uplink
 NAME = r"^[A-Za-z0-9._-]+$"
 Name = Annotated[str, Field(pattern=NAME, max_length=64)]
 Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
@@ -118,6 +119,11 @@ class UplinkSettings(Part):
 
     kind: str
 
+    @property
+    def delivers_masterdata(self) -> bool:
+        """Whether the receiver is asked for master data."""
+        return False
+
     def located(self, folder: Path, credentials: Path | None) -> "UplinkSettings":
         """The same with absolute paths of its files: `folder` is the configuration's."""
         return self
@@ -197,6 +203,25 @@ class Storage(Part):
     keep_days: Annotated[int, Field(ge=1, le=36500)] = 90
 
 
+class MasterDataSettings(Part):
+    """Where master data comes from. `folder` holds CSV and JSON files, beside this one unless absolute.
+    `source` names the one that counts where there are several: an uplink, or "folder". `stale_after_h` (0:
+    never) is the age that becomes an alert; by default 24 for an uplink's, never for a folder's.
+    """
+
+    folder: Annotated[Path, AfterValidator(_path)] | None = None
+    source: Name | None = None
+    stale_after_h: Annotated[float, Field(ge=0, le=8760, allow_inf_nan=False)] | None = None
+
+
+class Checks(Part):
+    """What the stations refuse. `unknown_order`: an order that the master data does not know is refused, or
+    begins provisionally, with product and unit unknown until it is delivered.
+    """
+
+    unknown_order: Literal["block", "provisional"] = "block"
+
+
 class _File(Part):
     edge: Edge
     devices: dict[Name, dict[str, Any]] = {}
@@ -208,6 +233,8 @@ class _File(Part):
     web: Web = Web()
     sync: Sync = Sync()
     storage: Storage = Storage()
+    masterdata: MasterDataSettings = MasterDataSettings()
+    checks: Checks = Checks()
 
 
 @dataclass(frozen=True)
@@ -225,6 +252,21 @@ class Settings:
     web: Web
     sync: Sync
     storage: Storage
+    masterdata: MasterDataSettings
+    checks: Checks
+
+    @property
+    def masterdata_source(self) -> str | None:
+        """Who delivers master data: an uplink's name, FOLDER, or None where nobody does."""
+        return next(iter(_sources(self.masterdata, self.uplinks)), None)
+
+    @property
+    def masterdata_folder(self) -> Path | None:
+        """The folder with master data, where that is the source."""
+        folder = self.masterdata.folder
+        if folder is None or self.masterdata_source != FOLDER:
+            return None
+        return self.path.parent.absolute() / folder
 
 
 DeviceKinds = Mapping[str, Callable[[], type[DeviceSettings]]]
@@ -251,6 +293,8 @@ def load(path: Path, devices: DeviceKinds, uplinks: UplinkKinds) -> Settings:
     chosen_uplinks = _kinds(document, "uplinks", "kind", uplinks, path, problems)
     parts = file or _whole_parts(document)
     problems += [f"{path}: {problem}" for problem in _crossed(parts, chosen_devices)]
+    if file is not None:
+        problems += [f"{path}: {problem}" for problem in _contested(file.masterdata, chosen_uplinks)]
     if problems or file is None:
         raise SettingsFault(problems)
     data_dir = file.edge.data_dir
@@ -266,6 +310,8 @@ def load(path: Path, devices: DeviceKinds, uplinks: UplinkKinds) -> Settings:
         web=file.web,
         sync=file.sync,
         storage=file.storage,
+        masterdata=file.masterdata,
+        checks=file.checks,
     )
 
 
@@ -438,6 +484,28 @@ def _crossed(file: _File | _Parts, devices: Mapping[str, DeviceSettings]) -> Ite
                     yield f"{key}: already counts for {counted[tag]}; each stroke would count twice"
                 counted[tag] = f"stations.{name}"
     yield from _shifts(file.shifts)
+
+
+def _sources(settings: MasterDataSettings, uplinks: Mapping[str, UplinkSettings]) -> list[str]:
+    """Who delivers master data: the one that is named, else all that would."""
+    found = [name for name, one in uplinks.items() if one.delivers_masterdata]
+    found += [FOLDER] if settings.folder is not None else []
+    return [settings.source] if settings.source in found else found
+
+
+def _contested(settings: MasterDataSettings, uplinks: Mapping[str, UplinkSettings]) -> Iterable[str]:
+    """What is wrong with who delivers master data: of two, each would undo what the other said."""
+    found = _sources(settings, uplinks)
+    if settings.folder is not None and FOLDER in uplinks:
+        yield f"uplinks.{FOLDER}: this name stands for masterdata.folder; choose another"
+    elif settings.source is not None and settings.source not in found:
+        key = f"masterdata.source = {settings.source!r}"
+        yield f"{key}: does not deliver master data; allowed: {_listed(found)}"
+    elif len(found) > 1:
+        yield (
+            f"masterdata.source is missing: {' and '.join(found)} would all deliver master data; name one,"
+            " or set masterdata_interval_s = 0 for the uplinks that do not"
+        )
 
 
 def _scanners(devices: Mapping[str, DeviceSettings]) -> list[str]:

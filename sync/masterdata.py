@@ -1,4 +1,4 @@
-"""Master data from the ERP: asked for at start and at every interval, kept in sync.db.
+"""Master data from the ERP: asked for at start and at every interval, kept in masterdata.db.
 
 A delivery is taken as a whole or not at all; one that does not fit leaves what is held in use and raises an
 alert. A 404 means that the receiver offers none.
@@ -8,13 +8,13 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 
-import aiosqlite
 import structlog
 
-from edge import masterdata, masterstore
 from edge.faults import MasterDataInvalid, UplinkFault
+from edge.masterdata.store import Delivery, MasterStore
 from edge.ports import Clock
 from sync.backoff import WISH_MAX_S
+from sync.masterage import REPLACED, STALE, invalid
 from sync.metrics import Metrics
 from sync.outcome import Answer, excerpt, retry_after_s
 from sync.store import Store
@@ -22,13 +22,16 @@ from sync.uplink import Uplink
 
 _log = structlog.get_logger("lineside.sync")
 
+_NOTED_MS = 60_000  # how often it is written down that nothing is new
+
 
 class MasterDataFetch:
-    """Keeps sync.db's master data as new as one uplink's."""
+    """Keeps masterdata.db as new as one uplink's."""
 
     def __init__(
         self,
         uplink: Uplink,
+        held: MasterStore,
         store: Store,
         clock: Clock,
         metrics: Metrics,
@@ -37,6 +40,7 @@ class MasterDataFetch:
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._uplink = uplink
+        self._held = held
         self._store = store
         self._clock = clock
         self._metrics = metrics
@@ -54,15 +58,19 @@ class MasterDataFetch:
 
     async def fetch(self) -> float:
         """Fetch once; returns how many seconds the receiver asks to wait. Raises StorageFault."""
+        known = await self._held.source(self._uplink.name)
+        etag = known.etag if known and known.place == self._url else None
         try:
-            answer = await self._uplink.fetch_masterdata(await self._etag())
+            answer = await self._uplink.fetch_masterdata(etag)
         except UplinkFault as fault:
             self._say(fault.message, fault.hint)
             return 0.0
         if answer.status == 200:
             await self._take(answer)
-        elif answer.status in (304, 404):
-            self._say("" if answer.status == 304 else "not offered", "")
+        elif answer.status == 304:
+            await self._confirmed(known.seen_ms if known else 0)
+        elif answer.status == 404:
+            self._say("not offered", "")
         else:
             self._say(f"answered {answer.status}{excerpt(answer.body)}", "Events continue all the same")
         if answer.status in (200, 304) and not self._trouble:
@@ -72,32 +80,29 @@ class MasterDataFetch:
     async def _take(self, answer: Answer) -> None:
         now_ms, etag = self._clock.now().wall_ms, answer.headers.get("etag")
         try:
-            rows = list(masterstore.rows(masterdata.parse(answer.body), etag, now_ms))
-        except (MasterDataInvalid, RecursionError) as error:
-            text = f"{self._uplink.name}: {error.message if isinstance(error, MasterDataInvalid) else error}"
-            await self._store.raise_alert(self._alert, text, _HINT, now_ms)
-            self._say(text, _HINT)
+            await self._held.take(Delivery(answer.body, self._uplink.name, self._url, etag, now_ms))
+        except MasterDataInvalid as fault:
+            text = f"{self._uplink.name}: {fault.message}"
+            await self._store.raise_alert(self._alert, text, fault.hint, now_ms)
+            self._say(text, fault.hint)
             return
+        await self._fresh(now_ms)
 
-        async def work(connection: aiosqlite.Connection) -> None:
-            await connection.executemany("INSERT OR REPLACE INTO masterdata VALUES (?, ?, ?, ?)", rows)
-            await connection.execute(
-                "INSERT OR REPLACE INTO deliveries VALUES (?, ?, ?)", (self._uplink.name, self._url, etag)
-            )
+    async def _confirmed(self, seen_ms: int) -> None:
+        now_ms = self._clock.now().wall_ms
+        if abs(now_ms - seen_ms) >= _NOTED_MS:
+            await self._held.seen(self._uplink.name, now_ms)
+        await self._fresh(now_ms)
 
-        await self._store.transact(work)
-        await self._store.clear_alert(self._alert, now_ms)
+    async def _fresh(self, now_ms: int) -> None:
+        """What is held is the receiver's newest."""
+        for key in (self._alert, STALE, REPLACED):
+            await self._store.clear_alert(key, now_ms)
         self._say("", "")
-
-    async def _etag(self) -> str | None:
-        rows = await self._store.rows(
-            "SELECT etag FROM deliveries WHERE uplink = ? AND url = ?", self._uplink.name, self._url
-        )
-        return next((row[0] for row in rows), None)
 
     @property
     def _alert(self) -> str:
-        return f"masterdata.{self._uplink.name}.invalid"
+        return invalid(self._uplink.name)
 
     @property
     def _url(self) -> str:
@@ -110,6 +115,3 @@ class MasterDataFetch:
         elif self._trouble and not trouble:
             _log.info("master data is fetched again", uplink=self._uplink.name)
         self._trouble = trouble
-
-
-_HINT = "The data held before stays in use; correct it in the ERP"

@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from edge.alerts import Alert
+from edge.masterdata.store import MASTERDATA, MasterStore
 from edge.ports import Clock
 from edge.settings import Settings
-from sync import registry
+from sync import masterage, registry
 from sync.agent import Agent
 from sync.listener import Listener, Views
 from sync.masterdata import MasterDataFetch
+from sync.masterfolder import MasterDataFolder
 from sync.metrics import Metrics
 from sync.reconcile import Certificate, Reconciliation
 from sync.reserve import Reserve
@@ -43,8 +45,17 @@ class Page:
 class Sync:
     """All uplinks of one edge. Open it with `async with await Sync.open(...)`."""
 
-    def __init__(self, settings: Settings, store: Store, uplinks: Mapping[str, Uplink], clock: Clock) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        held: MasterStore,
+        uplinks: Mapping[str, Uplink],
+        clock: Clock,
+    ) -> None:
+        self._settings = settings
         self._store = store
+        self._held = held
         self._uplinks = uplinks
         self._clock = clock
         self._journal = settings.edge.data_dir / JOURNAL
@@ -65,24 +76,40 @@ class Sync:
             name: registry.build(name, uplink, folder, credentials, clock)
             for name, uplink in settings.uplinks.items()
         }
-        store = await Store.open(settings.edge.data_dir / STORE)
+        store, held = await Store.open(settings.edge.data_dir / STORE), None
         try:
             await store.begin_anew(list(uplinks), clock.now().wall_ms)
             await store.retire(list(uplinks), clock.now().wall_ms)
+            held = await MasterStore.open(settings.edge.data_dir / MASTERDATA)
+            source = settings.masterdata_source
+            await masterage.settle(store, source, held.replaced, clock.now().wall_ms)
         except BaseException:
+            if held is not None:
+                await held.close()
             await store.close()
             raise
-        return cls(settings, store, uplinks, clock)
+        return cls(settings, store, held, uplinks, clock)
 
     def parts(self) -> list[Part]:
         """What runs, by name; each runs until cancelled or raises a Fault, and may be started again."""
         parts: list[Part] = [("sync-listener", self.listener.run), ("sync-reserve", Reserve(self._store).run)]
-        for name, uplink in self._uplinks.items():
-            parts.append((f"sync-{name}", self._agents[name].run))
-            if uplink.settings.masterdata_interval_s:
-                fetch = MasterDataFetch(uplink, self._store, self._clock, self._metrics)
-                parts.append((f"sync-{name}-masterdata", fetch.run))
-        return parts
+        parts += [(f"sync-{name}", self._agents[name].run) for name in self._uplinks]
+        return [*parts, *self._masterdata_parts()]
+
+    def _masterdata_parts(self) -> list[Part]:
+        """Who brings master data, and who says that it grew old."""
+        source, folder = self._settings.masterdata_source, self._settings.masterdata_folder
+        if source is None:
+            return []
+        after_h = self._settings.masterdata.stale_after_h
+        age = masterage.MasterDataAge(source, after_h, self._held, self._store, self._clock)
+        if folder is not None:
+            taking = MasterDataFolder(folder, self._held, self._store, self._clock, self._metrics)
+            run = taking.run
+        else:
+            uplink = self._uplinks[source]
+            run = MasterDataFetch(uplink, self._held, self._store, self._clock, self._metrics).run
+        return [(f"sync-{source}-masterdata", run), ("sync-masterdata-age", age.run)]
 
     async def reconcile(self, uplink: str, from_seq: int, to_seq: int) -> Certificate | None:
         """Compare a range with a receiver; None where it does not offer that. Raises UplinkFault."""
@@ -103,6 +130,7 @@ class Sync:
         """Let go of connections and files; the parts must have ended."""
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._store.close)
+            stack.push_async_callback(self._held.close)
             for uplink in self._uplinks.values():
                 stack.push_async_callback(uplink.close)
 

@@ -32,6 +32,10 @@ class Delivery(UplinkSettings):
     backoff_max_s: Seconds = 60.0
     masterdata_interval_s: Annotated[float, Field(ge=0, le=86400, allow_inf_nan=False)] = 60.0  # 0: off
 
+    @property
+    def delivers_masterdata(self) -> bool:
+        return self.masterdata_interval_s > 0
+
 
 class HttpSettings(Delivery):
     """A costing endpoint (DESIGN, section 6). Secrets come from files only."""

@@ -12,7 +12,7 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ import aiosqlite
 import structlog
 
 from edge import alerts, schema
-from edge.faults import Damaged, ForeignFile, RestartNeeded
+from edge.faults import Damaged, RestartNeeded
 from edge.lock import Left, Lock
 from sync import quarantine, tables
 from sync.settlement import Decision, Settlement
@@ -323,7 +323,7 @@ def _secured(path: Path, lock: Lock) -> str:
     if not path.exists():
         why = why or (f"{path.name} is gone" if lock.left.open else "")
     else:
-        why = why or _doubted(path)
+        why = why or schema.doubted(path)
     if why:
         # Until every uplink is told where it begins, the next start does this again.
         lock.note(Left(open=True, suspect=why[:300]))
@@ -333,25 +333,6 @@ def _secured(path: Path, lock: Lock) -> str:
         schema.move_log(path, target)
         schema.sync_directory(path.parent)
     return why
-
-
-def _doubted(path: Path) -> str:
-    """What SQLite finds wrong with the file's pages; reads all of it."""
-    try:
-        # Not for reading only: a power cut in its making leaves a rollback journal, which must be applied.
-        with closing(sqlite3.connect(path, timeout=5)) as db:
-            if schema.is_empty(db):
-                return ""  # a power cut ended its making
-            schema.recognised(db, path)
-            found = str(db.execute("PRAGMA quick_check(1)").fetchone()[0])
-            return "" if found == "ok" else f"{path.name} is damaged: {found.strip()}"
-    except ForeignFile as fault:
-        return fault.message
-    except sqlite3.Error as error:
-        unusable = schema.unusable(path, error)
-        if not isinstance(unusable, Damaged):
-            raise unusable from error
-        return unusable.message
 
 
 _REPLACED_HINT = (

@@ -1,6 +1,6 @@
 """The tables of sync.db; written by the sync process alone, read by the others."""
 
-from edge import alerts, masterstore
+from edge import alerts
 from edge.schema import Schema
 
 TABLES = Schema(f"""
@@ -56,10 +56,4 @@ CREATE TABLE certificates (
     answer TEXT NOT NULL                -- the receiver's
 ) STRICT;
 {alerts.TABLE}
-CREATE TABLE deliveries (               -- of master data: what the receiver calls the last one taken
-    uplink TEXT PRIMARY KEY,
-    url TEXT NOT NULL,
-    etag TEXT
-) STRICT;
-{masterstore.TABLE}
 """)

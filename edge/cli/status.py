@@ -15,7 +15,7 @@ from rich.table import Table
 
 from edge import main
 from edge.cli.common import FAULT, UNREACHABLE, USAGE, AsJson, Config, err, guarded, out
-from edge.masterstore import load as load_masterdata
+from edge.masterdata.lookup import load as load_masterdata
 from edge.settings import Settings
 
 
@@ -118,7 +118,7 @@ def _object(body: bytes) -> dict[str, Any]:
 
 
 def _masterdata(loaded: Settings) -> dict[str, Any]:
-    held = load_masterdata(loaded.edge.data_dir / main.STORE)
+    held = load_masterdata(loaded.edge.data_dir / main.MASTERDATA)
     fetched = datetime.fromtimestamp(held.fetched_ms / 1000, UTC) if held.fetched_ms else None
     return {
         "etag": held.etag,

@@ -4,6 +4,7 @@ from decimal import Decimal
 
 from edge.events import plain
 from edge.masterdata import MasterData
+from edge.masterdata.measures import convert, ratio
 from edge.station.work import Refused
 
 
@@ -15,6 +16,6 @@ def converted(master: MasterData, material: str, base: str, quantity: Decimal, u
     units = known.units if known and known.unit == base else ()
     for one in units:
         if one.unit == unit:
-            return plain(quantity * one.numerator / one.denominator)
+            return convert(quantity, ratio(one))
     allowed = ", ".join([base, *(one.unit for one in units)])
     raise Refused("unit_unknown", material=material, unit=unit, allowed=allowed)

@@ -17,11 +17,11 @@ import tty
 from pathlib import Path
 
 from drivers.barcode.settings import PRESETS
-from edge import masterdata, masterstore
 from edge.demo.endpoint import MASTERDATA
 from edge.demo.plant import free_port
 from edge.journal import Reader
 from tests.bench.table import Row
+from tests.deliveries import delivered
 
 SCANS = 400
 TARGET_RATIO, TARGET_P99_MS = 3.0, 20.0
@@ -49,7 +49,7 @@ listen = "127.0.0.1:{port}"
 def collector(folder: Path) -> list[float]:
     """Milliseconds from each scan to its good byte. A gun is no Python: bare reads and writes at the pty."""
     (folder / "data").mkdir()
-    _offer_masterdata(folder / "data" / "sync.db")
+    delivered(folder / "data" / "masterdata.db", MASTERDATA.read_bytes())
     master, slave = os.openpty()
     tty.setraw(slave)
     (folder / "gun1").symlink_to(os.ttyname(slave))
@@ -79,16 +79,6 @@ def _answer(master: int, text: bytes, timeout_s: float = 10.0) -> float | None:
         return None
     heard = os.read(master, 16)
     return (time.perf_counter() - began_s) * 1000 if heard == GOOD else None
-
-
-def _offer_masterdata(path: Path) -> None:
-    document = masterdata.parse(MASTERDATA.read_bytes())
-    with sqlite3.connect(path) as connection:
-        connection.execute(masterstore.TABLE)
-        connection.executemany(
-            "INSERT INTO masterdata VALUES (?, ?, ?, ?)", masterstore.rows(document, "e", 1)
-        )
-    connection.close()
 
 
 def raw_commits(folder: Path, rows: list[str]) -> list[float]:

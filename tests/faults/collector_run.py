@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import sqlite3
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,8 +10,8 @@ from typing import Literal
 
 from drivers.barcode.settings import PRESETS
 from drivers.barcode.simulator import Gun
-from edge import masterdata, masterstore
 from edge.demo.endpoint import MASTERDATA
+from tests.deliveries import deliver
 from tests.faults import trace
 from tests.faults.recording import Recording
 from tests.line.plant import GUN_ANSWERS, ROOT, free_port, until
@@ -52,7 +51,7 @@ async def recorded(folder: Path, ends: Sequence[End], facts: int) -> tuple[Recor
     """Lives that take so many quantities each, and the scans that the gun heard good for, in order."""
     data = folder / "data"
     data.mkdir()
-    _offer_masterdata(data / "sync.db")
+    await deliver(data / "masterdata.db", MASTERDATA.read_bytes())
     durable = {path.name: path.read_bytes() for path in data.iterdir()}
     moments: list[trace.Moment] = []
     good: list[str] = []
@@ -94,14 +93,3 @@ async def _live(folder: Path, life: int, gun: Gun, scans: Sequence[str], end: En
         await asyncio.wait_for(tracer.wait(), PATIENCE_S)
     finally:
         await trace.over(tracer)
-
-
-def _offer_masterdata(path: Path) -> None:
-    document = masterdata.parse(MASTERDATA.read_bytes())
-    connection = sqlite3.connect(path)
-    with connection:
-        connection.execute(masterstore.TABLE)
-        connection.executemany(
-            "INSERT INTO masterdata VALUES (?, ?, ?, ?)", masterstore.rows(document, "e", 1)
-        )
-    connection.close()

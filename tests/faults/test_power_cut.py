@@ -194,7 +194,7 @@ async def collector_recorded(folder: Path, ends: Sequence[End], facts: int) -> R
         return [text for text in good[: len(told)] if text != collector_run.LOT]
 
     async def also(journal: Journal, told: list[str], events: int) -> list[str]:
-        collector = Collector(main.site_of(loaded), journal, CLOCK, journal.path.with_name("sync.db"))
+        collector = Collector(main.site_of(loaded), journal, CLOCK, journal.path.with_name("masterdata.db"))
         await collector.restore()
         problems = [] if collector.line == lines[events] else ["the stations' state is another"]
         return problems + ([] if collector.master.orders else ["master data are gone"])

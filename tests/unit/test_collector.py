@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from msgspec.structs import replace
 from structlog.testing import capture_logs
 
-from edge import masterdata, masterstore, settings
+from edge import masterdata, settings
 from edge.collector import REFRESH_S, SNAPSHOT_EVENTS, Collector
 from edge.events import Event, decode
 from edge.journal import Journal, Snapshot
@@ -20,6 +21,7 @@ from edge.masterdata import MasterData
 from edge.ports import Observer, Verdict
 from edge.readings import Quality, Reading, Scan, Unreadable
 from edge.station.state import STATE_VERSION, Line, Station
+from tests.deliveries import delivered
 from tests.patience import PATIENCE_S, best_of
 from tests.unit.clocks import ManualClock
 from tests.unit.station.floor import MASTER, Floor
@@ -127,7 +129,7 @@ class Rig:
 async def rigged(folder: Path, *, master: bool = True, start: bool = True) -> AsyncIterator[Rig]:
     clock = ManualClock()
     async with await Journal.open(folder / "journal.db", "site", "edge", clock) as journal:
-        collector = Collector(Floor().site, journal, clock, folder / "sync.db")
+        collector = Collector(Floor().site, journal, clock, folder / "masterdata.db")
         rig = Rig(folder, journal, clock, collector)
         if master:
             fetch(folder, MASTER)
@@ -145,13 +147,8 @@ async def rigged(folder: Path, *, master: bool = True, start: bool = True) -> As
 
 def fetch(folder: Path, document: object, etag: str = "etag-1", at_ms: int = 1) -> None:
     """Put a delivery of master data where sync does."""
-    connection = sqlite3.connect(folder / "sync.db")
-    with connection:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute(masterstore.TABLE)
-        rows = masterstore.rows(masterdata.parse(msgspec.json.encode(document)), etag, at_ms)
-        connection.executemany("INSERT OR REPLACE INTO masterdata VALUES (?, ?, ?, ?)", list(rows))
-    connection.close()
+    with ThreadPoolExecutor(1) as beside:  # a test may be within a loop of its own
+        beside.submit(delivered, folder / "masterdata.db", document, etag, at_ms).result()
 
 
 def committed(folder: Path) -> list[Event]:
@@ -502,7 +499,7 @@ async def test_a_boundary_scan_that_comes_while_another_machine_is_asked_asks_it
         rig.collector = Collector(
             replace(rig.collector.site, stations=stations), rig.journal, rig.clock, tmp_path
         )
-        rig.collector.master = MasterData(masterdata.parse(msgspec.json.encode(MASTER)))
+        rig.collector.masterdata.now = MasterData(masterdata.parse(msgspec.json.encode(MASTER)))
         second = Device("press2")
         rig.collector.attach({"gun1": rig.gun, "press1": rig.press, "press2": second})
         rig.task = asyncio.create_task(rig.collector.run(), name="collector")
@@ -522,7 +519,7 @@ async def test_a_boundary_scan_that_comes_while_another_machine_is_asked_asks_it
 
 async def test_master_data_is_taken_up_when_sync_has_fetched_it(tmp_path: Path) -> None:
     async with rigged(tmp_path, master=False) as rig:
-        watch = asyncio.create_task(rig.collector.watch_masterdata())
+        watch = asyncio.create_task(rig.collector.masterdata.run())
         await rig.scan("LSE1042")
         assert await rig.scan("LSW100") == "bad"
         fetch(tmp_path, MASTER)
@@ -542,23 +539,18 @@ async def test_stations_start_without_sync_having_ever_run(tmp_path: Path) -> No
 
 
 def _not_a_database(folder: Path) -> None:
-    for file in folder.glob("sync.db-*"):
+    for file in folder.glob("masterdata.db-*"):
         file.unlink()
-    (folder / "sync.db").write_bytes(b"this is no database, but somebody's notes" * 200)
+    (folder / "masterdata.db").write_bytes(b"this is no database, but somebody's notes" * 200)
 
 
 def _another_form(folder: Path) -> None:
-    connection = sqlite3.connect(folder / "sync.db")
-    with connection:
-        body = b'[{"order": 1}]'
-        connection.execute(
-            "UPDATE masterdata SET body = ?, fetched_ms = 99 WHERE list = 'work_orders'", (body,)
-        )
-    connection.close()
+    with closing(sqlite3.connect(folder / "masterdata.db")) as db, db:
+        assert db.execute("UPDATE records SET body = ? WHERE list = 'people'", (b'{"order": 1}',)).rowcount
 
 
 @pytest.mark.parametrize("damage", [_not_a_database, _another_form])
-async def test_a_damaged_sync_db_stops_no_station_from_starting(
+async def test_damaged_master_data_stops_no_station_from_starting(
     tmp_path: Path, damage: Callable[[Path], None]
 ) -> None:
     fetch(tmp_path, MASTER)
@@ -567,32 +559,31 @@ async def test_a_damaged_sync_db_stops_no_station_from_starting(
         assert await rig.scan("LSE1042") == "good"
 
 
-def _put_away(folder: Path) -> sqlite3.Connection:
-    (folder / "sync.db").rename(folder / "away.db")
-    (folder / "sync.db").mkdir()  # cannot be opened
-    return sqlite3.connect(":memory:")
-
-
-def _locked(folder: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(folder / "sync.db", isolation_level=None)
-    connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-    connection.execute("BEGIN EXCLUSIVE")
-    connection.execute("UPDATE masterdata SET etag = etag")
-    return connection
-
-
-@pytest.mark.parametrize("trouble", [_put_away, _locked])
-async def test_while_sync_db_cannot_be_read_the_master_data_held_stays_in_use(
-    tmp_path: Path, trouble: Callable[[Path], sqlite3.Connection], monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_while_masterdata_db_cannot_be_opened_what_is_held_stays_in_use(tmp_path: Path) -> None:
     async with rigged(tmp_path) as rig:
+        (tmp_path / "masterdata.db").rename(tmp_path / "away.db")
+        (tmp_path / "masterdata.db").mkdir()
+        await rig.collector.masterdata.look()
         assert "100" in rig.collector.master.orders
-        with closing(trouble(tmp_path)):
-            connect = sqlite3.connect
-            impatient = lambda *args, **more: connect(*args, **{**more, "timeout": 0.1})  # noqa: E731
-            monkeypatch.setattr(masterstore.sqlite3, "connect", impatient)
-            await rig.collector._load_masterdata()
-            assert "100" in rig.collector.master.orders
+
+
+async def test_a_record_that_cannot_be_read_costs_the_scan_nothing_but_the_check(tmp_path: Path) -> None:
+    async with rigged(tmp_path, master=False) as rig:
+        fetch(tmp_path, MASTER)
+        with closing(sqlite3.connect(tmp_path / "masterdata.db")) as db, db:
+            assert db.execute("UPDATE records SET body = x'7b' WHERE list = 'work_orders'").rowcount
+        await rig.collector.masterdata.look()
+        assert await rig.scan("LSE1042") == "good"
+        assert await rig.scan("LSW100") == "bad"  # as if no order had ever been received
+        said = rig.collector.view("OP20").message
+        assert said is not None and "No work orders were received" in said.en
+        await rig.collector.masterdata.look()
+        assert list(rig.collector.alerts.standing) == ["masterdata.unreadable"]
+        assert await rig.scan("LSE1043") == "good"
+        fetch(tmp_path, MASTER | {"work_orders": [{**MASTER["work_orders"][0], "quantity": "11"}]}, "e2", 2)
+        await rig.collector.masterdata.look()
+        assert await rig.scan("LSW100") == "good"
+        assert not rig.collector.alerts.standing
 
 
 # What comes from nowhere, and too much at once

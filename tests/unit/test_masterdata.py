@@ -1,7 +1,6 @@
 """Master data: taken whole or not at all, and the place that is wrong is named."""
 
 import json
-import sqlite3
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -10,10 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge import masterdata, masterstore
+from edge import masterdata
 from edge.demo.endpoint import MASTERDATA
 from edge.faults import MasterDataInvalid
 from edge.masterdata import Document, MasterData, parse
+from edge.masterdata.lookup import load
+from tests.deliveries import delivered
 from tests.unit.station.floor import MASTER
 
 ORDER: dict[str, Any] = {"work_order": "1", "product": "P", "quantity": "5", "unit": "C62"}
@@ -26,15 +27,6 @@ def refused(document: object) -> str:
         parse(body)
     assert "stays in use" in caught.value.hint
     return caught.value.message
-
-
-def store(path: Path, document: object, etag: str, at_ms: int) -> None:
-    connection = sqlite3.connect(path)
-    with connection:
-        connection.execute(masterstore.TABLE)
-        rows = masterstore.rows(parse(json.dumps(document).encode()), etag, at_ms)
-        connection.executemany("INSERT OR REPLACE INTO masterdata VALUES (?, ?, ?, ?)", list(rows))
-    connection.close()
 
 
 def test_the_demos_master_data_is_taken() -> None:
@@ -123,37 +115,15 @@ def test_unknown_keys_are_ignored_at_every_level() -> None:
 
 
 def test_an_absent_list_keeps_the_old_one_and_an_empty_one_empties_it(tmp_path: Path) -> None:
-    path = tmp_path / "sync.db"
-    store(path, MASTER, "e1", 1)
-    store(path, {"work_orders": [ORDER], "lots": []}, "e2", 2)
-    held = masterstore.load(path)
+    path = tmp_path / "masterdata.db"
+    delivered(path, MASTER, "e1", 1)
+    delivered(path, {"work_orders": [ORDER], "lots": []}, "e2", 2)
+    held = load(path)
     assert list(held.orders) == ["1"]
-    assert held.document.lots == ()
+    assert held.document.lots is not None and not list(held.document.lots)
     assert held.materials.keys() == {"STEEL-4", "BRACKET-7"}
     assert held.document.tools is None  # never received: its checks only warn
     assert (held.etag, held.fetched_ms) == ("e2", 2)
-
-
-def test_every_delivery_changes_the_version(tmp_path: Path) -> None:
-    path = tmp_path / "sync.db"
-    assert masterstore.version(path) == ()
-    store(path, {"lots": []}, "e1", 1)
-    first = masterstore.version(path)
-    store(path, {"lots": []}, "e2", 2)
-    assert masterstore.version(path) != first
-
-
-def test_where_sync_never_ran_there_is_no_master_data(tmp_path: Path) -> None:
-    assert masterstore.load(tmp_path / "sync.db").document == Document()
-    sqlite3.connect(tmp_path / "sync.db").close()
-    assert masterstore.load(tmp_path / "sync.db").document == Document()
-
-
-def test_what_is_stored_is_what_was_sent(tmp_path: Path) -> None:
-    for number, document in enumerate((json.loads(MASTERDATA.read_bytes()), MASTER)):
-        path = tmp_path / f"{number}.db"
-        store(path, document, "e", 1)
-        assert masterstore.load(path).document == parse(json.dumps(document).encode())
 
 
 leaves = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8), st.just("NaN"))

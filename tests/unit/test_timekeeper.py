@@ -90,7 +90,7 @@ async def test_a_start_with_a_set_clock_and_a_full_disk_is_a_start_all_the_same(
         await rig.scan("LSE1042", "LSW100")
         await rig.fails()
         set_clock(rig.clock, 3600)
-        again = Collector(Floor().site, rig.journal, rig.clock, tmp_path / "sync.db")
+        again = Collector(Floor().site, rig.journal, rig.clock, tmp_path / "masterdata.db")
         await again.restore()
         assert again.storage_fault is not None
         await rig.free_disk()
@@ -107,11 +107,11 @@ async def test_what_waits_for_a_date_is_kept_in_the_snapshot(tmp_path: Path) -> 
         assert BEHIND in rig.collector.alerts.standing
         moment = rig.clock.moment
     async with await Journal.open(tmp_path / "journal.db", "site", "edge", rig.clock) as journal:
-        collector = Collector(Floor().site, journal, rig.clock, tmp_path / "sync.db")
+        collector = Collector(Floor().site, journal, rig.clock, tmp_path / "masterdata.db")
         await collector.restore()
         await collector.close()
         assert collector.line.wall.undated == (5, 6)
-        collector = Collector(Floor().site, journal, rig.clock, tmp_path / "sync.db")
+        collector = Collector(Floor().site, journal, rig.clock, tmp_path / "masterdata.db")
         set_clock(rig.clock, -HOURS_BACK)
         await collector.restore()
         assert collector.line.wall.undated is None
@@ -140,7 +140,7 @@ async def test_what_still_waits_for_a_date_when_a_journal_ends_is_named_and_date
     path = tmp_path / "next" / "journal.db"
     path.parent.mkdir()
     async with await Journal.open(path, "site", "edge", rig.clock, begin=begin) as journal:
-        collector = Collector(Floor().site, journal, rig.clock, tmp_path / "sync.db")
+        collector = Collector(Floor().site, journal, rig.clock, tmp_path / "masterdata.db")
         await collector.restore()
         await collector.close()
         assert collector.line.wall.undated is None
@@ -159,7 +159,7 @@ async def test_who_is_signed_off_at_a_start_in_1970_gets_no_date_of_1970(tmp_pat
     site = Floor().site
     without = replace(site, stations={"OP30": site.stations["OP30"]})
     async with await Journal.open(tmp_path / "journal.db", "site", "edge", rig.clock) as journal:
-        await Collector(without, journal, rig.clock, tmp_path / "sync.db").restore()
+        await Collector(without, journal, rig.clock, tmp_path / "masterdata.db").restore()
     left = committed(tmp_path)[-1]
     assert left.type == "lineside.operator.signed_off.v1"
     assert (left.data.posting_date, left.data.shift, left.data.clock) == (None, None, "unsynced")

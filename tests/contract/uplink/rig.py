@@ -14,6 +14,7 @@ from edge import epochs
 from edge.events import Draft, Fact, ReviewSettled, WorkPaused, decode
 from edge.ids import uuid7
 from edge.journal import Journal, Reader
+from edge.masterdata.store import MASTERDATA, MasterStore
 from edge.readings import Moment
 from sync.agent import Agent
 from sync.http import HttpUplink
@@ -65,6 +66,7 @@ class Rig:
     receiver: Receiver
     journal: Journal
     store: WatchedStore
+    held: MasterStore
     settings: HttpSettings
     metrics: Metrics = field(default_factory=Metrics)
     task: "asyncio.Task[None] | None" = None
@@ -178,8 +180,9 @@ async def rigged(folder: Path, count: int = 20, **settings: Any) -> AsyncIterato
     receiver.url = f"http://127.0.0.1:{runner.addresses[0][1]}/events"
     given = HttpSettings.model_validate({"kind": "http", "url": receiver.url, **settings})
     store = await watched(folder / "sync.db")
+    held = await MasterStore.open(folder / MASTERDATA)
     async with await Journal.open(folder / "journal.db", "site", "edge", time) as journal:
-        rig = Rig(folder, time, receiver, journal, store, given)
+        rig = Rig(folder, time, receiver, journal, store, held, given)
         if count > 1:
             await rig.append(*facts(count - 1))
         try:
@@ -188,4 +191,5 @@ async def rigged(folder: Path, count: int = 20, **settings: Any) -> AsyncIterato
             await rig.stop()
             await rig.journal.close()  # a later one, where this one was set aside
             await rig.store.close()
+            await held.close()
             await runner.cleanup()

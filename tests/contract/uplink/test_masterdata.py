@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from edge.masterstore import load
+from edge.masterdata.lookup import load
 from sync.http import HttpUplink
 from sync.masterdata import MasterDataFetch
 from tests.contract.uplink.rig import Rig, rigged
@@ -17,7 +17,7 @@ LOTS = {"lots": [{"material": "S", "lot": "A1"}]}
 
 def fetching(rig: Rig) -> MasterDataFetch:
     rig.uplink = rig.uplink or HttpUplink("erp", rig.settings, rig.time)
-    return MasterDataFetch(rig.uplink, rig.store, rig.time, rig.metrics, sleep=rig.time.sleep)
+    return MasterDataFetch(rig.uplink, rig.held, rig.store, rig.time, rig.metrics, sleep=rig.time.sleep)
 
 
 def offers(document: Any, etag: str, asked: list[str | None]) -> Any:
@@ -41,7 +41,7 @@ async def test_a_delivery_is_kept_and_asked_for_by_its_etag(tmp_path: Path) -> N
         await fetch.fetch()
         await fetch.fetch()
         assert asked == [None, '"1"', '"1"', '"2"']
-        held = load(rig.store.path)
+        held = load(rig.held.path)
         assert held.badges["1042"].name == "操作工" and list(held.lots) == ["A1"]
         assert held.document.materials is None
 
@@ -59,7 +59,7 @@ async def test_a_bad_delivery_keeps_the_old_and_raises_an_alert_once(body: str, 
         await fetch.fetch()
         await fetch.fetch()
         assert rig.alerts() == ["masterdata.erp.invalid"]
-        assert "1042" in load(rig.store.path).badges
+        assert "1042" in load(rig.held.path).badges
         rig.receiver.masterdata = offers(LOTS, '"3"', asked)
         await fetch.fetch()
         assert asked[-1] == '"1"' and rig.alerts() == []
@@ -73,7 +73,7 @@ async def test_no_answer_changes_what_is_held(status: int, tmp_path: Path) -> No
         await fetch.fetch()
         rig.receiver.masterdata = lambda _: web.Response(status=status, headers={"Retry-After": "7"})
         assert await fetch.fetch() == 7.0
-        assert "1042" in load(rig.store.path).badges and rig.alerts() == []
+        assert "1042" in load(rig.held.path).badges and rig.alerts() == []
 
 
 async def test_another_url_is_asked_without_the_old_etag(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ async def test_it_asks_at_start_and_at_every_interval(tmp_path: Path) -> None:
                 raise EnoughError
 
         fetch = MasterDataFetch(
-            HttpUplink("erp", rig.settings, rig.time), rig.store, rig.time, rig.metrics,
+            HttpUplink("erp", rig.settings, rig.time), rig.held, rig.store, rig.time, rig.metrics,
             sleep=sleep, chance=lambda: 0.5,
         )  # fmt: skip
         with pytest.raises(EnoughError):

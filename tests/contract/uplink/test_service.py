@@ -59,6 +59,7 @@ async def test_everything_runs_together(tmp_path: Path) -> None:
                 "sync-reserve",
                 "sync-erp",
                 "sync-erp-masterdata",
+                "sync-masterdata-age",
             ]
             posted = asyncio.Event()
 

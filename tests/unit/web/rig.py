@@ -106,9 +106,9 @@ async def rigged(
     site = Floor().site
     site = replace(site, stations={name: site.stations[name] for name in stations})
     async with await Journal.open(folder / "journal.db", "site", "edge", clock) as journal:
-        collector = Collector(site, journal, clock, folder / "sync.db")
+        collector = Collector(site, journal, clock, folder / "masterdata.db")
         await collector.restore()
-        collector.master = MasterData(parse(msgspec.json.encode(MASTER)), "etag-1")
+        collector.masterdata.now = MasterData(parse(msgspec.json.encode(MASTER)), "etag-1")
         actor = asyncio.create_task(collector.run(), name="collector")
         rig = Rig(collector, journal, clock)
         await rig.serve(language)

@@ -1,25 +1,40 @@
-"""What the ERP sends down: orders, materials, lots, people, rates. Kept in sync.db, usable offline for weeks.
+"""The records of master data: orders, materials, lots, people, rates (DESIGN, section 6).
 
-A list that was never received is `None`: its checks only warn. A document replaces the lists it names and
-leaves the others (DESIGN, section 6); unknown keys are ignored.
+Each record has a `key` within its list, and the large lists `names`: what else it is looked up by. A record
+that contradicts itself is refused where it is read.
 """
 
+from collections.abc import Iterator
+from datetime import date
 from decimal import Decimal
-from functools import cached_property
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
 from edge.events import plain
-from edge.faults import MasterDataInvalid
+from edge.masterdata import measures
 
 Key = Annotated[str, msgspec.Meta(pattern=r"^[ -~]{1,64}$")]
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A record of master data. Decimals are finite, below 10^15, with at most nine places."""
+    """A record, or a part of one. Decimals are finite, below 10^15, with at most nine places."""
+
+    dates: ClassVar[tuple[str, ...]] = ()  # fields that hold a day
+
+    @property
+    def key(self) -> str:
+        """What no other record of the list has."""
+        return str(getattr(self, self.__struct_fields__[0]))
+
+    @property
+    def names(self) -> Iterator[str]:
+        """What else it is looked up by; others may have the same."""
+        return iter(())
 
     def __post_init__(self) -> None:
+        for name in self.dates:
+            _check_day(name, getattr(self, name))
         for name in self.__struct_fields__:
             value = getattr(self, name)
             if isinstance(value, Decimal):
@@ -30,6 +45,22 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
                     )
                 if exponent > 0:
                     msgspec.structs.force_setattr(self, name, plain(value))
+
+
+def compound(*parts: str) -> str:
+    """A key of several parts."""
+    return "\x1f".join(parts)
+
+
+def _check_day(name: str, value: str | None) -> None:
+    if value is None:
+        return
+    try:
+        if date.fromisoformat(value).isoformat() == value:
+            return
+    except ValueError:
+        pass
+    raise ValueError(f"`{name}` is {value!r}: a day as YYYY-MM-DD is needed")
 
 
 class OrderOutput(Row, frozen=True, kw_only=True, omit_defaults=True):
@@ -112,6 +143,17 @@ class Material(Row, frozen=True, kw_only=True, omit_defaults=True):
     price_per: Decimal = Decimal(1)
     currency: str | None = None
     price_date: str | None = None
+    dates = ("price_date",)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if wrong := measures.contradiction(self.unit, self.units):
+            raise ValueError(f"{self.material}: {wrong}")
+
+    @property
+    def names(self) -> Iterator[str]:
+        """Its GTIN and the suppliers' part numbers."""
+        yield from dict.fromkeys((*([self.gtin] if self.gtin else []), *self.supplier_parts))
 
 
 class Lot(Row, frozen=True, kw_only=True, omit_defaults=True):
@@ -120,8 +162,19 @@ class Lot(Row, frozen=True, kw_only=True, omit_defaults=True):
     material: str
     lot: str
     status: Literal["released", "blocked", "quarantine"] = "released"
-    expiry: str | None = None
+    expiry: str | None = None  # the last day on which it may be used
     quantity: Decimal | None = None
+    dates = ("expiry",)
+
+    @property
+    def key(self) -> str:
+        """A lot number may stand for several materials."""
+        return compound(self.lot, self.material)
+
+    @property
+    def names(self) -> Iterator[str]:
+        """Its number."""
+        yield self.lot
 
 
 class Person(Row, frozen=True, kw_only=True, omit_defaults=True):
@@ -167,6 +220,11 @@ class ActivityRate(Row, frozen=True, kw_only=True, omit_defaults=True):
     unit: str
     rate: Decimal | None = None
 
+    @property
+    def key(self) -> str:
+        """A work center's activity in a unit."""
+        return compound(self.work_center, self.activity, self.unit)
+
 
 class Reason(Row, frozen=True, kw_only=True, omit_defaults=True):
     """A reason code for scrap, rework or a pause, with its text per language."""
@@ -176,6 +234,11 @@ class Reason(Row, frozen=True, kw_only=True, omit_defaults=True):
     text: dict[str, str] = {}
     cause: Literal["process", "material"] | None = None
 
+    @property
+    def key(self) -> str:
+        """A code may be a reason of several kinds."""
+        return compound(self.kind, self.reason)
+
 
 class Period(Row, frozen=True, kw_only=True, omit_defaults=True):
     """A posting period, dates inclusive."""
@@ -183,74 +246,9 @@ class Period(Row, frozen=True, kw_only=True, omit_defaults=True):
     from_: str = msgspec.field(name="from")
     to: str
     open: bool = True
+    dates = ("from_", "to")
 
-
-class Document(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One delivery of master data. An absent list leaves the old one, an empty one empties it."""
-
-    work_orders: tuple[WorkOrder, ...] | None = None
-    materials: tuple[Material, ...] | None = None
-    lots: tuple[Lot, ...] | None = None
-    people: tuple[Person, ...] | None = None
-    work_centers: tuple[WorkCenter, ...] | None = None
-    tools: tuple[Tool, ...] | None = None
-    activities: tuple[ActivityRate, ...] | None = None
-    reasons: tuple[Reason, ...] | None = None
-    periods: tuple[Period, ...] | None = None
-
-
-NOTHING = Document()
-LISTS = Document.__struct_fields__
-
-
-def parse(body: bytes) -> Document:
-    """A document from its JSON. Raises MasterDataInvalid naming the place; nothing is taken then."""
-    try:
-        return msgspec.json.decode(body, type=Document)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise MasterDataInvalid(
-            f"the master data was not taken: {error}",
-            hint="The data held before stays in use; correct it in the ERP",
-        ) from error
-
-
-class MasterData:
-    """What is held now, indexed for stations. `etag` names the delivery."""
-
-    def __init__(self, document: Document = NOTHING, etag: str | None = None, fetched_ms: int | None = None):
-        self.document = document
-        self.etag = etag
-        self.fetched_ms = fetched_ms
-
-    @cached_property
-    def orders(self) -> dict[str, WorkOrder]:
-        return {order.work_order: order for order in self.document.work_orders or ()}
-
-    @cached_property
-    def materials(self) -> dict[str, Material]:
-        return {material.material: material for material in self.document.materials or ()}
-
-    @cached_property
-    def lots(self) -> dict[str, tuple[Lot, ...]]:
-        """Lots by their number; a number may stand for several materials."""
-        found: dict[str, list[Lot]] = {}
-        for lot in self.document.lots or ():
-            found.setdefault(lot.lot, []).append(lot)
-        return {number: tuple(lots) for number, lots in found.items()}
-
-    @cached_property
-    def badges(self) -> dict[str, Person]:
-        """People by badge; a person's own number counts as one."""
-        people = self.document.people or ()
-        return {person.person: person for person in people} | {
-            badge: person for person in people for badge in person.badges
-        }
-
-    @cached_property
-    def work_centers(self) -> dict[str, WorkCenter]:
-        return {center.work_center: center for center in self.document.work_centers or ()}
-
-    @cached_property
-    def reasons(self) -> dict[tuple[str, str], Reason]:
-        """Reasons by (kind, code)."""
-        return {(reason.kind, reason.reason): reason for reason in self.document.reasons or ()}
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.from_ > self.to:
+            raise ValueError(f"the period from {self.from_} ends before it begins, on {self.to}")

@@ -1,0 +1,254 @@
+"""masterdata.db: written by sync alone, read by collect while it is in use.
+
+A file of its own: what the ERP sends may be large and come often, and neither may take the room that sync.db
+keeps for delivery on a full disk. A delivery is one transaction and begins a generation; it writes only
+records that changed. Records of the generations before stay for a while, so that a reader goes on with the
+one it knows until it takes up the next: what it looks up belongs together. What is damaged becomes
+`masterdata-damaged.db`, and the next delivery is fetched whole.
+"""
+
+import asyncio
+import hashlib
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiosqlite
+import msgspec
+
+from edge import schema
+from edge.faults import Damaged, RestartNeeded
+from edge.masterdata.document import TYPES, lists, records
+from edge.schema import Schema
+
+MASTERDATA = "masterdata.db"
+ASIDE = "masterdata-damaged.db"
+_KEPT_MS = 60_000  # how long a reader may go on with a generation that is no more the last
+_WAL_BYTES = 8 * 2**20  # what the log is cut back to after a large delivery
+_KEPT = 3  # generations that stay in any case
+
+FORM = Schema("""
+CREATE TABLE generations (
+    generation INTEGER PRIMARY KEY,
+    at_ms INTEGER NOT NULL,
+    etag TEXT                           -- of the delivery that began it
+) STRICT;
+CREATE TABLE lists (                    -- those that were ever received
+    list TEXT PRIMARY KEY,
+    digest BLOB NOT NULL                -- SHA-256 of the list as delivered
+) STRICT;
+CREATE TABLE records (
+    id INTEGER PRIMARY KEY,
+    list TEXT NOT NULL,
+    key TEXT NOT NULL,
+    since INTEGER NOT NULL,             -- the generation that brought it
+    until INTEGER,                      -- the generation that no longer has it
+    body BLOB NOT NULL                  -- JSON, as parsed and written again
+) STRICT;
+CREATE UNIQUE INDEX records_keys ON records (list, key, since);
+CREATE INDEX records_gone ON records (until) WHERE until IS NOT NULL;
+CREATE TABLE names (                    -- what else a record of a large list is looked up by
+    list TEXT NOT NULL,
+    name TEXT NOT NULL,
+    record INTEGER NOT NULL,
+    PRIMARY KEY (list, name, record)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX names_records ON names (record);
+CREATE TABLE sources (                  -- who delivers, and what it calls the last delivery taken
+    source TEXT PRIMARY KEY,
+    place TEXT NOT NULL,
+    etag TEXT,
+    seen_ms INTEGER NOT NULL            -- when it last said that this is its newest
+) STRICT;
+""")
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A document from a source: the name of an uplink, or of the folder; `place` is its address."""
+
+    body: bytes
+    source: str
+    place: str
+    etag: str | None
+    at_ms: int
+
+
+@dataclass(frozen=True)
+class Source:
+    """What is known of the last delivery taken from a source."""
+
+    place: str
+    etag: str | None
+    seen_ms: int
+
+
+class MasterStore:
+    """The only writer. Open it with `async with await MasterStore.open(...)`."""
+
+    def __init__(self, path: Path, connection: aiosqlite.Connection, replaced: str) -> None:
+        self.path = path
+        self.replaced = replaced  # why what was there is not gone on with
+        self._connection = connection
+        self._turn = asyncio.Lock()
+        self._takes: set[asyncio.Task[bool]] = set()
+
+    @classmethod
+    async def open(cls, path: Path) -> "MasterStore":
+        """Open or create the file; one that cannot be gone on with is set aside. Raises StorageFault."""
+        why = await asyncio.to_thread(schema.doubted, path)
+        if why:
+            await asyncio.to_thread(_set_aside, path)
+        connection = await schema.open_writer(path, FORM)
+        await connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
+        return cls(path, connection, why)
+
+    async def close(self) -> None:
+        """Finish what is being written, then let go of the file."""
+        while self._takes:
+            await asyncio.wait(self._takes)
+        await self._connection.close()
+
+    async def __aenter__(self) -> "MasterStore":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def source(self, name: str) -> Source | None:
+        """The last delivery of a source; None where there was none. Raises StorageFault."""
+        sql = "SELECT place, etag, seen_ms FROM sources WHERE source = ?"
+        async with self._turn:
+            try:
+                rows = list(await self._connection.execute_fetchall(sql, (name,)))
+            except sqlite3.Error as error:
+                raise self._unusable(error) from error
+        return next((Source(*row) for row in rows), None)
+
+    async def seen(self, name: str, at_ms: int) -> None:
+        """The source says that what is held is its newest. Raises StorageFault."""
+        async with self._turn:
+            try:
+                sql = "UPDATE sources SET seen_ms = ? WHERE source = ?"
+                await self._connection.execute(sql, (at_ms, name))
+                await self._connection.commit()
+            except sqlite3.Error as error:
+                raise self._unusable(error) from error
+
+    async def take(self, delivery: Delivery) -> bool:
+        """Take a delivery whole, carried to its end even if the caller is cancelled; whether it is news.
+
+        Raises MasterDataInvalid, StorageFault: then nothing of it is taken.
+        """
+        task = asyncio.create_task(self._take(delivery), name="masterdata-take")
+        self._takes.add(task)
+        task.add_done_callback(self._takes.discard)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            await asyncio.wait([task])
+            if not task.cancelled():
+                task.exception()  # taken note of: the caller is gone
+            raise
+
+    def _unusable(self, error: sqlite3.Error) -> Exception:
+        """The fault; what is damaged is set aside by the next start."""
+        fault = schema.unusable(self.path, error)
+        if isinstance(fault, Damaged):
+            return RestartNeeded(f"{fault.message}. The next start sets it aside, and it is fetched anew")
+        return fault
+
+    async def _take(self, delivery: Delivery) -> bool:
+        found = await asyncio.to_thread(_digested, delivery.body)
+        async with self._turn:
+            try:
+                news = await self._written(delivery, found)
+                await self._connection.commit()
+            except BaseException as error:
+                with suppress(sqlite3.Error):
+                    await self._connection.rollback()
+                if isinstance(error, sqlite3.Error):
+                    raise self._unusable(error) from error
+                raise
+        return news
+
+    async def _written(self, delivery: Delivery, found: Mapping[str, tuple[msgspec.Raw, bytes]]) -> bool:
+        """Write what is new of a delivery, within a transaction."""
+        db = self._connection
+        await db.execute("BEGIN IMMEDIATE")
+        rows = await db.execute_fetchall("SELECT list, digest FROM lists")
+        held = {row[0]: row[1] for row in rows}
+        changed = {name: raw for name, (raw, digest) in found.items() if held.get(name) != digest}
+        last = list(await db.execute_fetchall(_LAST))
+        source = (delivery.source, delivery.place, delivery.etag, delivery.at_ms)
+        await db.execute("INSERT OR REPLACE INTO sources VALUES (?, ?, ?, ?)", source)
+        if last and not changed and last[0][1] == delivery.etag:
+            return False
+        generation = last[0][0] + 1 if last else 1
+        await db.execute(
+            "INSERT INTO generations VALUES (?, ?, ?)", (generation, delivery.at_ms, delivery.etag)
+        )
+        for name, raw in changed.items():
+            await self._replace(name, raw, generation)
+            await db.execute("INSERT OR REPLACE INTO lists VALUES (?, ?)", (name, found[name][1]))
+        for sql in _FORGET:
+            await db.execute(sql, {"at_ms": delivery.at_ms - _KEPT_MS, "last": generation - _KEPT})
+        return True
+
+    async def _replace(self, name: str, raw: msgspec.Raw, generation: int) -> None:
+        """Write the records of a list that changed, came or went."""
+        await self._connection.execute("DROP TABLE IF EXISTS temp.incoming")
+        await self._connection.execute(_INCOMING)
+        await self._connection.executemany("INSERT INTO temp.incoming VALUES (?, ?, ?)", _rows(name, raw))
+        for sql in _REPLACE:
+            await self._connection.execute(sql, {"list": name, "generation": generation})
+
+
+def _digested(body: bytes) -> dict[str, tuple[msgspec.Raw, bytes]]:
+    """The lists of a document, each with its digest. Raises MasterDataInvalid."""
+    return {name: (raw, hashlib.sha256(raw).digest()) for name, raw in lists(body).items()}
+
+
+def _rows(name: str, raw: msgspec.Raw) -> Iterator[tuple[str, bytes, bytes]]:
+    """Key, JSON and names of each record. Raises MasterDataInvalid."""
+    named = name in NAMED
+    for record in records(name, raw):
+        yield record.key, msgspec.json.encode(record), msgspec.json.encode([*record.names] if named else [])
+
+
+NAMED = frozenset(name for name, kind in TYPES.items() if name in ("materials", "lots"))
+_LAST = "SELECT generation, etag FROM generations ORDER BY generation DESC LIMIT 1"
+_INCOMING = "CREATE TEMP TABLE incoming (key TEXT PRIMARY KEY, body BLOB NOT NULL, names BLOB NOT NULL)"
+_REPLACE = (
+    "UPDATE records SET until = :generation WHERE list = :list AND until IS NULL AND NOT EXISTS"
+    " (SELECT 1 FROM temp.incoming AS i WHERE i.key = records.key AND i.body = records.body)",
+    "INSERT INTO records (list, key, since, body) SELECT :list, i.key, :generation, i.body"
+    " FROM temp.incoming AS i WHERE NOT EXISTS (SELECT 1 FROM records AS r"
+    " WHERE r.list = :list AND r.key = i.key AND r.until IS NULL)",
+    "INSERT OR IGNORE INTO names SELECT :list, one.value, r.id FROM records AS r"
+    " JOIN temp.incoming AS i ON i.key = r.key, json_each(CAST(i.names AS TEXT)) AS one"
+    " WHERE r.list = :list AND r.since = :generation",
+    "DROP TABLE temp.incoming",
+)
+_FORGET = (
+    "CREATE TEMP TABLE forgotten AS SELECT id FROM records WHERE until <= min(:last, (SELECT"
+    " ifnull(max(generation), 0) FROM generations WHERE at_ms <= :at_ms))",
+    "DELETE FROM names WHERE record IN (SELECT id FROM temp.forgotten)",
+    "DELETE FROM records WHERE id IN (SELECT id FROM temp.forgotten)",
+    "DELETE FROM generations WHERE generation < min(:last, (SELECT ifnull(max(generation), 0)"
+    " FROM generations WHERE at_ms <= :at_ms))",
+    "DROP TABLE temp.forgotten",
+)
+
+
+def _set_aside(path: Path) -> None:
+    """Put the file where a person finds it; one put there before is overwritten."""
+    aside = path.with_name(ASIDE)
+    for suffix in ("", "-wal", "-shm"):
+        there, kept = (one.with_name(one.name + suffix) for one in (path, aside))
+        if there.exists():
+            there.replace(kept)
+        else:
+            kept.unlink(missing_ok=True)
