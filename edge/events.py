@@ -57,12 +57,13 @@ class Fact(Record, frozen=True, kw_only=True, omit_defaults=True):
     operation: str | None = None
     tool: str | None = None
     refs: dict[str, str] | None = None  # the ERP's own keys, echoed
+    provisional: bool = False  # the order was not in the master data: product, unit and BOM unknown here
 
 
 class Output(Record, frozen=True, kw_only=True, omit_defaults=True):
     """A quantity that came out, as an increment."""
 
-    material: str
+    material: str | None = None  # of a provisional order's main output: the order's product, unknown here
     role: Literal["main", "co", "by"]
     disposition: Disposition
     reason: str | None = None

@@ -71,6 +71,9 @@ def lines_of(events: Iterable[Event], book: Book) -> Iterator[Line]:
     """What was used, grouped and priced, in the order of the elements."""
     grouped: dict[_Key, list[_Posting]] = {}
     for event in events:
+        if event.data.provisional:
+            text = f"Work order {book.work_order} began before it was delivered: not all was checked then"
+            book.gap("order", book.work_order, None, text, event.id)
         for posting in _postings(event, book):
             grouped.setdefault(posting.key, []).append(posting)
     for key in sorted(grouped, key=lambda key: (ELEMENTS.index(key.element), *key[1:])):
@@ -198,8 +201,10 @@ def outputs_of(events: Iterable[Event], book: Book) -> Iterator[OutputLine]:
 def _made(event: Event, book: Book) -> Iterator[tuple[_Kind, Decimal]]:
     fact, operation = event.data, book.operation_of(event.data)
     if isinstance(fact, WorkReported):
+        product = book.order.product if book.order else ""  # a provisional order's reports cannot name it
         for out in fact.outputs:
-            yield _Kind(operation, out.material, out.role, out.disposition, out.unit), out.quantity
+            kind = _Kind(operation, out.material or product, out.role, out.disposition, out.unit)
+            yield kind, out.quantity
     elif isinstance(fact, OutputReclassified):
         role = book.role_of(fact.material)
         yield _Kind(operation, fact.material, role, fact.from_, fact.unit), -fact.quantity

@@ -4,7 +4,8 @@ An absent list leaves the old one, an empty one empties it; unknown keys are ign
 at all: what is wrong is named with list, number and key. A record given twice must be the same both times.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Container, Iterator, Mapping
+from hashlib import blake2b
 from typing import Any, Protocol
 
 import msgspec
@@ -101,19 +102,33 @@ def lists(body: bytes) -> dict[str, msgspec.Raw]:
 
 def records(name: str, raw: msgspec.Raw) -> Iterator[Row]:
     """The records of a list, one after the other. Raises MasterDataInvalid at the first that does not fit."""
+    for _, record in news(name, raw, ()):
+        assert record is not None
+        yield record
+
+
+def news(name: str, raw: msgspec.Raw, known: Container[bytes]) -> Iterator[tuple[bytes, Row | None]]:
+    """Digest and record of each of a list, once; None for a record whose digest is known: it is not read.
+
+    Raises MasterDataInvalid.
+    """
     try:
         rows = _array.decode(raw)
     except (msgspec.DecodeError, RecursionError) as error:
         raise invalid(_placed(str(error), f"$.{name}")) from error
     decoder, seen = _decoders[name], dict[str, int]()
     for number, row in enumerate(rows):
+        digest = blake2b(row, digest_size=16).digest()
+        if digest in known:
+            yield digest, None
+            continue
         try:
             record: Row = decoder.decode(row)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise invalid(_placed(str(error), f"$.{name}[{number}]")) from error
         first = seen.setdefault(record.key, number)
         if first == number:
-            yield record
+            yield digest, record
         elif decoder.decode(rows[first]) != record:
             raise invalid(f"$.{name}[{number}] says something else than $.{name}[{first}] of the same key")
 

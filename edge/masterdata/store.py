@@ -10,7 +10,7 @@ one it knows until it takes up the next: what it looks up belongs together. What
 import asyncio
 import hashlib
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ import msgspec
 
 from edge import schema
 from edge.faults import Damaged, RestartNeeded
-from edge.masterdata.document import TYPES, lists, records
+from edge.masterdata.document import invalid, lists, news
 from edge.schema import Schema
 
 MASTERDATA = "masterdata.db"
@@ -45,9 +45,11 @@ CREATE TABLE records (
     key TEXT NOT NULL,
     since INTEGER NOT NULL,             -- the generation that brought it
     until INTEGER,                      -- the generation that no longer has it
+    digest BLOB NOT NULL,               -- BLAKE2b-128 of it as delivered
     body BLOB NOT NULL                  -- JSON, as parsed and written again
 ) STRICT;
 CREATE UNIQUE INDEX records_keys ON records (list, key, since);
+CREATE INDEX records_held ON records (list, digest) WHERE until IS NULL;
 CREATE INDEX records_gone ON records (until) WHERE until IS NOT NULL;
 CREATE TABLE names (                    -- what else a record of a large list is looked up by
     list TEXT NOT NULL,
@@ -198,12 +200,19 @@ class MasterStore:
         return True
 
     async def _replace(self, name: str, raw: msgspec.Raw, generation: int) -> None:
-        """Write the records of a list that changed, came or went."""
-        await self._connection.execute("DROP TABLE IF EXISTS temp.incoming")
-        await self._connection.execute(_INCOMING)
-        await self._connection.executemany("INSERT INTO temp.incoming VALUES (?, ?, ?)", _rows(name, raw))
-        for sql in _REPLACE:
-            await self._connection.execute(sql, {"list": name, "generation": generation})
+        """Write the records of a list that changed, came or went; the others are not even read."""
+        db, values = self._connection, {"list": name, "generation": generation}
+        held = frozenset(row[0] for row in await db.execute_fetchall(_HELD, values))
+        await db.execute("DROP TABLE IF EXISTS temp.incoming")
+        await db.execute(_INCOMING)
+        await db.executemany(
+            "INSERT OR IGNORE INTO temp.incoming VALUES (?, ?, ?, ?)", _rows(name, raw, held)
+        )
+        await db.execute(_GONE, values)
+        for row in await db.execute_fetchall(_TWICE, values):
+            raise invalid(f"$.{name} has {row[0].replace(chr(31), ' ')} twice, with different content")
+        for sql in _ADD:
+            await db.execute(sql, values)
 
 
 def _digested(body: bytes) -> dict[str, tuple[msgspec.Raw, bytes]]:
@@ -211,25 +220,35 @@ def _digested(body: bytes) -> dict[str, tuple[msgspec.Raw, bytes]]:
     return {name: (raw, hashlib.sha256(raw).digest()) for name, raw in lists(body).items()}
 
 
-def _rows(name: str, raw: msgspec.Raw) -> Iterator[tuple[str, bytes, bytes]]:
-    """Key, JSON and names of each record. Raises MasterDataInvalid."""
-    named = name in NAMED
-    for record in records(name, raw):
-        yield record.key, msgspec.json.encode(record), msgspec.json.encode([*record.names] if named else [])
+def _rows(
+    name: str, raw: msgspec.Raw, held: Container[bytes]
+) -> Iterator[tuple[bytes, str | None, bytes | None, bytes]]:
+    """Digest, key, JSON and names of each record; of those held the digest. Raises MasterDataInvalid."""
+    for digest, record in news(name, raw, held):
+        if record is None:
+            yield digest, None, None, b"[]"
+        else:
+            yield digest, record.key, msgspec.json.encode(record), msgspec.json.encode([*record.names])
 
 
-NAMED = frozenset(name for name, kind in TYPES.items() if name in ("materials", "lots"))
 _LAST = "SELECT generation, etag FROM generations ORDER BY generation DESC LIMIT 1"
-_INCOMING = "CREATE TEMP TABLE incoming (key TEXT PRIMARY KEY, body BLOB NOT NULL, names BLOB NOT NULL)"
-_REPLACE = (
+_HELD = "SELECT digest FROM records WHERE list = :list AND until IS NULL"
+_INCOMING = "CREATE TEMP TABLE incoming (digest BLOB PRIMARY KEY, key TEXT, body BLOB, names BLOB NOT NULL)"
+_GONE = (
     "UPDATE records SET until = :generation WHERE list = :list AND until IS NULL AND NOT EXISTS"
-    " (SELECT 1 FROM temp.incoming AS i WHERE i.key = records.key AND i.body = records.body)",
-    "INSERT INTO records (list, key, since, body) SELECT :list, i.key, :generation, i.body"
-    " FROM temp.incoming AS i WHERE NOT EXISTS (SELECT 1 FROM records AS r"
-    " WHERE r.list = :list AND r.key = i.key AND r.until IS NULL)",
-    "INSERT OR IGNORE INTO names SELECT :list, one.value, r.id FROM records AS r"
-    " JOIN temp.incoming AS i ON i.key = r.key, json_each(CAST(i.names AS TEXT)) AS one"
-    " WHERE r.list = :list AND r.since = :generation",
+    " (SELECT 1 FROM temp.incoming AS i WHERE i.digest = records.digest)"
+)
+# CROSS JOIN: in this order, for what comes has no index by key.
+_TWICE = (
+    "SELECT i.key FROM temp.incoming AS i CROSS JOIN records AS r ON r.list = :list AND r.key = i.key"
+    " WHERE i.key IS NOT NULL AND r.until IS NULL LIMIT 1"
+)
+_ADD = (
+    "INSERT INTO records (list, key, since, digest, body) SELECT :list, key, :generation, digest, body"
+    " FROM temp.incoming WHERE key IS NOT NULL",
+    "INSERT OR IGNORE INTO names SELECT :list, one.value, r.id FROM temp.incoming AS i"
+    " CROSS JOIN records AS r ON r.list = :list AND r.key = i.key AND r.since = :generation"
+    " CROSS JOIN json_each(CAST(i.names AS TEXT)) AS one WHERE i.key IS NOT NULL",
     "DROP TABLE temp.incoming",
 )
 _FORGET = (

@@ -30,6 +30,7 @@ from edge.station.state import (
 )
 
 NOTED = 3
+PIECES = "C62"  # what counters and people count in while nobody says otherwise
 LONGEST_ABSENCE_MS = 12 * 3_600_000
 UNDOABLE = (events.MaterialConsumed, events.WorkReported, events.WorkStarted)
 
@@ -254,20 +255,43 @@ def _signed_off(station: Station, fact: events.OperatorSignedOff, *_: object) ->
 def _started(station: Station, fact: events.WorkStarted, _id: str, at: Moment) -> Station:
     key = _key(fact)
     if station.find(key):
-        changed = _changed(station, key, lambda job: replace(job, phase=fact.phase))
-        return replace(changed, selected=key)
+        changed = _changed(station, key, lambda job: replace(_known(job, fact), phase=fact.phase))
+        return replace(changed, selected=key if not _arrived(station, fact) else station.selected)
     job = Job(
         work_order=key[0],
         order_line=fact.order_line,
         operation=key[1],
         product=fact.product or "",
-        unit=fact.unit or "",
+        unit=fact.unit or PIECES,
         planned=fact.planned_quantity or ZERO,
         refs=fact.refs,
         phase=fact.phase,
         since=at,
+        provisional=fact.provisional,
     )
     return replace(station, jobs=(*station.jobs, job), selected=key)
+
+
+def _arrived(station: Station, fact: events.WorkStarted) -> bool:
+    """Whether the fact says that the order of a provisional job is known now."""
+    job = station.find(_key(fact))
+    return job is not None and job.provisional and not fact.provisional
+
+
+def _known(job: Job, fact: events.WorkStarted) -> Job:
+    """The job with what its order says, where that was unknown. What was reported stays as it was counted."""
+    if not job.provisional or fact.provisional:
+        return job
+    reported = job.good or job.scrap or job.rework or job.concession or job.setup_scrap
+    return replace(
+        job,
+        order_line=fact.order_line,
+        product=fact.product or "",
+        unit=job.unit if reported else fact.unit or PIECES,
+        planned=fact.planned_quantity or ZERO,
+        refs=fact.refs,
+        provisional=False,
+    )
 
 
 def _paused(station: Station, fact: events.WorkPaused, *_: object) -> Station:

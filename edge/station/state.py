@@ -15,7 +15,7 @@ from edge.readings import Moment
 from edge.station.texts import Text
 from edge.wallclock import Wall
 
-STATE_VERSION = "3"
+STATE_VERSION = "4"
 ZERO = Decimal(0)
 JobKey = tuple[str, str]  # (work order, operation)
 
@@ -55,6 +55,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     machine_s: Decimal | None = None  # None: no signal said anything yet
     energy_kwh: Decimal | None = None
     labour: tuple[Labour, ...] = ()
+    provisional: bool = False  # the order is not in the master data: product, plan and BOM are unknown
     gap: bool = False  # a stretch of unknown length is missing in people's and set-up time
 
     @property

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from edge.events import CountRecorded, Draft
 from edge.masterdata import MasterData
 from edge.readings import Moment, Reading, Scan, Unreadable
-from edge.station import grammar, signals
+from edge.station import grammar, provisional, signals
 from edge.station.grammar import Amount, Badge, Command, Lot, Malformed, Order, Unrecognised, Word
 from edge.station.scans import materials, orders, people, reports, undo
 from edge.station.state import (
@@ -76,6 +76,7 @@ def step(
     """One input at station `name`."""
     work = Work(site, name, line, live, master, now, new_id)
     now = work.now
+    provisional.arrive(work)
     answer = _expire(work)
     match given:
         case Scan():

@@ -112,6 +112,10 @@ _TEXTS = {
     "signed_off": ("{operator} signed off", "{operator} 已离岗"),
     "status": ("{operator} is signed on; {jobs}", "{operator} 已在岗；{jobs}"),
     "started": ("WO {order} started", "工单{order}已开工"),
+    "started_provisional": (
+        "WO {order} started provisionally: the ERP has not delivered it, nothing was checked",
+        "工单{order}已临时开工：ERP尚未下发，未核对",
+    ),
     "setup_started": ("Set-up of WO {order} started", "工单{order}开始换型"),
     "selected": ("WO {order} selected", "已切换到工单{order}"),
     "lot_recorded": ("Lot {lot} recorded: {quantity} {unit}", "批次{lot}已记录：{quantity} {unit}"),
@@ -163,6 +167,14 @@ _TEXTS = {
     "unknown_order": (
         "WO {order} is unknown. Nothing recorded. Check the traveller, or wait for the ERP's next delivery",
         "工单{order}不存在，未记录。请核对流转卡或等待ERP下发",
+    ),
+    "provisional_operation": (
+        "WO {order} was not delivered by the ERP, so its operation must be scanned too. Nothing recorded. Scan LSW{order} and the operation, 0010 for one",
+        "ERP尚未下发工单{order}，须同时扫工序，未记录。请扫LSW{order}加工序，例如0010",
+    ),
+    "provisional_material": (
+        "WO {order} was not delivered by the ERP and the material of lot {lot} is unknown. Nothing recorded. Write lot and quantity down, ask the shift leader",
+        "ERP尚未下发工单{order}，批次{lot}的物料未知，未记录。请记下批次和数量并找班长",
     ),
     "order_not_released": ("WO {order} is {status}. Nothing recorded. Scan a released order", "工单{order}状态为{status}，未记录，请扫已下达工单"),
     "unknown_operation": ("WO {order} has no operation {operation}. Nothing recorded. It has {allowed}", "工单{order}没有工序{operation}，未记录。现有工序：{allowed}"),

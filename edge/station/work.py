@@ -38,6 +38,7 @@ class Site(msgspec.Struct, frozen=True):
     calendar: Calendar
     stations: Mapping[str, settings.Station]
     pauses: Mapping[str, settings.Pause]
+    checks: settings.Checks = settings.Checks()
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -149,6 +150,7 @@ class Work:
                 "order_line": job.order_line,
                 "operation": job.operation,
                 "refs": job.refs,
+                "provisional": job.provisional,
             }
         draft = Draft(self._new_id(self.now.wall_ms), self.now.wall_ms, fact(**(common | fields)))
         self.drafts.append(draft)

@@ -15,6 +15,8 @@ from edge.wallclock import known_ms
 def lot(work: Work, scan: Lot) -> Text:
     """Consume a lot where its BOM line is scanned, mount it where it is backflushed or metered."""
     job = work.job
+    if job.provisional:
+        return _take(work, scan, _unplanned(work, scan))
     line, material = _line(work, scan)
     base = _base_unit(work, material, line)
     if line.method != "scanned":
@@ -33,10 +35,15 @@ def lot(work: Work, scan: Lot) -> Text:
         warehouse=line.warehouse,
         posted_by=line.posted_by,
     )
+    return _take(work, scan, pending)
+
+
+def _take(work: Work, scan: Lot, pending: PendingLot) -> Text:
+    """Consume what the scan says, or wait for the quantity."""
     if scan.quantity is not None:
         return consume(work, pending, Amount(scan.quantity, scan.unit))
     work.wait_for(pending)
-    return say("lot_pending", lot=scan.lot, material=material)
+    return say("lot_pending", lot=scan.lot, material=pending.material)
 
 
 def consume(work: Work, pending: PendingLot, amount: Amount) -> Text:
@@ -93,6 +100,20 @@ def _line(work: Work, scan: Lot) -> tuple[BomLine, str]:
     line, one = matches[0]
     _usable(work, one)
     return line, one.material
+
+
+def _unplanned(work: Work, scan: Lot) -> PendingLot:
+    """What a lot is for a job whose BOM nobody knows: the one material that has its number."""
+    known = work.master.lots.get(scan.lot, ())
+    if len(known) > 1:
+        raise Refused("lot_several", lot=scan.lot, materials=", ".join(one.material for one in known))
+    held = work.master.materials.get(known[0].material) if known else None
+    if held is None:
+        raise Refused("provisional_material", lot=scan.lot, order=work.job.work_order)
+    _usable(work, known[0])
+    return PendingLot(
+        lot=scan.lot, material=held.material, bom_line=None, unit=held.unit, warehouse=None, posted_by="edge"
+    )
 
 
 def _only_line(bom: tuple[BomLine, ...], scan: Lot) -> tuple[BomLine, str]:

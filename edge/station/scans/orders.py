@@ -3,7 +3,7 @@
 from edge.events import WorkPaused, WorkReported, WorkResumed, WorkStarted
 from edge.masterdata import Operation, WorkOrder
 from edge.settings import Pause
-from edge.station import signals
+from edge.station import provisional, signals
 from edge.station.grammar import Order
 from edge.station.scans import reports
 from edge.station.state import ZERO, Job, JobKey, PendingReport, PendingSetup
@@ -33,6 +33,9 @@ def take_up(work: Work, key: JobKey) -> Text:
     if job is not None:
         return _select(work, job)
     found = work.master.orders.get(key[0])
+    if found is None and work.site.checks.unknown_order == "provisional":
+        _start(work, provisional.job(work, key), "run")
+        return say("started_provisional", order=key[0])
     if found is None:
         raise Refused("gone")  # the ERP took it away while the switch waited for OK
     started = Job(
@@ -136,9 +139,9 @@ def _start(work: Work, job: Job, phase: str) -> None:
         WorkStarted,
         job=job,
         phase=phase,
-        planned_quantity=job.planned,
-        product=job.product,
-        unit=job.unit,
+        planned_quantity=None if job.provisional else job.planned,
+        product=job.product or None,
+        unit=None if job.provisional else job.unit,
     )
 
 
@@ -151,11 +154,12 @@ def _open(work: Work, scan: Order) -> JobKey | None:
 
 def _checked(work: Work, scan: Order) -> JobKey:
     """The job that an order scan means, if it may run here."""
-    orders = work.master.orders
-    if work.master.document.work_orders is None:
-        raise Refused("no_orders")
-    found = orders.get(scan.work_order)
+    found = work.master.orders.get(scan.work_order)
     if found is None:
+        if (key := provisional.allowed(work, scan)) is not None:
+            return key
+        if work.master.document.work_orders is None:
+            raise Refused("no_orders")
         raise Refused("unknown_order", order=scan.work_order)
     if found.status != "released":
         raise Refused("order_not_released", order=scan.work_order, status=status(found.status))

@@ -121,7 +121,9 @@ def post(work: Work, fact: type[WorkReported], pending: PendingReport) -> Text:
         raise Refused("gone")
     work.end_wait()
     new = total - job.good
-    good = Output(material=job.product, role="main", disposition="good", quantity=plain(new), unit=job.unit)
+    good = Output(
+        material=job.product or None, role="main", disposition="good", quantity=plain(new), unit=job.unit
+    )
     fields: dict[str, Any] = {"final": True} if fact is WorkCompleted else {}
     work.emit(
         fact,
@@ -148,7 +150,7 @@ def confirm_setup(work: Work, pending: PendingSetup) -> None:
     work.end_wait()
     job = work.job
     output = Output(
-        material=job.product,
+        material=job.product or None,
         role="main",
         disposition="scrap",
         cause="setup",
@@ -178,7 +180,7 @@ def _defect(
     job = work.job
     known = work.master.reasons.get((disposition, reason))
     output = Output(
-        material=job.product,
+        material=job.product or None,
         role="main",
         disposition=disposition,
         reason=reason,
@@ -203,7 +205,8 @@ def _cause(job: Job, known: Reason | None) -> Literal["process", "material", "se
 def _in_job_unit(work: Work, amount: Amount) -> Decimal:
     """A quantity of output in the job's unit. Raises Refused."""
     job = work.job
-    return converted(work.master, job.product, job.unit, amount.quantity, amount.unit or job.unit)
+    of = job.product or job.work_order
+    return converted(work.master, of, job.unit, amount.quantity, amount.unit or job.unit)
 
 
 def _proposed(work: Work, kind: Literal["done", "part"]) -> Text:
@@ -230,7 +233,7 @@ def _shown(job: Job, total: Decimal | None) -> Text:
 
 def _against_plan(job: Job, total: Decimal) -> Text:
     off = total - job.planned
-    if not off:
+    if not off or job.provisional:
         return Text("", "")
     key = "over" if off > 0 else "under"
     return say(key, **{key: number(abs(off)), "planned": number(job.planned)})
