@@ -26,6 +26,7 @@ from edge.devices import Absences
 from edge.epochs import Epoch
 from edge.faults import Damaged, Fault, RestartNeeded, SettingsFault, StorageFault
 from edge.journal import Journal
+from edge.masterdata import folder
 from edge.masterdata.store import MASTERDATA as MASTERDATA
 from edge.opening import Ground, opened
 from edge.ports import Clock
@@ -301,6 +302,15 @@ def secret_problems(loaded: Settings) -> Iterator[str]:
         for key, value in located.model_dump().items():
             if key.endswith("_file") and value is not None and not os.access(value, os.R_OK):
                 yield f"{place}.{key}: {value} cannot be read. Put it there, readable by this user"
+
+
+def masterdata_problems(loaded: Settings) -> Iterator[str]:
+    """What is wrong with the files of the folder that delivers master data."""
+    if loaded.masterdata_folder is not None:
+        try:
+            folder.read(loaded.masterdata_folder)
+        except folder.FolderInvalid as fault:
+            yield from (f"masterdata.folder {loaded.masterdata_folder}: {one}" for one in fault.problems)
 
 
 def ensured(data_dir: Path) -> Path:

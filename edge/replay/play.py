@@ -203,7 +203,7 @@ class _Replay:
         collector = Collector(self._floor.site, self.journal, self.clock, _NO_FILE)
         collector.witness = self
         await collector.restore()
-        collector.master = MasterData(self._document, "replay")
+        collector.masterdata.now = MasterData(self._document, "replay")
         collector.attach(self._devices)
         for device in self._devices.values():
             device.observer = collector
@@ -216,7 +216,7 @@ class _Replay:
         lists |= {name: held for name in LISTS if (held := getattr(later, name)) is not None}
         self._document = Document(**lists)
         if self._collector is not None:
-            self._collector.master = MasterData(self._document, path.name)
+            self._collector.masterdata.now = MasterData(self._document, path.name)
 
     def _prove(self) -> None:
         """The facts alone must give the collector's state."""

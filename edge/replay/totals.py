@@ -90,7 +90,7 @@ def _figures(event: Event) -> Iterator[tuple[str, str, str, Decimal]]:
     match event.data:
         case WorkReported() as data:
             for output in data.outputs:
-                yield output.material, output.disposition, output.unit, output.quantity
+                yield output.material or "-", output.disposition, output.unit, output.quantity
             if data.resources is not None:
                 yield from _used(data.resources)
         case MaterialConsumed(posted_by="edge") as data:

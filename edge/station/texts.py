@@ -219,6 +219,10 @@ _TEXTS = {
     "wait_undo": ("the undo", "撤销"),
     "wait_sign_off": ("the sign-off", "离岗"),
     "wait_setup": ("the end of set-up", "换型结束"),
+    # how old the master data is
+    "masterdata_never": ("No orders from the ERP yet", "尚未收到ERP数据"),
+    "masterdata_hours": ("Orders as of {hours} h ago", "ERP数据为{hours}小时前"),
+    "masterdata_days": ("Orders as of {days} days ago", "ERP数据为{days}天前"),
     # states
     "state_no_operator": ("NO OPERATOR", "无人上岗"),
     "state_ready": ("READY", "待工"),

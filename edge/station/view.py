@@ -58,6 +58,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     message: Text | None = None
     next: Text
     noted: tuple[Noted, ...] = ()
+    masterdata: Text | None = None  # how old it is, where that is worth a word
 
 
 def view(site: Site, name: str, line: Line, live: Live, master: MasterData, now: Moment) -> View:
@@ -92,7 +93,18 @@ def view(site: Site, name: str, line: Line, live: Live, master: MasterData, now:
             Noted(site.calendar.local(one.time_ms).strftime("%H:%M:%S"), one.time_ms, one.type, one.detail)
             for one in station.noted
         ),
+        masterdata=_age(master, now),
     )
+
+
+def _age(master: MasterData, now: Moment) -> Text | None:
+    """How long ago the master data was last known to be new; nothing within the first hour."""
+    if master.fetched_ms is None:
+        return say("masterdata_never") if master.document.work_orders is None else None
+    hours = (now.wall_ms - master.fetched_ms) // 3_600_000
+    if hours < 1:
+        return None
+    return say("masterdata_days", days=hours // 24) if hours >= 48 else say("masterdata_hours", hours=hours)
 
 
 def _pause(master: MasterData, job: Job | None) -> Text:

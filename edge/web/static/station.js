@@ -73,6 +73,8 @@ function draw(next) {
   drawDevices();
   byId("delivery").dataset.tone = screen.delivery.summary.tone;
   both(byId("delivery"), screen.delivery.summary.text);
+  byId("masterdata").hidden = !screen.masterdata;
+  both(byId("masterdata"), screen.masterdata ?? { en: "", zh: "" });
   if (before?.said_ms !== screen.said_ms || before?.instance !== screen.instance) {
     unrecorded = false;
     const asks = screen.state === "confirm" && screen.tone === "good";

@@ -170,6 +170,23 @@ def test_a_lot_that_names_no_usable_material_is_refused(code: str, why: str) -> 
     assert floor.facts(MaterialConsumed) == []
 
 
+@pytest.mark.parametrize(
+    ("age_ms", "said"),
+    [(None, None), (3_599_999, None), (3_600_000, "Orders as of 1 h ago"), (172_800_000, "2 days"),
+     (-5_000, None)],
+)  # fmt: skip
+def test_the_page_says_how_old_the_master_data_is(age_ms: int | None, said: str | None) -> None:
+    floor = Floor()
+    floor.master.fetched_ms = None if age_ms is None else floor.now.wall_ms - age_ms
+    shown = floor.view().masterdata
+    assert shown is None if said is None else shown is not None and said in shown.en
+
+
+def test_the_page_says_that_no_order_was_ever_received() -> None:
+    shown = Floor({}).view().masterdata
+    assert shown is not None and shown.en == "No orders from the ERP yet"
+
+
 def test_a_provisional_start_can_be_undone() -> None:
     floor = provisional()
     floor.scan("LSW999 0020", "LSCUNDO", "LSCOK")
