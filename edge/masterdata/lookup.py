@@ -1,8 +1,8 @@
 """Master data as collect reads it: small lists whole, orders, materials and lots one by one as asked for.
 
 Ten thousand orders and a hundred thousand lots as objects take 170 MB and two seconds; read from the file by
-key, one takes some 40 to 200 µs. Everything that one `MasterData` says is of one generation, whatever sync writes
-meanwhile.
+key, one takes some 40 to 200 µs. Everything that one `MasterData` says is of one generation, whatever sync
+writes meanwhile.
 """
 
 import sqlite3
