@@ -15,7 +15,7 @@ station may stand behind the time. `key=none`: the fact has no such key; `key=un
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 from difflib import SequenceMatcher
 from fnmatch import fnmatchcase
@@ -31,6 +31,7 @@ SIGNS = {"recorded": "✓", "pending": "…", "repeated": "=", "refused": "✕",
 _RESULTS = {sign: result for result, sign in SIGNS.items()} | {result: result for result in SIGNS}
 _ALLOWED_RESULTS = "✓ or recorded, … or pending, = or repeated, ✕ or refused, i or info"
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?")  # 0020 is no number: it is an operation
+_KEY = re.compile(r"[A-Za-z][\w.-]*=")
 KINDS = tuple(name.removeprefix("lineside.").removesuffix(".v1") for name in FACTS)
 
 
@@ -60,6 +61,14 @@ class Expectation:
 
 
 @dataclass(frozen=True)
+class WantedSums:
+    """All of totals.txt; sums of the `ignored` kinds may come or not."""
+
+    sums: Sums
+    ignored: frozenset[str]
+
+
+@dataclass(frozen=True)
 class Difference:
     """What was expected beside what came; either may be missing. `why` says what differs."""
 
@@ -81,7 +90,9 @@ def load(path: Path, site: Settings) -> Expectation:
                 ignored += _ignored(line.text)
                 continue
             at_ms = line.at_ms if line.at_ms is not None else at_ms
-            if line.text:
+            if line.at_ms is None and wanted and _KEY.match(line.text):
+                wanted[-1] = _continued(wanted[-1], line)
+            elif line.text:
                 wanted.append(_wanted(line, at_ms, site))
         except Wrong as wrong:
             sheet.wrong(line.number, str(wrong))
@@ -95,12 +106,16 @@ def load(path: Path, site: Settings) -> Expectation:
     return Expectation(wanted, ignored)
 
 
-def load_totals(path: Path, site: Settings) -> Sums:
+def load_totals(path: Path, site: Settings) -> WantedSums:
     """The sums at `path`. Raises SituationFault with every problem found."""
     sheet = Sheet(path, site.edge.zone)
     sums: Sums = {}
+    ignored: list[str] = []
     for number, row in sheet.rows():
         columns = row.split()
+        if columns[0] == "ignore":
+            ignored += columns[1:]
+            continue
         if len(columns) != 6:
             sheet.wrong(
                 number,
@@ -117,7 +132,7 @@ def load_totals(path: Path, site: Settings) -> Sums:
             sheet.wrong(number, f"{quantity} is no number")
     if sheet.problems:
         raise SituationFault(sheet.problems)
-    return sums
+    return WantedSums(sums, frozenset(ignored))
 
 
 def _ignored(line: str) -> list[str]:
@@ -145,6 +160,16 @@ def _wanted(line: Line, at_ms: int | None, site: Settings) -> Wanted:
         )
     values, label = _values(behind)
     return Wanted(line.number, at_ms, station, head, line.text, values=values, label=label)
+
+
+def _continued(above: Wanted, line: Line) -> Wanted:
+    """The fact above with the further keys of a line that begins with one."""
+    values, label = _values(line.text)
+    if above.kind not in KINDS or above.values.keys() & values.keys():
+        raise Wrong(f"{line.text}: keys go on with those of the fact above, each once")
+    return replace(
+        above, text=f"{above.text} {line.text}", values={**above.values, **values}, label=label or above.label
+    )
 
 
 def _values(given: str) -> tuple[dict[str, str], str | None]:
@@ -232,11 +257,12 @@ def _apart(ms: int) -> str:
     return f"{abs(ms) / 1000:g} s {'later' if ms > 0 else 'earlier'}"
 
 
-def totals_differ(wanted: Sums, came: Sums) -> list[Difference]:
+def totals_differ(wanted: WantedSums, came: Sums) -> list[Difference]:
     """Sums that are not what was expected."""
     found = []
-    for key in sorted(wanted.keys() | came.keys()):
-        one, other = wanted.get(key), came.get(key)
+    keys = wanted.sums.keys() | {key for key in came if key.kind not in wanted.ignored}
+    for key in sorted(keys):
+        one, other = wanted.sums.get(key), came.get(key)
         if one != other:
             why = (
                 "did not come"

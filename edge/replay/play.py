@@ -96,7 +96,8 @@ class _Replay:
         polls_ms = {name: _poll_ms(one) for name, one in floor.devices.items()}
         self._devices = devices(script, polls_ms, self.clock)
         self._collector: Collector | None = None
-        self._elapsed_ms = 0
+        self._began_ms = self.clock.true_ms
+        self._tick_ms = self._began_ms + _TICK_MS  # the true time of the next tick
         self._folded = Line()
         self._folded_seq = 0
 
@@ -133,28 +134,26 @@ class _Replay:
         self.happened.append(Happened(self.clock.true_ms, text))
 
     async def _pass_until(self, at_ms: int) -> None:
-        """Let time pass: every second devices are polled and stations tick."""
-        while self.clock.true_ms + (step_ms := _TICK_MS - self._elapsed_ms % _TICK_MS) <= at_ms:
-            self._advance(step_ms)
-            collector = self._collector
-            if collector is None:
-                continue
-            for device in self._devices.values():
-                if self._elapsed_ms % device.poll_ms == 0:
-                    device.poll()
-            collector.tick()
-            head = self.journal.head
-            if self.happened[-1].text or self.happened[-1].came:
-                self._happens()
-            self.happened[-1].at_ms = self.clock.true_ms
-            await collector.turn()
-            if self.journal.head != head:
-                self._prove()
-        self._advance(at_ms - self.clock.true_ms)
+        """Let time pass: every second devices are polled and stations tick, after the inputs of that moment."""
+        while self._tick_ms < at_ms:
+            self.clock.advance(self._tick_ms)
+            if self._collector is not None:
+                await self._tick(self._collector)
+            self._tick_ms += _TICK_MS
+        self.clock.advance(at_ms)
 
-    def _advance(self, ms: int) -> None:
-        self.clock.advance(self.clock.true_ms + ms)
-        self._elapsed_ms += ms
+    async def _tick(self, collector: Collector) -> None:
+        for device in self._devices.values():
+            if (self._tick_ms - self._began_ms) % device.poll_ms == 0:
+                device.poll()
+        collector.tick()
+        head = self.journal.head
+        if self.happened[-1].text or self.happened[-1].came:
+            self._happens()
+        self.happened[-1].at_ms = self.clock.true_ms
+        await collector.turn()
+        if self.journal.head != head:
+            self._prove()
 
     async def _enter(self, entry: Entry) -> None:
         collector = self._collector
@@ -207,6 +206,7 @@ class _Replay:
         collector.attach(self._devices)
         for device in self._devices.values():
             device.observer = collector
+            device.poll()
         self._collector = collector
         await collector.turn()
 
