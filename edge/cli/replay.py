@@ -2,6 +2,8 @@
 
 import json
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +24,6 @@ from edge.replay.verdict import Replayed, replayed
 from edge.replay.view import Answered, Row, of, rows, text
 
 _STYLES = {"recorded": "green", "refused": "red", "pending": "cyan"}
-_QUIET = logging.CRITICAL
 
 
 def replay(
@@ -42,24 +43,34 @@ def replay(
 
     Exit code 1: something differs from what is expected, 2: a file cannot be read.
     """
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(_QUIET))  # the table says it
-    code = 0
-    found = []
-    for folder in folders:
-        try:
-            one = replayed(folder)
-        except SituationFault as fault:
-            err.print(str(fault), markup=False, highlight=False, soft_wrap=True)
-            code = USAGE
-            continue
-        found.append(one)
-        if one.met is False:
-            code = code or FAULT
-        if not as_json:
-            _show(one, brief)
+    found, unread = [], False
+    with _quiet():
+        for folder in folders:
+            try:
+                found.append(replayed(folder))
+            except SituationFault as fault:
+                err.print(str(fault), markup=False, highlight=False, soft_wrap=True)
+                unread = True
+                continue
+            if not as_json:
+                _show(found[-1], brief)
     if as_json:
         out.out(json.dumps([_as_json(one) for one in found], ensure_ascii=False))
-    raise typer.Exit(code)
+    if unread:
+        raise typer.Exit(USAGE)
+    if any(one.met is False for one in found):
+        raise typer.Exit(FAULT)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """The collector's log says nothing: the table tells it."""
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
 
 
 def _show(one: Replayed, brief: bool) -> None:
@@ -71,10 +82,14 @@ def _show(one: Replayed, brief: bool) -> None:
         out.print(_differences(one))
     verdict = {
         True: "[green]✓[/] gives what is expected",
-        False: f"[bold red]✕[/] differs from what is expected in {len(one.differences or ())} places",
+        False: f"[bold red]✕[/] differs from what is expected in {_places(len(one.differences or ()))}",
         None: "nothing is expected: write expected.txt and totals.txt to compare",
     }[one.met]
     out.print(f"{escape(str(one.situation.folder))}: {verdict}", highlight=False, soft_wrap=True)
+
+
+def _places(count: int) -> str:
+    return "1 place" if count == 1 else f"{count} places"
 
 
 def _table(*columns: str) -> Table:

@@ -10,6 +10,7 @@ from edge.readings import ClockQuality, Link, Moment, Quality, Reading, Value
 from edge.replay.script import ClockSet, Script, TagSet, tag_names
 
 _UP_FOR_MS = 86_400_000  # the machine has run for a day when a replay begins
+_FINEST = Decimal("0.001")  # of what goes evenly
 _BOOT_MS = 20_000  # from power on to the collector's start
 
 
@@ -114,23 +115,28 @@ class Device:
             return False, None
         from_ms, last = mentions[passed - 1]
         following = mentions[passed] if passed < len(mentions) else None
-        value = last.value
         if following is not None and following[1].evenly:
-            value = _between(
+            return True, _between(
                 last.value, following[1].value, self._clock.true_ms - from_ms, following[0] - from_ms
             )
-        return True, float(value) if isinstance(value, Decimal) else value
+        return True, float(last.value) if isinstance(last.value, Decimal) else last.value
 
 
-def _between(first: object, last: object, passed_ms: int, whole_ms: int) -> int | Decimal:
+def _between(first: object, last: object, passed_ms: int, whole_ms: int) -> int | float:
     """Where something stands that goes evenly from one number to another; whole numbers by whole steps."""
-    assert isinstance(first, int | Decimal) and isinstance(last, int | Decimal)
     if not whole_ms:
-        return last
-    gone = (Decimal(last) - Decimal(first)) * passed_ms / whole_ms
+        return _plain(last)
     if isinstance(first, int) and isinstance(last, int):
-        return first + int(gone)
-    return (Decimal(first) + gone).quantize(Decimal("0.001"))
+        gone = abs(last - first) * passed_ms // whole_ms
+        return first + gone if last > first else first - gone
+    assert isinstance(first, int | Decimal) and isinstance(last, int | Decimal)
+    return float((first + Decimal(last - first) * passed_ms / whole_ms).quantize(_FINEST))
+
+
+def _plain(value: object) -> int | float:
+    """A number as drivers say it."""
+    assert isinstance(value, int | Decimal)
+    return float(value) if isinstance(value, Decimal) else value
 
 
 def devices(script: Script, polls_ms: dict[str, int], clock: Clock) -> dict[str, Device]:

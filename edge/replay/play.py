@@ -134,7 +134,7 @@ class _Replay:
         self.happened.append(Happened(self.clock.true_ms, text))
 
     async def _pass_until(self, at_ms: int) -> None:
-        """Let time pass: every second devices are polled and stations tick, after the inputs of that moment."""
+        """Let time pass. A second's polls and ticks come after the inputs of that moment."""
         while self._tick_ms < at_ms:
             self.clock.advance(self._tick_ms)
             if self._collector is not None:

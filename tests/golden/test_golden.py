@@ -1,14 +1,15 @@
 """Every situation of the shop floor comes to what its folder says: facts, answers, and what it costs."""
 
 import shutil
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from msgspec import structs
 
+from edge.events import Event
 from edge.replay.folder import EXPECTED, INPUTS, STORY, TOTALS
-from edge.replay.totals import WAITING
+from edge.replay.totals import WAITING, Sums
 from edge.replay.verdict import replayed
 from edge.replay.view import text
 from sync.tally import Tally
@@ -24,28 +25,37 @@ def test_a_situation_comes_to_what_its_folder_says(name: str) -> None:
     assert not missing
     found = replayed(folder)
     assert [f"{one.wanted!r} expected, {one.came!r} came: {one.why}" for one in found.differences or ()] == []
+    assert by_kind(found.sums) == reconciled(found.played.events)
 
 
-@pytest.mark.parametrize("name", FOLDERS)
-def test_the_totals_are_those_of_the_reconciliation(name: str) -> None:
-    """Two independent calculations; labour is by person in the one, a sum in the other."""
-    found = replayed(FOLDERS[name])
-    tally = Tally(frozenset(), {})
-    for event in found.played.events:
-        tally.take(event)
-    ours: dict[tuple[str, ...], Decimal] = {}
-    for key, value in found.sums.items():
+Place = tuple[str, str, str, str, str]
+
+
+def by_kind(sums: Sums) -> dict[Place, str]:
+    """The sums that carry cost, as a reconciliation has them: labour of all people together."""
+    found: dict[Place, Decimal] = {}
+    for key, value in sums.items():
         if key.kind not in WAITING | {"other"}:
             what = "-" if key.kind == "labour_s" else key.what
             place = (key.date, key.job, what, key.kind, key.unit)
-            ours[place] = ours.get(place, Decimal(0)) + value
-    theirs = {}
-    for total in tally.report("", 1, len(found.played.events)).totals:
-        one = structs.asdict(total)
-        place = (one["posting_date"] or "undated", f"{one['work_order']}/{one['operation']}")
-        theirs[*place, one["material"] or "-", one["kind"], one["unit"]] = one["quantity"]
-    assert {place: text(value) for place, value in ours.items() if value} == {
-        place: text(value) for place, value in theirs.items()
+            found[place] = found.get(place, Decimal(0)) + value
+    return {place: text(value) for place, value in found.items() if value}
+
+
+def reconciled(events: Sequence[Event]) -> dict[Place, str]:
+    """The same by the arithmetic of the reconciliation, which is another."""
+    tally = Tally(frozenset(), {})
+    for event in events:
+        tally.take(event)
+    return {
+        (
+            total.posting_date or "undated",
+            f"{total.work_order}/{total.operation}",
+            total.material or "-",
+            total.kind,
+            total.unit,
+        ): text(total.quantity)
+        for total in tally.report("", 1, len(events)).totals
     }
 
 
