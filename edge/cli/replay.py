@@ -34,6 +34,10 @@ def replay(
     brief: Annotated[
         bool, typer.Option("--brief", help="Only whether each folder gives what is expected.")
     ] = False,
+    evidence: Annotated[
+        bool,
+        typer.Option("--evidence", help="Show each count.recorded too: what the counters said meanwhile."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Play situations of the shop floor: what comes of them. Touches no journal and no device.
@@ -53,7 +57,7 @@ def replay(
                 unread = True
                 continue
             if not as_json:
-                _show(found[-1], brief)
+                _show(found[-1], brief, evidence)
     if as_json:
         out.out(json.dumps([_as_json(one) for one in found], ensure_ascii=False))
     if unread:
@@ -73,10 +77,12 @@ def _quiet() -> Iterator[None]:
         structlog.configure(**before)
 
 
-def _show(one: Replayed, brief: bool) -> None:
+def _show(one: Replayed, brief: bool, evidence: bool) -> None:
     if not brief:
         out.print(f"[bold]{escape(one.situation.title)}[/]", highlight=False)
-        out.print(_story(one))
+        out.print(_story(one, evidence))
+        if not evidence and (hidden := _hidden(one)):
+            out.print(f"[dim]{hidden}[/]", highlight=False)
         out.print(_sums(one.sums))
     if one.differences:
         out.print(_differences(one))
@@ -99,13 +105,20 @@ def _table(*columns: str) -> Table:
     return table
 
 
-def _story(one: Replayed) -> Table:
+def _story(one: Replayed, evidence: bool) -> Table:
     table = _table("time", "input", "answer and facts")
     clock = _Face(one.situation.settings.edge.zone)
     for happened in one.played.happened:
-        lines = [_line(row) for row in of(happened)]
-        table.add_row(clock.shown(happened.at_ms), escape(happened.text), "\n".join(lines))
+        lines = [_line(row) for row in of(happened) if evidence or row.kind != "count.recorded"]
+        if happened.text or lines:
+            table.add_row(clock.shown(happened.at_ms), escape(happened.text), "\n".join(lines))
     return table
+
+
+def _hidden(one: Replayed) -> str:
+    """What the table leaves out."""
+    counts = sum(row.kind == "count.recorded" for row in rows(one.played))
+    return f"{counts} count.recorded are left out; --evidence shows them" if counts else ""
 
 
 def _line(row: Row) -> str:

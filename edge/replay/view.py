@@ -67,15 +67,17 @@ def recorded(happened: Happened, event: Event) -> Recorded:
     """A fact as a row."""
     values = flat(event)
     kind = event.type.removeprefix("lineside.").removesuffix(".v1")
-    shown = " ".join(
-        f"{key}={_quoted(value)}"
-        for key, value in values.items()
-        if key not in _EVERYWHERE
-        and not key.startswith(("outputs.", "interval.", "basis.", "refs."))
-        and key != "time"
-    )
+    shown = " ".join(f"{key}={_quoted(value)}" for key, value in values.items() if _tells(key, values))
     job = f"{event.data.work_order}/{event.data.operation} " if event.data.work_order else ""
     return Recorded(happened.at_ms, event.data.station, kind, event.id, values, happened.text, job + shown)
+
+
+def _tells(key: str, values: Mapping[str, str]) -> bool:
+    """Whether a key says something that the table does not say already."""
+    if key in _EVERYWHERE or key == "time" or key.startswith(("outputs.", "interval.", "basis.", "refs.")):
+        return False
+    person, _, phase = key.rpartition(".")
+    return not (phase in ("run", "setup") and values.get(person) == values[key])
 
 
 def flat(event: Event) -> dict[str, str]:

@@ -47,6 +47,14 @@ def test_without_an_expectation_it_shows_what_comes(tmp_path: Path) -> None:
     assert sorted(tmp_path.rglob("*")) == before
 
 
+def test_what_the_counters_said_meanwhile_is_left_out_and_said_to_be(tmp_path: Path) -> None:
+    folder = situation(tmp_path / "a", "2026-11-23 08:00 press1.cycles = 5\n08:00:05 gun1 LSE1042")
+    result = call(folder)
+    assert "counter=strokes" not in result.stdout
+    assert "1 count.recorded are left out; --evidence shows them" in result.stdout
+    assert "counter=strokes to=5" in call(folder, "--evidence").stdout
+
+
 def test_an_expectation_that_is_met_is_code_0(tmp_path: Path) -> None:
     result = call(situation(tmp_path / "a", INPUTS, expected=EXPECTED, totals="# nothing"), "--brief")
     assert (result.exit_code, "gives what is expected" in result.stdout) == (0, True)
