@@ -64,6 +64,11 @@ class Device:
         self._clock = clock
         self._passed: dict[str, int] = {}  # by tag, how many mentions were reached
 
+    @property
+    def speaks(self) -> bool:
+        """Whether the script lets it say anything when it is polled."""
+        return bool(self._tags)
+
     async def run(self, observer: Observer) -> None:
         """Devices of a replay are asked, they do not run."""
 

@@ -95,6 +95,7 @@ class _Replay:
         self.happened: list[Happened] = []
         polls_ms = {name: _poll_ms(one) for name, one in floor.devices.items()}
         self._devices = devices(script, polls_ms, self.clock)
+        self._polled = [device for device in self._devices.values() if device.speaks]
         self._collector: Collector | None = None
         self._began_ms = self.clock.true_ms
         self._tick_ms = self._began_ms + _TICK_MS  # the true time of the next tick
@@ -143,7 +144,7 @@ class _Replay:
         self.clock.advance(at_ms)
 
     async def _tick(self, collector: Collector) -> None:
-        for device in self._devices.values():
+        for device in self._polled:
             if (self._tick_ms - self._began_ms) % device.poll_ms == 0:
                 device.poll()
         collector.tick()
