@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from edge import events, wallclock
@@ -343,6 +344,8 @@ def _with_resources(job: Job, resources: Resources | None, sign: int) -> Job:
         job = replace(job, setup_ms=job.setup_ms + sign * int(resources.setup_s * 1000))
     if isinstance(resources.machine_s, Decimal):
         job = replace(job, machine_s=(job.machine_s or ZERO) + sign * resources.machine_s)
+    unmeasured = resources.machine_s is not UNSET and "machine_s" not in (resources.basis or {})
+    job = replace(job, machine_gap=sign > 0 and (job.machine_gap or unmeasured))
     if isinstance(resources.energy_kwh, Decimal):
         job = replace(job, energy_kwh=(job.energy_kwh or ZERO) + sign * resources.energy_kwh)
     job = replace(job, gap=sign > 0 and (job.gap or "labour" not in (resources.basis or {})))
@@ -412,6 +415,8 @@ def _counted(station: Station, fact: events.CountRecorded, _id: str, at: Moment)
         counter = Counter(fact.to, read_at, fact.incomplete, crossed)
         station = replace(station, counters={**station.counters, fact.counter: counter})
     quantity = fact.quantity
+    if fact.counter == "running" and fact.incomplete and fact.phase == "run":
+        station = _changed(station, _key(fact), partial(replace, machine_gap=True))
     if not fact.work_order or quantity is None or (fact.incomplete and not quantity):
         return station  # a silent device says nothing of its time: not nought
 

@@ -247,10 +247,10 @@ def _run(work: Work, reading: Reading) -> None:
 
 def _ran(live: LiveRunning, on: bool, at: Moment) -> tuple[int, bool]:
     """Running time since the signal was last seen, and whether some is missing."""
-    if not live.on:
-        return 0, False
     gap_ms = at.elapsed(live.at)
     allowed_ms = GAP_MS + (RECORD_MS if live.restored else 0)
+    if not live.on:
+        return 0, not live.good and (gap_ms is None or gap_ms > allowed_ms)
     counts = gap_ms is not None and (live.good or on) and gap_ms <= allowed_ms
     return (gap_ms or 0, False) if counts else (0, True)
 

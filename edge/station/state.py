@@ -57,6 +57,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     labour: tuple[Labour, ...] = ()
     provisional: bool = False  # the order is not in the master data: product, plan and BOM are unknown
     gap: bool = False  # a stretch of unknown length is missing in people's and set-up time
+    machine_gap: bool = False  # the machine was not heard for a while: it may have run longer
 
     @property
     def key(self) -> JobKey:

@@ -248,7 +248,7 @@ def _resources(work: Work, job: Job) -> Resources:
     basis: dict[str, Literal["measured", "confirmed", "standard"]] = {}
     if not job.gap:
         basis["labour"] = "measured"
-    machine_s = _measured(work, "running", job.machine_s, basis, "machine_s")
+    machine_s = _measured(work, "running", job.machine_s, basis, "machine_s", hole=job.machine_gap)
     energy_kwh = _measured(work, "energy", job.energy_kwh, basis, "energy_kwh")
     if job.setup_ms and not job.gap:
         basis["setup_s"] = "measured"
@@ -263,10 +263,10 @@ def _resources(work: Work, job: Job) -> Resources:
 
 
 def _measured(
-    work: Work, signal: str, value: Decimal | None, basis: dict[str, Any], figure: str
+    work: Work, signal: str, value: Decimal | None, basis: dict[str, Any], figure: str, *, hole: bool = False
 ) -> Decimal | None:
     """A figure of the machine: nought only where the machine answers; `measured` only without a hole."""
-    answers = signals.known(work, signal)
+    answers = signals.known(work, signal) and not hole
     if value is None and answers:
         value = ZERO
     if value is not None and answers:

@@ -136,7 +136,23 @@ def test_a_gap_with_the_machine_at_rest_afterwards_is_not_counted() -> None:
     floor.scan("LSCPART", "LSQ1", "LSCOK")
     (report,) = floor.facts(e.WorkReported)
     assert isinstance(report, e.WorkReported) and report.resources is not None
-    assert report.resources.machine_s is not None and report.resources.machine_s <= 1
+    assert report.resources.machine_s is None, "nobody knows whether it ran for some of the gap: not nought"
+
+
+def test_machine_time_with_a_hole_is_not_called_measured_until_a_report_carried_it() -> None:
+    floor = started()
+    floor.restart()
+    floor.wait(100).read(running=True)
+    for scans in (("LSCPART", "LSQ1", "LSCOK"), ("LSCUNDO", "LSCOK", "LSCPART", "LSQ1", "LSCOK")):
+        floor.scan(*scans)
+        report = floor.facts(e.WorkReported)[-1]
+        assert isinstance(report, e.WorkReported) and report.resources is not None
+        assert report.resources.machine_s, "what was seen is reported"
+        assert "machine_s" not in (report.resources.basis or {})
+    floor.wait(5).scan("LSCPART", "LSQ2", "LSCOK")
+    report = floor.facts(e.WorkReported)[-1]
+    assert isinstance(report, e.WorkReported) and report.resources is not None
+    assert report.resources.basis == {"labour": "measured", "machine_s": "measured"}
 
 
 def test_a_delta_that_crosses_an_order_change_while_the_device_was_silent_is_nobodys() -> None:
