@@ -25,7 +25,7 @@ from edge.station.work import Site
 
 _TICK_MS = round(TICK_S * 1000)
 _BEFORE_MS = 1000  # lineside starts so long before the first input
-_NO_FILE = Path("/dev/null/none")  # master data comes from the folder
+_NO_FILE = Path("/nonexistent/masterdata.db")  # master data comes from the folder
 
 
 class Unfaithful(Exception):
