@@ -14,7 +14,7 @@ import tty
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple, Self, cast
 
 from drivers.barcode.keymap import DOWN, KEYS, LAYOUTS, UP, Layout
 from drivers.barcode.settings import PRESETS, Feedback
@@ -141,8 +141,7 @@ class _Wire(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast(asyncio.Transport, transport)
         self._reader.wires.append(self)
         self._reader.changed.set()
 

@@ -12,6 +12,7 @@ import errno
 import os
 import socket
 from collections.abc import Callable
+from typing import cast
 
 import structlog
 
@@ -160,8 +161,7 @@ class _TcpLine(Line):
         self._keepalive_s = settings.keepalive_s
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's are no subclass of asyncio's
         self.peer = str((transport.get_extra_info("peername") or ("",))[0])
         self._served = self._admit(self)
         if self._served:

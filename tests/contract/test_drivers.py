@@ -244,4 +244,4 @@ def test_every_kind_is_under_this_contract() -> None:
 
 
 class TestDrivers(DriverContract):
-    """lineside's own kinds keep the promises."""
+    """lineside's own kinds keep the promises, on asyncio's loop and on uvloop's (conftest.py)."""
