@@ -12,8 +12,8 @@ help:
 	@echo "make check   ruff, mypy --strict, import-linter"
 	@echo "make bench   the figures of the README, each against its raw counterpart"
 	@echo "make faults  long proofs: kills and power cuts in the middle of work (about an hour)"
-	@echo "make fuzz    100,000 spoilt frames for each protocol, 100,000 scans of anything"
-	@echo "make soak    long runs: a million events, and the memory they take"
+	@echo "make fuzz    100,000 spoilt frames for each protocol"
+	@echo "make soak    long runs: a million events and the memory they take, ten minutes of device faults"
 	@echo "make lock    renew requirements*.lock      make schemas  renew the JSON Schemas"
 	@echo "make situations  renew the table of docs/situations.md"
 

@@ -1,7 +1,7 @@
 """The suite's assertions say what they compared, although it is no test module.
 
-Drivers keep their contract on both loops: asyncio's, and the one that the collector runs, whose transports are
-other classes.
+Drivers keep their contract on both loops: asyncio's, and uvloop's, on which the collector runs and whose
+transports are other classes.
 """
 
 import asyncio

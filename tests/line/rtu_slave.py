@@ -90,6 +90,7 @@ class Slaves:
 
     def __enter__(self) -> Self:
         self.cable.plug()
+        self._heard = b""  # a request that was under way when the line was unplugged
         self._line = os.open(self.cable.far, os.O_RDWR | os.O_NONBLOCK | os.O_NOCTTY)
         asyncio.get_running_loop().add_reader(self._line, self._hear)
         return self

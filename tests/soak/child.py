@@ -23,6 +23,7 @@ from edge.salvage import salvage
 from edge.upkeep import Upkeep
 from tests.bench.large import opened, write
 from tests.bench.scan import CONFIG
+from tests.soak.memory import resident
 
 PAGE = 500
 
@@ -112,12 +113,6 @@ def _with_reader(path: Path, use: Callable[[Reader], Awaitable[None]]) -> None:
             await use(reader)
 
     uvloop.run(run())
-
-
-def resident(what: str) -> float:
-    """MB in RAM, of this process: `VmRSS` now, `VmHWM` at most."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(what))
 
 
 WORKS = {

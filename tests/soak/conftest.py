@@ -1,4 +1,4 @@
-"""What each work took, shown as one table at the end of the run."""
+"""What each work took and what the soaks say, shown at the end of the run."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 PROPERTY = "soak"
+SAID = "soak said"
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,24 @@ def record(request: pytest.FixtureRequest) -> Callable[[Took], None]:
     return lambda took: request.node.user_properties.append((PROPERTY, asdict(took)))
 
 
+@pytest.fixture
+def say(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Have a line shown."""
+    return lambda line: request.node.user_properties.append((SAID, line))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     reports = [one for outcome in ("passed", "failed") for one in terminalreporter.stats.get(outcome, ())]
-    found = [one.user_properties for one in reports if one.when == "call"]
-    rows = [Took(**given) for each in found for name, given in each if name == PROPERTY]
-    if not rows:
-        return
+    found = [given for one in reports if one.when == "call" for given in one.user_properties]
+    for name, line in found:
+        if name == SAID:
+            terminalreporter.write_line(line)
+    rows = [Took(**given) for name, given in found if name == PROPERTY]
+    if rows:
+        _tabulated(terminalreporter, rows)
+
+
+def _tabulated(terminalreporter: pytest.TerminalReporter, rows: list[Took]) -> None:
     table = Table(title="Soak", title_justify="left", box=SIMPLE_HEAD, show_edge=False)
     table.add_column("work")
     for heading in ("events", "s", "CPU s", "MB before", "MB at most", "journal MB"):
