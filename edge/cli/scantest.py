@@ -70,7 +70,10 @@ def scan_test(
         raise typer.Exit(USAGE)
     if text is not None:
         kind, plain = symbology.split(_unescaped(text))
-        _show(found := examined(plain, kind, kept=_ESCAPE.search(text) is not None), as_json)
+        found = examined(plain, kind)
+        if found["content"] != "ambiguous" and (why := codes.told_apart(plain, kind, kept=False)):
+            found["keyboard"] = why
+        _show(found, as_json)
         if found["content"] in ("ambiguous", "malformed"):
             raise typer.Exit(FAULT)
         return
@@ -87,15 +90,15 @@ def scan_test(
         raise typer.Exit(FAULT)
 
 
-def examined(text: str, kind: str | None, *, kept: bool) -> dict[str, Any]:
-    """Everything that can be said of a code without its symbology identifier; `kept` as in codes.py."""
+def examined(text: str, kind: str | None) -> dict[str, Any]:
+    """Everything that can be said of a code without its symbology identifier, come over a line."""
     found: dict[str, Any] = {
         "text": text,
         "bytes": text.encode("utf-8", "replace").hex(" "),
         "symbology": kind,
         "symbology_name": symbology.named(kind) if kind else None,
     }
-    match codes.read(text, kind, kept=kept):
+    match codes.read(text, kind):
         case codes.Plain():
             found["content"] = "text"
         case codes.Elements(form, items):
@@ -142,7 +145,7 @@ class _Listener:
         """A scanner has none."""
 
     def scan(self, scan: Scan) -> None:
-        self._told(examined(scan.text, scan.symbology, kept=True))
+        self._told(examined(scan.text, scan.symbology))
 
     def unreadable(self, unreadable: Unreadable) -> None:
         self.flaws += 1
@@ -203,6 +206,8 @@ def _show(found: dict[str, Any], as_json: bool) -> None:
     rows.append(("content", found["content"]))
     if "why" in found:
         rows.append(("", _visible(found["why"])))
+    if "keyboard" in found:
+        rows.append(("", f"from a scanner in keyboard mode it is refused: {_visible(found['keyboard'])}"))
     for one in found.get("elements", ()):
         read = "" if one["means"] == one["value"] else f"  = {one['means']}"
         rows.append(("", f"({one['key']}) {_visible(one['value'])}{read}  {one['title']}".rstrip()))

@@ -27,7 +27,7 @@ from edge.station.state import (
     PendingUndo,
     Said,
 )
-from edge.station.texts import Text, flaw, say
+from edge.station.texts import Text, say, unread
 from edge.station.work import PENDING_MS, Answer, Refused, Site, Work
 
 REPEAT_MS = 2_000
@@ -82,7 +82,7 @@ def step(
         case Scan():
             answer = _scan(work, given)
         case Unreadable():
-            answer = Answer("refused", say("unreadable", what=flaw(given.reason)))
+            answer = Answer("refused", unread(given.reason))
             _say(work, answer)
         case Observed():
             signals.observe(work, given.readings)

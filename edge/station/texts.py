@@ -53,9 +53,9 @@ def disposition(word: str) -> Text:
     return _DISPOSITIONS.get(word) or Text(word, word)
 
 
-def flaw(word: str) -> Text:
-    """What a scanner read instead of a code."""
-    return _FLAWS[word]
+def unread(reason: str) -> Text:
+    """What a scanner read instead of a code. Scanning again helps but where the scanner drops separators."""
+    return say("ambiguous") if reason == "ambiguous" else say("unreadable", what=_FLAWS[reason])
 
 
 _REASONS = {"switched": Text("another order is running", "正在做其他工单")}
@@ -76,7 +76,6 @@ _FLAWS = {
     "garbage": Text("garbage", "乱码"),
     "too_long": Text("an over-long line", "超长内容"),
     "incomplete": Text("half a code", "半截条码"),
-    "ambiguous": Text("a code without its separators", "缺少分隔符的条码"),
 }
 _UNITS = {
     "C62": Text("pcs", "件"),
@@ -156,6 +155,10 @@ _TEXTS = {
         "条码损坏或不完整：{text}，未记录。正确格式：{expects}",
     ),
     "unreadable": ("The scanner read {what}. Not recorded. Scan again", "扫描枪读到{what}，未记录，请重扫"),
+    "ambiguous": (
+        "A code without its separators (GS): its parts cannot be told apart. Not recorded. Scanning again does not help: scan another label, or call the technician, for the scanner drops GS",
+        "条码缺少分隔符（GS），无法分清各项内容，未记录。重扫无效：请扫其他标签，或找技术员设置扫描枪发送GS",
+    ),
     "not_offered": ("{command} is not offered at this station yet. Nothing recorded. Ask the shift leader", "本站尚不支持{command}，未记录，请找班长"),
     "unknown_badge": ("Badge {badge} is unknown. Nothing recorded. Ask the shift leader", "工牌{badge}未登记，未记录，请找班长"),
     "not_signed_on": ("{operator} is not signed on here. Nothing recorded. Scan the badge of somebody who is", "{operator}未在本站上岗，未记录，请扫在岗人员的工牌"),

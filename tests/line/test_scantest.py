@@ -51,7 +51,7 @@ async def test_elements_bytes_and_kind_are_shown_and_no_control_character_reache
 @pytest.mark.parametrize(
     ("text", "content", "why"),
     [
-        (f"01{GTIN}10A22073010", "ambiguous", "A22073010 may be (10) "),
+        (f"01{GTIN}10A220717270131", "ambiguous", "A220717270131 may be (10) A2207 (17) 270131"),
         ("[)>06PSTEEL", "ambiguous", "RS is missing"),
         ("]C10106901234567893", "malformed", "check digit"),
     ],
@@ -61,6 +61,17 @@ async def test_a_code_that_says_nothing_certain_is_code_1_with_the_reason(
 ) -> None:
     code, found = await taken(text)
     assert (code, found["content"], why in found["why"]) == (1, content, True), found
+
+
+async def test_a_text_is_judged_as_from_a_line_and_what_a_keyboard_would_lose_is_said() -> None:
+    code, found = await taken(f"01{GTIN}10A22073010")
+    assert (code, found["content"]) == (0, "gs1")
+    assert {one["key"]: one["value"] for one in found["elements"]} == {"01": GTIN, "10": "A22073010"}
+    assert "A22073010 may be (10) A" in found["keyboard"]
+    _, shown, _ = await invoke("scan-test", "--text", f"01{GTIN}10A22073010")
+    assert "in keyboard mode it is refused: (10) A22073010 may be" in shown
+    _, sure = await taken(f"01{GTIN}10A2207<GS>3010")
+    assert "keyboard" not in sure
 
 
 @pytest.mark.parametrize("arguments", [[], ["-t", "x", "-d", "gun1"], ["--beep", "loud", "-t", "x"]])

@@ -219,6 +219,23 @@ async def test_what_the_gun_could_not_read_is_answered_bad_and_not_recorded(tmp_
     assert types(committed(tmp_path)) == ["journal.opened"]
 
 
+async def test_a_code_that_lost_its_separators_is_not_to_be_scanned_again_and_half_a_code_is(
+    tmp_path: Path,
+) -> None:
+    said = {}
+    async with rigged(tmp_path) as rig:
+        for reason in ("incomplete", "ambiguous"):
+            rig.collector.unreadable(Unreadable("gun1", reason, b"10A1", rig.clock.now()))  # type: ignore[arg-type]
+            await rig.gun.verdict(len(said) + 1)
+            said[reason] = rig.collector.view("OP20").message
+    half, ambiguous = said["incomplete"], said["ambiguous"]
+    assert half is not None and half.en.endswith("Scan again") and half.zh.endswith("请重扫")
+    assert ambiguous is not None
+    assert "Not recorded" in ambiguous.en and "another label" in ambiguous.en and "technician" in ambiguous.en
+    assert "未记录" in ambiguous.zh and "其他标签" in ambiguous.zh and "技术员" in ambiguous.zh
+    assert "Scan again" not in ambiguous.en and "请重扫" not in ambiguous.zh
+
+
 async def test_an_entry_that_expires_makes_the_gun_sound_bad(tmp_path: Path) -> None:
     async with rigged(tmp_path) as rig:
         await rig.scan("LSE1042", "LSW100", "LSL A1")
