@@ -167,7 +167,7 @@ class _TcpLine(Line):
         if self._served:
             _keep_alive(transport.get_extra_info("socket"), self._keepalive_s)
         else:
-            transport.abort()
+            self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
         if self._served:
