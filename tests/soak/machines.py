@@ -178,6 +178,7 @@ class BusTrouble(Trouble):
         self._chance = chance
         self._spoil: dict[int, str] = {}  # by device
         self._plugged = False
+        self._due = 0.0  # when the last late answer leaves
 
     def plug(self) -> None:
         self.slaves.__enter__()
@@ -197,6 +198,18 @@ class BusTrouble(Trouble):
 
     def _respond(self, request: bytes) -> bytes | None:
         self.slaves.requests.clear()
+        answer, late_s = self._made(request), 0.0
+        if answer is not None and self._spoil.get(request[0]) == "late":
+            late_s = self._chance.uniform(0.05, 1.5)
+        now = asyncio.get_running_loop().time()
+        if answer is None or (not late_s and now > self._due):
+            return answer
+        # A late answer is not overtaken: devices answer in the order of asking.
+        self._due = max(self._due + 0.001, now + late_s)
+        asyncio.get_running_loop().call_at(self._due, self._say, answer)
+        return None
+
+    def _made(self, request: bytes) -> bytes | None:
         device, function, address, count = struct.unpack(">BBHH", request[:6])
         if function == 8:
             sound = request
@@ -208,9 +221,6 @@ class BusTrouble(Trouble):
         match self._spoil.get(device):
             case "exception":
                 return refusal(request, 6)
-            case "late":
-                asyncio.get_running_loop().call_later(self._chance.uniform(0.05, 0.6), self._say, sound)
-                return None
             case "silence":
                 return None
             case "half":

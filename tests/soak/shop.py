@@ -53,7 +53,8 @@ driver = "modbus-tcp"
 host = "127.0.0.1"
 port = {press}
 poll_interval_s = 0.1
-timeout_s = 0.4
+timeout_s = 1.0
+retries = 0
 reconnect_max_s = 1.0
 tags.strokes = {{ register = "holding", address = 100, type = "uint32" }}
 [devices.saw]
@@ -62,7 +63,8 @@ port = "{bus}"
 device_id = 1
 baudrate = 115200
 poll_interval_s = 0.1
-timeout_s = 0.2
+timeout_s = 1.0
+retries = 0
 reconnect_max_s = 1.0
 tags.cuts = {{ register = "holding", address = 0, type = "uint32" }}
 [devices.drill]
@@ -71,7 +73,8 @@ port = "{bus}"
 device_id = 2
 baudrate = 115200
 poll_interval_s = 0.1
-timeout_s = 0.2
+timeout_s = 1.0
+retries = 0
 reconnect_max_s = 1.0
 tags.holes = {{ register = "holding", address = 0, type = "uint32" }}
 [devices.oven]
@@ -80,7 +83,7 @@ endpoint = "opc.tcp://127.0.0.1:{oven}"
 sampling_interval_s = 0
 publishing_interval_s = 0.1
 keep_alive_s = 0.5
-timeout_s = 1.0
+timeout_s = 2.0
 reconnect_max_s = 1.0
 tags.batches = {{ node = "nsu={uri};s=Oven.Count" }}
 
