@@ -10,7 +10,6 @@ import os
 import random
 import re
 import signal
-import sqlite3
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -22,8 +21,7 @@ from asyncua import ua
 from drivers.barcode.simulator import Gun, ServingReader
 from drivers.modbus.simulator import Plc
 from drivers.opcua.simulator import URI, OpcUaServer
-from edge import masterstore
-from edge.masterdata import Document, Operation, OrderOutput, WorkOrder
+from tests.deliveries import deliver
 from tests.line.plant import Child, free_port, spawn, until
 from tests.soak.machines import (
     MOST_PER_MIN,
@@ -122,6 +120,17 @@ ballast_mib = 0
 [web]
 listen = "127.0.0.1:{web}"
 """
+# Without lists of people and reasons: any badge and any reason passes.
+ORDERS = {
+    "work_orders": [
+        {
+            "work_order": f"1000{number}", "product": "P", "quantity": "1000000", "unit": "C62",
+            "outputs": [{"material": "P"}],
+            "operations": [{"operation": "0020", "work_center": f"WC-{number}"}],
+        }
+        for number in (1, 2, 3)
+    ]
+}  # fmt: skip
 _LINK = re.compile(rb'event="device (answers|is lost)" device=(\w+)')
 
 
@@ -337,7 +346,8 @@ async def shop(folder: Path, seed: int, *, leak: bool = False) -> AsyncIterator[
                 gun1=folder / "gun1", gun2=folder / "gun2", rate=MOST_PER_MIN, web=free_port(),
             )
         )  # fmt: skip
-        _offer_orders(folder / "data" / "sync.db")
+        (folder / "data").mkdir()
+        await deliver(folder / "data" / "masterdata.db", ORDERS)
         found.child = await spawn(
             *(["--leak"] if leak else []), "collect", "--config", config,
             log=folder / "collect.log", module=("tests.soak.watched", str(folder)),
@@ -372,23 +382,3 @@ async def _busy(found: Shop) -> AsyncIterator[None]:
 
 def _ready(found: Shop, operator: Operator) -> Callable[[], bool]:
     return lambda: found._war.is_set() and found.links.up.get(operator.name, False)
-
-
-def _offer_orders(path: Path) -> None:
-    """Master data without lists of people and reasons: any badge and any reason passes."""
-    path.parent.mkdir()
-    orders = tuple(
-        WorkOrder(
-            work_order=f"1000{number}", product="P", quantity=10**6, unit="C62",
-            outputs=(OrderOutput(material="P"),),
-            operations=(Operation(operation="0020", work_center=f"WC-{number}"),),
-        )
-        for number in (1, 2, 3)
-    )  # fmt: skip
-    connection = sqlite3.connect(path)
-    connection.execute(masterstore.TABLE)
-    connection.executemany(
-        "INSERT INTO masterdata VALUES (?, ?, ?, ?)", masterstore.rows(Document(work_orders=orders), "e", 1)
-    )
-    connection.commit()
-    connection.close()
