@@ -29,6 +29,7 @@ from edge.readings import Link, Moment, Quality, Reading
 log = structlog.get_logger()
 
 _BAD = Quality.bad
+_VERSION = "Check the server's version; all values are asked for anew"
 _RETRY_S = 30.0  # a refused tag is asked for again: a program may be loaded into the PLC later
 
 # A server that refuses a subscription so is polled instead.
@@ -313,7 +314,9 @@ class OpcUaDriver:
                 continue
             for item in data.MonitoredItems:
                 handle = item.ClientHandle
-                if handle < count and not (ahead and _older(item.Value, ahead.get(handle))):
+                if handle >= count:
+                    raise Garbled(f"a value of item {handle} came, and there are {count}", hint=_VERSION)
+                if not (ahead and _older(item.Value, ahead.get(handle))):
                     batch.append(self._reading(handle, item.Value, now, asked))
             if self._owed:
                 self._owed.difference_update(item.ClientHandle for item in data.MonitoredItems)

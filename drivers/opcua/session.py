@@ -33,7 +33,7 @@ from asyncua.crypto.security_policies import (
 from asyncua.ua.uaerrors import UaError, UaStatusCodeError
 from cryptography.exceptions import InvalidSignature
 
-from drivers.opcua import pki
+from drivers.opcua import channel, pki
 from drivers.opcua.settings import OpcUaSettings
 from drivers.opcua.words import Garbled, Refused
 from edge.faults import DeviceFault
@@ -55,16 +55,19 @@ MODES = {
 }
 
 # What asyncua raises where an answer is not what it should be: mostly whatever its parser ran into.
-_GARBLED = (struct.error, ValueError, LookupError, TypeError, AttributeError, InvalidSignature)
+_GARBLED = (
+    struct.error,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    AssertionError,
+    RecursionError,
+    InvalidSignature,
+)
 _CHANNEL_S = 3600.0  # how long a secure channel's keys are asked for; renewed at three quarters of it
 _FAREWELL_S = 0.4  # a server that is asked to forget the session gets so long; the cancelled driver has 1 s
-
-
-class _Services(UaSession):
-    """asyncua's session without its publish loop: the driver publishes."""
-
-    def ensure_publish_loop(self) -> None:
-        pass
 
 
 class Session:
@@ -188,8 +191,7 @@ class Session:
 
     async def _prepared(self) -> Client:
         settings = self._settings
-        client = Client(settings.endpoint, timeout=settings.timeout_s)
-        client.uaclient.session = _Services(client.uaclient)
+        client = channel.client(settings.endpoint, settings.timeout_s)
         client.name = client.description = "lineside"
         client.product_uri = client.application_uri = "urn:lineside"
         client.session_timeout = round(settings.resume_s * 1000)
@@ -326,7 +328,7 @@ async def shown_certificate(
     settings: OpcUaSettings, connected: Callable[[Client], Coroutine[Any, Any, None]]
 ) -> bytes:
     """The certificate that the server shows for the wanted security. Raises as asyncua and DeviceFault."""
-    finder = Client(settings.endpoint, timeout=settings.timeout_s)
+    finder = channel.client(settings.endpoint, settings.timeout_s)
     try:
         await connected(finder)
         await finder.open_secure_channel()

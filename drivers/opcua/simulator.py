@@ -5,7 +5,7 @@
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, Self, cast
@@ -59,10 +59,11 @@ class Identity:
 
 
 class _Users(UserManager):
-    """Who may log in: everybody where no users are given."""
+    """Who may log in: everybody where neither users nor their certificates are given."""
 
-    def __init__(self, users: Mapping[str, str]) -> None:
+    def __init__(self, users: Mapping[str, str], certificates: Collection[bytes]) -> None:
         self._users = users
+        self._certificates = certificates
 
     def get_user(
         self,
@@ -71,6 +72,8 @@ class _Users(UserManager):
         password: Any = None,
         certificate: Any = None,
     ) -> User | None:
+        if self._certificates:
+            return User(role=UserRole.User) if certificate in self._certificates else None
         given = password.decode() if isinstance(password, bytes) else password
         if not self._users or (username is not None and self._users.get(username) == given):
             return User(role=UserRole.User, name=username)
@@ -90,6 +93,7 @@ class OpcUaServer:
         security: str = "none",
         policy: str = "Basic256Sha256",
         users: Mapping[str, str] | None = None,
+        user_certificates: Collection[bytes] = (),
     ) -> None:
         self.host = host
         self.port = port
@@ -98,6 +102,7 @@ class OpcUaServer:
         self.security = security
         self.policy = policy
         self.users = users or {}
+        self.user_certificates = user_certificates  # DER; only who shows one of them may log in
         self.before: tuple[str, ...] = ()  # namespaces that come first; counts from the next start on
         self.refuses_subscriptions = False  # counts from the next start on
         self._nodes: dict[str, Node] = {}
@@ -172,7 +177,7 @@ class OpcUaServer:
         await self._unmake()
 
     async def _make(self) -> Server:
-        server = Server(user_manager=_Users(self.users))
+        server = Server(user_manager=_Users(self.users, self.user_certificates))
         await server.init()
         server.disable_clock()
         server.set_endpoint(self.endpoint)
@@ -212,7 +217,9 @@ class OpcUaServer:
         await server.load_certificate(self.identity.certificate, "der")
         await server.load_private_key(self.identity.key, format="pem")
         server.set_security_policy([_POLICIES[self.policy, self.security]])
-        if self.users:
+        if self.user_certificates:
+            server.set_identity_tokens([ua.X509IdentityToken])
+        elif self.users:
             server.set_identity_tokens([ua.UserNameIdentityToken])
 
     async def __aenter__(self) -> Self:

@@ -18,7 +18,7 @@ from asyncua.ua.status_codes import StatusCodes
 
 from drivers.opcua.session import Session
 from drivers.opcua.settings import NodeTag, OpcUaSettings
-from drivers.opcua.words import Refused
+from drivers.opcua.words import Garbled, Refused
 from edge.faults import DeviceFault
 from edge.readings import Moment
 
@@ -37,6 +37,10 @@ _STAYED = (
 _AGAIN = (StatusCodes.BadTimeout, StatusCodes.BadTooManyPublishRequests)
 _NOTIFICATIONS = 10_000  # in one message
 _MISSING = 1_000  # messages asked for again after one gap; servers keep far fewer
+_QUIET_S = 2 * 3600.0  # the longest that a server is heard of for less than; the settings ask for one hour
+
+
+_HINT = "Check the server's version; all values are asked for anew"
 
 
 class Subscription:
@@ -47,6 +51,7 @@ class Subscription:
         self._settings = settings
         self._id = 0
         self._last = 0  # number of the last message taken
+        self._told_again = 0  # up to this number the server may send messages a second time
         self._acks: list[ua.SubscriptionAcknowledgement] = []
         self.interval_s = settings.publishing_interval_s
         self.silent_s = 0.0  # a server that says nothing for so long is lost
@@ -70,6 +75,11 @@ class Subscription:
         self._id = made.SubscriptionId
         self.interval_s = made.RevisedPublishingInterval / 1000
         quiet_s = self.interval_s * max(1, made.RevisedMaxKeepAliveCount)
+        if not 0 <= quiet_s <= _QUIET_S:
+            raise Garbled(
+                f"the server wants to be silent for {quiet_s:g} s at a time",
+                hint="Check the limits of subscriptions in the server's configuration",
+            )
         self.silent_s = quiet_s * 1.5 + settings.timeout_s
 
     async def monitor(self, items: Mapping[int, tuple[ua.NodeId, NodeTag]], at_once: int) -> dict[int, int]:
@@ -121,11 +131,20 @@ class Subscription:
                 return found
 
     async def in_order(self, message: ua.NotificationMessage) -> list[ua.NotificationMessage]:
-        """The message behind those that are missing before it; empty if it was taken before."""
+        """The message behind those that are missing before it; empty if it was taken before a loss.
+
+        Raises Garbled where the number cannot be: what follows on a wrong one would be taken for old.
+        """
         number = message.SequenceNumber
         news = bool(message.NotificationData)
+        if number == 0 and ended(message) is not None:
+            return [message]
         if number <= self._last:
-            return [message] if news and number == 0 else []
+            if news and number > self._told_again:
+                raise Garbled(f"message {number} came after {self._last}", hint=_HINT)
+            return []
+        if number > self._last + _MISSING:
+            raise Garbled(f"message {number} came after {self._last}", hint=_HINT)
         found = await self._again(number) if number > self._last + 1 else []
         return [*found, message] if news else found
 
@@ -152,7 +171,9 @@ class Subscription:
             return None
         self._acks = []
         try:
-            return await self._again(max(kept, default=0) + 1, whole=bool(kept))
+            found = await self._again(max(kept, default=0) + 1, whole=bool(kept))
+            self._told_again = max([self._last, *[message.SequenceNumber for message in found]])
+            return found
         except Refused as refusal:
             if refusal.code in _GONE:
                 return None

@@ -13,7 +13,7 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import append, drain, large, modbus, scan, start, work
+from tests.bench import append, drain, large, modbus, opcua, scan, start, work
 from tests.bench.table import Row
 
 
@@ -40,6 +40,7 @@ def _suites(folder: Path) -> Iterable[tuple[str, Callable[[], list[Row]]]]:
     yield "scan to good byte", lambda: scan.measure(folder)
     yield "drain over HTTP", lambda: drain.measure(folder)
     yield "Modbus poll", lambda: uvloop.run(modbus.measure())
+    yield "OPC UA subscription (about two minutes)", lambda: uvloop.run(opcua.measure())
     yield "a collector at work (about four minutes)", lambda: work.measure(folder)
     yield "start", lambda: start.measure(folder)
     yield "a journal of 10^6 events (about four minutes)", lambda: large.measure(folder)

@@ -5,9 +5,8 @@ import fcntl
 import json
 import shutil
 import subprocess
-import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -22,9 +21,8 @@ from edge.readings import Quality
 from tests.contract.observing import Recorder, TestClock, serving
 from tests.patience import PATIENCE_S
 
-VERSION = "2.170.1"  # the newest that Node.js 18 and 20 run
-ROOT = Path(__file__).parents[2]
-PLACE = ROOT / "build" / "node-opcua"
+HERE = Path(__file__).parent / "nodeopcua"
+PLACE = Path(__file__).parents[2] / "build" / "node-opcua-2.170.1"  # the newest that Node.js 18 and 20 run
 URI = "urn:lineside:test:oven"
 
 
@@ -41,7 +39,7 @@ class NodeOven:
         return f"opc.tcp://127.0.0.1:{self.port}"
 
     async def start(self) -> None:
-        script = Path(__file__).parent / "nodeopcua" / "oven.js"
+        script = HERE / "oven.js"
         self._process = await asyncio.create_subprocess_exec(
             "node",
             str(script),
@@ -119,25 +117,25 @@ def _path() -> str:
 
 
 @pytest.fixture(scope="module")
-def installed() -> Iterator[None]:
-    """node-opcua below build/, brought there once."""
+def installed() -> None:
+    """node-opcua below build/, made from its lock file once."""
     npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip("npm is not installed, which brings the other server")
-    PLACE.mkdir(parents=True, exist_ok=True)
-    with (PLACE / "lock").open("w") as lock:
+    if npm is None or shutil.which("node") is None:
+        pytest.skip("needs Node.js with npm to run node-opcua (Debian: apt-get install nodejs npm)")
+    PLACE.parent.mkdir(exist_ok=True)
+    with PLACE.with_name("node-opcua.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        mark = PLACE / f"installed-{VERSION}"
-        if not mark.exists():
-            options = ["--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(PLACE)]
-            subprocess.run(
-                [npm, "install", *options, f"node-opcua@{VERSION}"],
-                check=True,
-                stdout=sys.stderr,
-                timeout=280,
+        if not PLACE.exists():
+            fresh = PLACE.with_name("node-opcua.fresh")
+            shutil.rmtree(fresh, ignore_errors=True)
+            shutil.copytree(HERE, fresh)
+            command = [npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(fresh)]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=280)
+            assert done.returncode == 0, (
+                "node-opcua, the other server of these tests, could not be installed: npm must reach its "
+                f"registry once (`npm config get registry` names it). npm said:\n{done.stderr}"
             )
-            mark.touch()
-    yield
+            fresh.rename(PLACE)
 
 
 @pytest.fixture

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 
 from drivers.opcua import pki
 from drivers.opcua.driver import OpcUaDriver
@@ -132,6 +134,31 @@ async def test_a_password_that_cannot_be_read_is_told_with_its_file(
     async with served(machine, tmp_path, user="lineside", password_file=missing) as told:
         await told.until_down()
     assert missing in told.links[0].detail
+
+
+@pytest.mark.parametrize("form", ["der", "pem"])
+async def test_a_users_certificate_lets_in_and_another_does_not_until_it_is_right(
+    tmp_path: Path, identity: Identity, form: str
+) -> None:
+    user, stranger = Identity(), Identity()
+    certificate, key = tmp_path / "user.crt", tmp_path / "user.key"
+    certificate.write_bytes(stranger.certificate)
+    key.write_bytes(stranger.key)
+    pki.trust(tmp_path, "oven1", identity.certificate)
+    machine = Oven(identity=identity, security="sign-and-encrypt", user_certificates=[user.certificate])
+    files = {"user_certificate_file": str(certificate), "user_key_file": str(key)}
+    async with served(machine, tmp_path, **files) as told:
+        await told.until_down()
+        assert told.values == {"batches": None}
+        key.write_bytes(user.key)
+        if form == "pem":
+            read = x509.load_der_x509_certificate(user.certificate)
+            certificate.write_bytes(read.public_bytes(serialization.Encoding.PEM))
+        else:
+            certificate.write_bytes(user.certificate)
+        await told.until_up()
+        await told.until(lambda: told.values["batches"] == 0)
+    assert told.ups == [False, True]
 
 
 async def test_the_own_certificate_is_made_once_however_many_ask_and_only_we_may_read_its_key(
