@@ -10,7 +10,7 @@ The words of `data` follow ISA-95 Part 4 (JobResponse); docs/facts.md maps each 
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -401,13 +401,33 @@ def chain_of(body: bytes) -> str:
     return body[_CHAIN_AT : _CHAIN_AT + 64].decode("ascii", "replace")
 
 
+def _digest(data: bytes) -> bytes:
+    return hashlib.sha256(data).hexdigest().encode()
+
+
 def chains(body: bytes, previous_chain: str) -> bool:
     """Whether a stored form follows on the event whose chain is given (empty for the first)."""
     return (
-        hashlib.sha256(previous_chain.encode() + b"{" + body[_REST_AT:]).hexdigest() == chain_of(body)
+        _digest(previous_chain.encode() + b"{" + body[_REST_AT:]) == body[_CHAIN_AT : _CHAIN_AT + 64]
         and body[:_CHAIN_AT] == b'{"chain":"'
         and body[_REST_AT - 2 : _REST_AT] == b'",'
     )
+
+
+def first_broken(rows: Iterable[tuple[int, bytes]], seq: int, chain: str | None) -> int | None:
+    """The seq of the first stored form that does not follow on the one before it; None where all do.
+
+    `chain` is that of event `seq`, the one before the first; None where it is not known. What stands behind
+    a gap in the numbers has nothing to follow on.
+    """
+    before = b"" if chain is None else chain.encode()
+    known = chain is not None
+    for number, body in rows:
+        held = body[_CHAIN_AT : _CHAIN_AT + 64]
+        if known and number == seq + 1 and _digest(before + b"{" + body[_REST_AT:]) != held:
+            return number
+        seq, before, known = number, held, True
+    return None
 
 
 def decode(body: bytes) -> Event:

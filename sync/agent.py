@@ -2,7 +2,8 @@
 
 Invariants: the cursor moves in the same transaction that writes what became of the batch, and never past an
 event that the receiver has not settled. Being stopped anywhere, or losing an answer, sends a batch again;
-receivers tell by the ids. Events released from quarantine go first; they do not move the cursor.
+receivers tell by the ids. Events released from quarantine go first; they do not move the cursor. Only what
+follows by its chain on the event before it is sent: a bit that turned on the disk must not become a cost.
 """
 
 import asyncio
@@ -16,7 +17,8 @@ import structlog
 
 from edge import epochs, schema
 from edge.epochs import Epoch
-from edge.faults import Damaged, StorageFault
+from edge.events import chain_of, first_broken
+from edge.faults import Damaged, JournalDamaged, StorageFault
 from edge.journal import Reader
 from edge.ports import Clock
 from sync.backoff import WISH_MAX_S, Backoff
@@ -71,6 +73,7 @@ class Agent:
         self._replaced = False
         self._drained = False
         self._unproven = True  # nothing was read behind the cursor since the journal was opened
+        self._anchor: tuple[int, str | None] = (0, "")  # an event that was proven, and its chain
         self._looked = 0  # decisions were looked for through this seq while halted
         self._ahead = 0  # and through this one of the current journal, while one set aside is delivered
         self._isolated = 0
@@ -93,12 +96,12 @@ class Agent:
                 try:
                     await self._begin(reader)
                     await self._deliver(reader)
-                except sqlite3.Error as error:
+                except (sqlite3.Error, JournalDamaged) as error:
                     raise await self._unreadable(journal, error) from error
 
-    async def _unreadable(self, journal: Epoch, error: sqlite3.Error) -> StorageFault:
+    async def _unreadable(self, journal: Epoch, error: sqlite3.Error | JournalDamaged) -> StorageFault:
         """What became of a journal; a damaged one is collect's to set aside, which must be told to look."""
-        fault = schema.unusable(journal.path, error)
+        fault = error if isinstance(error, JournalDamaged) else schema.unusable(journal.path, error)
         if isinstance(fault, Damaged):
             text = f"{self.name}: nothing behind {self._at} can be read: {fault.message}"
             await self._store.raise_alert(self._damage_key, text, _DAMAGE_HINT, self._now_ms())
@@ -118,12 +121,31 @@ class Agent:
     async def _next(self, reader: Reader) -> Batch | None:
         """What follows on the cursor."""
         portion = self._portions[False]
-        rows = await reader.read_after(self._at.seq, portion.events)
-        if not rows:
+        found = await reader.read_after(self._at.seq, portion.events)
+        if not found:
             return None
+        rows = await self._proven(reader, found)
         taken = portion.cut(rows)
         self._drained = len(taken) == len(rows) < portion.events
         return pack(reader.epoch, reader.source, taken, self._held_orders)
+
+    async def _proven(self, reader: Reader, rows: Rows) -> Rows:
+        """What follows on the cursor's event, up to the first that does not. Raises JournalDamaged."""
+        seq, chain = self._anchor
+        if seq != self._at.seq:
+            seq = self._at.seq
+            at = await reader.read_after(seq - 1, 1)
+            chain = chain_of(at[0][1]) if at and at[0][0] == seq else None
+        broken = first_broken(rows, seq, chain)
+        if broken == rows[0][0]:
+            raise JournalDamaged(
+                f"{reader.path}: seq {broken} does not follow on seq {seq}; it was not sent",
+                hint="`lineside events verify` shows what is damaged; keep a copy of the file",
+            )
+        if broken is not None:
+            rows = [row for row in rows if row[0] < broken]
+        self._anchor = rows[-1][0], chain_of(rows[-1][1])
+        return rows
 
     async def _released(self) -> Batch | None:
         """What a person released from quarantine, unless the receiver put it off."""
@@ -328,6 +350,7 @@ class Agent:
             await self._store.release_held(self.name, self._now_ms())
             self._standing = await self._store.standing(self.name)
         self._looked, self._ahead, self._fork, self._unproven = 0, 0, None, True
+        self._anchor = 0, ""
         if self._at.seq > head:
             self._fork = f"has settled through {self._at.seq}, but the journal ends at {head}"
         if self._at.state in ("removed", "halted") and not self._halted:

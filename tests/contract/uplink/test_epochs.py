@@ -218,3 +218,33 @@ async def test_a_page_that_cannot_be_read_is_an_alert_until_what_is_left_is_deli
         await rig.deliver()
         assert rig.receiver.posted == await everything(rig)
         assert rig.alerts() == []
+
+
+@pytest.mark.parametrize("turned", [1, 7, 8, 12, 20], ids=lambda seq: f"seq {seq}")
+async def test_a_fact_in_which_a_bit_turned_is_never_sent(tmp_path: Path, turned: int) -> None:
+    """It may be JSON as before, and a figure another: only the chain can tell."""
+    async with rigged(tmp_path) as rig:
+        whole = dict(await rig.journal.read_after(0, 1000))
+        await rig.journal.close()
+        path = tmp_path / "journal.db"
+        true = b'"cause":"new"' if turned == 1 else f'"reason":"{turned - 2:05d}"'.encode()
+        held = path.read_bytes()
+        assert whole[turned].count(true) == held.count(true) == 1
+        path.write_bytes(held.replace(true, true[:-2] + bytes([true[-2] ^ 1, true[-1]])))
+        rig.start(batch_events=7)
+        assert rig.task is not None
+        await asyncio.wait([rig.task], timeout=PATIENCE_S)
+        with pytest.raises(Damaged, match=f"seq {turned} does not follow"):
+            await rig.stop()
+        assert rig.alerts() == ["uplink.erp.unreadable"]
+        assert [seq for seq, _ in rig.receiver.posted] == list(range(1, turned))
+        assert rig.quarantine == []
+
+        with Lock(path) as lock:
+            lock.note(Left(rig.journal.epoch, open=True, suspect="its daily check says so"))
+        rig.journal, notice = await opened(Ground(path, "site", "edge", {}), rig.time, no_state)
+        assert notice is not None
+        rig.start()
+        await rig.until(lambda: not rig.alerts())
+        await rig.drained()
+        assert rig.receiver.posted == await everything(rig)
