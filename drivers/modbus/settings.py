@@ -179,3 +179,4 @@ class RtuSettings(PolledSettings):
     parity: Literal["none", "even", "odd"] = "none"
     stopbits: Literal[1, 2] = 1
     device_id: Annotated[int, Field(ge=1, le=247)] = 1  # the slave's address; 0 is a broadcast
+    fences: Literal["auto", "off"] = "auto"  # off: function 8 is never sent; what that costs: README.md
