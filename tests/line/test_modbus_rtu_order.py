@@ -12,11 +12,13 @@ from typing import Any
 
 import pytest
 
+from drivers.modbus.answers import Silent
 from drivers.modbus.channel import Asker
-from drivers.modbus.line import FORGET, SETTLE, SerialConnection, SerialEndpoint
+from drivers.modbus.line import FORGET, SETTLE, SWAPPED, SerialConnection, SerialEndpoint
+from drivers.modbus.plan import Block
 from drivers.modbus.serialport import SerialSettings
 from tests.line.asking import LEAK, TIMEOUT_S, Tally, WrongValue, anything, asked
-from tests.line.rtu_slave import Bus, MemoryBus, Slaves, answer, refusal
+from tests.line.rtu_slave import Bus, MemoryBus, Slaves, answer, refusal, value
 from tests.virtualtime import run
 
 DEVICES = (1, 2)
@@ -170,6 +172,29 @@ def test_a_hundred_thousand_troubled_frames_give_no_wrong_value_and_take_no_memo
 def test_a_reader_without_fences_is_found_out(bus: MemoryBus, fences: str) -> None:
     with pytest.raises(WrongValue):
         run(troubled(bus, fences, 3000, seed=3, kind=Credulous))
+
+
+def test_a_device_that_was_swapped_for_one_that_ignores_fences_is_read_again(bus: MemoryBus) -> None:
+    async def reads(connection: SerialConnection, silent: bool = False) -> bool:
+        bus.respond = lambda request: None if silent or (request[1] == 8 and swapped) else answer(request)
+        asker, block = Asker(1, TIMEOUT_S), Block("holding", 7, 1, ())
+        await connection.settled(asker)
+        try:
+            return await connection.read(asker, block, 1) == value(1, 7).to_bytes(2)
+        except Silent:
+            return False
+
+    async def told() -> None:
+        nonlocal swapped
+        connection = SerialConnection(SerialEndpoint(SerialSettings("memory", 9600, "none", 1)), lambda: None)
+        await connection.connect(TIMEOUT_S, explain=True)
+        assert await reads(connection)
+        assert not await reads(connection, silent=True)
+        swapped = True
+        assert any([await reads(connection) for _ in range(SWAPPED + 1)])
+
+    swapped = False
+    run(told())
 
 
 @pytest.mark.slow
