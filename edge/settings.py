@@ -13,10 +13,18 @@ from datetime import time
 from decimal import Decimal
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar, Union, get_args, get_origin
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from edge.faults import SettingsFault
 
@@ -109,8 +117,32 @@ class DeviceSettings(Part):
         places = (getattr(self, key, None) for key in ("endpoint", "url", "path"))
         return ":".join(parts) or next((str(_masked(str(one))) for one in places if one is not None), "")
 
+    @property
+    def claim(self) -> tuple[str, str] | None:
+        """The port or address of this machine that the device is served at, and the bus there.
+
+        Devices on one bus share it; with the bus "" it is for one device alone. None: nothing is claimed.
+        """
+        return None
+
     def located(self, folder: Path, credentials: Path | None, data_dir: Path) -> "DeviceSettings":
         """The same with absolute paths of its files: `folder` is the configuration's."""
+        return self
+
+
+class ReconnectingSettings(DeviceSettings):
+    """What a device has that is asked again and again while it is lost, less and less often."""
+
+    reconnect_min_s: Annotated[Seconds, Field(ge=0.05, le=60)] = 0.5
+    reconnect_max_s: Annotated[Seconds, Field(ge=0.05, le=60)] = 10.0
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.reconnect_max_s < self.reconnect_min_s:
+            raise ValueError(
+                f"reconnect_max_s = {self.reconnect_max_s} is shorter than reconnect_min_s; "
+                f"allowed: {self.reconnect_min_s} to 60"
+            )
         return self
 
 
@@ -483,6 +515,7 @@ def _crossed(file: _File | _Parts, devices: Mapping[str, DeviceSettings]) -> Ite
                 if tag in counted:
                     yield f"{key}: already counts for {counted[tag]}; each stroke would count twice"
                 counted[tag] = f"stations.{name}"
+    yield from _taken(devices)
     yield from _shifts(file.shifts)
 
 
@@ -506,6 +539,21 @@ def _contested(settings: MasterDataSettings, uplinks: Mapping[str, UplinkSetting
             f"masterdata.source is missing: {' and '.join(found)} would all deliver master data; name one,"
             " or set masterdata_interval_s = 0 for the uplinks that do not"
         )
+
+
+def _taken(devices: Mapping[str, DeviceSettings]) -> Iterable[str]:
+    """Ports and addresses that two devices want and cannot both have."""
+    first: dict[str, tuple[str, str]] = {}
+    for name, device in devices.items():
+        if device.claim is None:
+            continue
+        place, bus = device.claim
+        other, its = first.setdefault(place, (name, bus))
+        if other != name and not (bus and bus == its):
+            yield (
+                f"devices.{name} ({device.driver}) and devices.{other} ({devices[other].driver}) both claim "
+                f"{place}, which serves one of them only; give each its own"
+            )
 
 
 def _scanners(devices: Mapping[str, DeviceSettings]) -> list[str]:

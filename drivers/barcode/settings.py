@@ -168,6 +168,10 @@ class ScannerSettings(ReaderSettings):
     parity: Literal["none", "even", "odd", "mark", "space"] = "none"
     stopbits: Literal[1, 2] = 1
 
+    @property
+    def claim(self) -> tuple[str, str]:
+        return self.port, ""
+
 
 def _host(value: str) -> str:
     if not value or any(char.isspace() or char in "/@" for char in value):
@@ -205,6 +209,10 @@ class TcpScannerSettings(ReaderSettings):
             raise ValueError("peer goes with listen; with host there is no other peer")
         return self
 
+    @property
+    def claim(self) -> tuple[str, str] | None:
+        return None if self.listen is None else (self.listen, "")
+
 
 class HidScannerSettings(DeviceSettings):
     """A USB scanner that pretends to be a keyboard. It hears nothing: keyboards take no bytes."""
@@ -215,3 +223,7 @@ class HidScannerSettings(DeviceSettings):
     layout: Layout = "us"  # the keyboard that the scanner was set to
     max_length: Annotated[int, Field(ge=8, le=8192)] = 512  # characters of one code
     idle_s: Annotated[Seconds, Field(ge=0.05, le=10)] = 1.0  # silence after which a half code is given up
+
+    @property
+    def claim(self) -> tuple[str, str]:
+        return self.device, ""

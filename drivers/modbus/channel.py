@@ -25,6 +25,15 @@ SUSPECT = 3  # requests in a row that nobody answered: the connection itself may
 REST = 3  # a vain attempt on a lost device leaves the line to the others for so many times its length
 
 
+@dataclass(frozen=True, eq=False)
+class Asker:
+    """Who asks, and how patient it is."""
+
+    device_id: int
+    timeout_s: float
+    fences: bool = True  # whether it may be asked for echoes; on a serial line only
+
+
 class Connection(Protocol):
     """What a channel needs of TCP or a serial line; never used by two askers at once."""
 
@@ -35,8 +44,8 @@ class Connection(Protocol):
     def made(self) -> bool: ...
 
     async def connect(self, timeout_s: float, *, explain: bool) -> None: ...
-    async def settled(self, device_id: int) -> None: ...  # may wait, so it is asked before the turn
-    async def read(self, device_id: int, block: Block, timeout_s: float, tries: int) -> bytes | Refusal: ...
+    async def settled(self, asker: Asker) -> None: ...  # may wait, so it is asked before the turn
+    async def read(self, asker: Asker, block: Block, tries: int) -> bytes | Refusal: ...
     async def close(self) -> None: ...
 
 
@@ -48,14 +57,6 @@ class Endpoint(Protocol):
 
     def connection(self, on_lost: Callable[[], None]) -> Connection: ...
     def gone(self) -> DeviceFault: ...
-
-
-@dataclass(frozen=True, eq=False)
-class Asker:
-    """Who asks, and how patient it is."""
-
-    device_id: int
-    timeout_s: float
 
 
 class Channel:
@@ -106,11 +107,11 @@ class Channel:
     async def read(self, asker: Asker, block: Block, tries: int) -> bytes | Refusal:
         """The block's bytes, or why the device refuses. Raises DeviceFault."""
         asked_at = asyncio.get_running_loop().time()
-        await self._connection.settled(asker.device_id)
+        await self._connection.settled(asker)
         async with self._turn:
             await self._made(asker, asked_at, explain=True)
             try:
-                answer = await self._connection.read(asker.device_id, block, asker.timeout_s, tries)
+                answer = await self._connection.read(asker, block, tries)
             except Silent:
                 await self._doubt(asker)
                 raise
@@ -122,7 +123,7 @@ class Channel:
     async def probing(self, asker: Asker) -> AsyncIterator[None]:
         """The turn of one lost device among all lost ones."""
         loop = asyncio.get_running_loop()
-        await self._connection.settled(asker.device_id)  # so that it does not wait at the others' cost
+        await self._connection.settled(asker)  # so that it does not wait at the others' cost
         async with self._probes:
             await asyncio.sleep(self._rested_at - loop.time())
             begun = loop.time()

@@ -16,6 +16,7 @@ from pymodbus.exceptions import ModbusException
 from pymodbus.pdu import DecodePDU, ExceptionResponse, ModbusPDU
 
 from drivers.modbus.answers import MISFIT, Refusal, Silent, refused
+from drivers.modbus.channel import Asker
 from drivers.modbus.decoding import size
 from drivers.modbus.plan import Block
 from edge.faults import DeviceFault
@@ -135,9 +136,9 @@ class TcpConnection:
             "input": (client.read_input_registers, _Input),
         }
 
-    async def read(self, device_id: int, block: Block, timeout_s: float, tries: int) -> bytes | Refusal:
+    async def read(self, asker: Asker, block: Block, tries: int) -> bytes | Refusal:
         """The block's bytes, or why the device refuses. Raises Silent, or DeviceFault."""
-        client = self._client
+        client, device_id, timeout_s = self._client, asker.device_id, asker.timeout_s
         if client is None:
             raise self._endpoint.gone()
         # Devices that share the connection have their own patience.
@@ -154,7 +155,7 @@ class TcpConnection:
             return refused(answer.exception_code, device_id, self._endpoint.host)
         return Refusal(MISFIT, f"the answer does not fit the request for {block}")
 
-    async def settled(self, device_id: int) -> None:
+    async def settled(self, asker: Asker) -> None:
         """TCP answers carry the number of their request: there is nothing to wait for."""
 
     async def close(self) -> None:

@@ -37,7 +37,8 @@ class ModbusDriver:
         self._settings = settings
         self._clock = clock
         self._endpoint = _endpoint(settings)
-        self._asker = Asker(settings.device_id, settings.timeout_s)
+        fences = not isinstance(settings, RtuSettings) or settings.fences == "auto"
+        self._asker = Asker(settings.device_id, settings.timeout_s, fences)
         self._groups = [
             Group(name, interval_s, blocks, settings.byte_order, settings.word_order)
             for interval_s, blocks in groups(settings)

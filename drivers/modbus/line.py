@@ -7,10 +7,13 @@ that comes after its time would be taken for the answer to a later request. Inva
 - It has caught up when it answers a fence: function 8, return query data, with the next number. Devices
   answer in the order of asking, so whatever was late lies before that. A refusal of function 8 is as good,
   since nothing else is asked with it; as it carries no number, refusals are counted, and where a device ever
-  answered with the number they do not serve.
-- A device that left `VAIN` fences in a row unanswered and never answered one, however late, knows none: it is
-  left alone for `SETTLE` × timeout_s instead. That is no proof: an answer that comes later still can be taken
-  for that of the wrong request (README.md).
+  answered with the number they do not serve. One that is lost spoils the count for all fences behind it: so
+  after `VAIN` fences the device is left alone until those that it may still refuse are taken for lost.
+- A device that left `VAIN` fences in a row unanswered and never answered one, however late, knows none. It is
+  left alone for `SETTLE` × timeout_s instead. So is one whose fences are off, and one that answered some and
+  left `SWAPPED` unanswered: it may be another device by now. That is no proof: an answer that comes later yet
+  can be taken for that of the wrong request (README.md).
+- An adapter that gives back what it sends gives back fences too: there a fence counts when it came twice.
 - Before each request the line has been quiet for 3.5 characters (Modbus over Serial Line V1.02, 2.5.1.1), and
   what arrived by then is thrown away.
 - At most `_HELD` bytes are held.
@@ -23,14 +26,17 @@ from dataclasses import dataclass, field
 from pymodbus.framer import FramerRTU
 
 from drivers.modbus.answers import Refusal, Silent, refused
+from drivers.modbus.channel import Asker
 from drivers.modbus.decoding import size
 from drivers.modbus.plan import Block
 from drivers.modbus.serialport import SerialPort, SerialSettings
 from edge.faults import DeviceFault
 
 VAIN = 3
+SWAPPED = 50
 SETTLE = 3
 FORGET = 10  # a fence is taken to be lost, not late, after so many times timeout_s
+PLAIN = 3  # so many answers without an echo, and the adapter gives none
 _HELD = 1024
 _DIAGNOSTICS = 8
 _FUNCTIONS = {"coil": 1, "discrete": 2, "holding": 3, "input": 4}
@@ -69,7 +75,8 @@ class _Slave:
 
     behind: bool = False  # an answer of it may still come
     fences: bool | None = None  # whether it ever answered a fence, late or in time; None: not asked yet
-    vain: int = 0  # fences in a row without an answer
+    vain: int = 0  # fences in a row without an answer in time
+    mute: int = 0  # the same without any answer
     settled_at: float = 0.0  # from when on an answer of it is taken to be no late one
     numbers: bool = False  # whether it ever answered a fence with its number
     owed: list[float] = field(default_factory=list)  # when the fences were sent that it may still refuse
@@ -102,6 +109,7 @@ class SerialConnection:
         self._held = bytearray()
         self._awaited: _Awaited | None = None
         self._echoes = False  # whether the adapter gives back what it sends; told by the reads
+        self._plain = 0  # answers in a row that came without an echo
         self._slaves: dict[int, _Slave] = {}  # outlives the port: a late answer may do so too
         self._fence = 0
 
@@ -119,16 +127,24 @@ class SerialConnection:
         if port is not None:
             port.close()
 
-    async def settled(self, device_id: int) -> None:
-        """Wait until a device that answers no fences has been left alone for long enough."""
-        slave = self._slaves.get(device_id)
-        if slave is not None and slave.behind and not slave.fences:
-            await asyncio.sleep(slave.settled_at - asyncio.get_running_loop().time())
+    async def settled(self, asker: Asker) -> None:
+        """Wait until a device that no fence can tell of has been left alone for long enough."""
+        slave = self._slaves.get(asker.device_id)
+        if slave is None or not slave.behind:
+            return
+        if not (slave.fences and asker.fences):
+            until = slave.settled_at
+        elif slave.owed and slave.vain >= VAIN and not slave.numbers:
+            until = slave.owed[-1] + FORGET * asker.timeout_s + self._gap_s
+        else:
+            return
+        await asyncio.sleep(until - asyncio.get_running_loop().time())
 
-    async def read(self, device_id: int, block: Block, timeout_s: float, tries: int) -> bytes | Refusal:
+    async def read(self, asker: Asker, block: Block, tries: int) -> bytes | Refusal:
         """The block's bytes, or why the device refuses. Raises Silent, or DeviceFault."""
+        device_id, timeout_s = asker.device_id, asker.timeout_s
         slave = self._slaves.setdefault(device_id, _Slave())
-        if slave.behind:
+        if slave.behind and asker.fences:
             await self._catch_up(device_id, slave, timeout_s)
         function, expected = _FUNCTIONS[block.register], size(block)
         body = block.address.to_bytes(2, "big") + block.count.to_bytes(2, "big")
@@ -140,7 +156,7 @@ class SerialConnection:
             slave.behind = number > 0
             if slave.behind:
                 slave.settled_at = asyncio.get_running_loop().time() + SETTLE * timeout_s
-            elif slave.fences is None:
+            elif slave.fences is None and asker.fences:
                 await self._learn(device_id, slave, timeout_s)
             if answer[1] & 0x80:
                 return refused(answer[2], device_id, self._endpoint.settings.port)
@@ -177,10 +193,13 @@ class SerialConnection:
         answer = await self._ask(device_id, _DIAGNOSTICS, body, body, 8, timeout_s, refusals)
         if answer is None:
             slave.vain += 1
+            slave.mute += 1
             self._discard()
+            if slave.mute >= SWAPPED:
+                slave.fences = slave.numbers = False
             slave.fences = bool(slave.fences)
         else:
-            slave.vain, slave.fences = 0, True
+            slave.vain, slave.mute, slave.fences = 0, 0, True
             slave.owed.clear()
             slave.numbers = slave.numbers or answer[1] == _DIAGNOSTICS
         return answer is not None
@@ -242,9 +261,14 @@ class SerialConnection:
             refusals = len(_frames(self._held, bytes([device_id, _DIAGNOSTICS | 0x80]), _EXCEPTION, 0))
             del slave.owed[:refusals]
             echoed = _frames(self._held, bytes([device_id, _DIAGNOSTICS]), 8, 0)
-            if refusals or (echoed and not self._echoes):
-                slave.fences = True
+            if (refusals and not slave.numbers) or self._late(echoed):
+                slave.mute, slave.fences = 0, True
         self._held.clear()
+
+    def _late(self, fences: list[bytes]) -> bool:
+        """Whether one of these came from the device, not from an adapter that gives back the last one."""
+        last = self._fence.to_bytes(2, "big")
+        return len(fences) > self._echoes or any(fence[4:6] != last for fence in fences)
 
     def _bytes(self, data: bytes) -> None:
         self._quiet_at = asyncio.get_running_loop().time() + self._gap_s
@@ -273,8 +297,11 @@ class SerialConnection:
         if answer is None:
             refused = _frames(self._held, awaited.refusing, _EXCEPTION, begin)
             answer = refused[-1] if len(refused) >= awaited.refusals else None
-        if answer is not None and echo < 0:
-            self._echoes = False
+        if answer is not None:
+            # A spoilt echo leaves something before the answer, most often.
+            self._plain = self._plain + 1 if len(self._held) == len(answer) else 0
+            if self._plain >= PLAIN:
+                self._echoes = False
         return answer
 
     def _lost(self) -> None:

@@ -13,7 +13,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from edge.settings import DeviceSettings, Name, Part, Seconds
+from edge.settings import Name, Part, ReconnectingSettings, Seconds
 
 Register = Literal["holding", "input", "coil", "discrete"]
 Type = Literal[
@@ -127,7 +127,7 @@ class Tag(Part):
         return self
 
 
-class PolledSettings(DeviceSettings):
+class PolledSettings(ReconnectingSettings):
     """What every device that answers Modbus has, whatever carries it."""
 
     device_id: Annotated[int, Field(ge=0, le=255)] = 1  # unit id; gateways use it to choose the device behind
@@ -135,21 +135,10 @@ class PolledSettings(DeviceSettings):
     polls: dict[Name, Annotated[Seconds, Field(ge=0.01)]] = Field(default_factory=dict)  # for tags' `poll`
     timeout_s: Annotated[Seconds, Field(ge=0.05, le=30)] = 1.0  # to connect, and for each answer
     retries: Annotated[int, Field(ge=0, le=5)] = 1  # lost after timeout_s × (retries + 1)
-    reconnect_min_s: Annotated[Seconds, Field(ge=0.05, le=60)] = 0.5
-    reconnect_max_s: Annotated[Seconds, Field(ge=0.05, le=60)] = 10.0
     max_gap: Annotated[int, Field(ge=0, le=123)] = 16  # unused registers read along to save a request
     byte_order: Order = "big"
     word_order: Order = "big"
     tags: Annotated[dict[Name, Tag], Field(min_length=1)]
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.reconnect_max_s < self.reconnect_min_s:
-            raise ValueError(
-                f"reconnect_max_s = {self.reconnect_max_s} is shorter than reconnect_min_s; "
-                f"allowed: {self.reconnect_min_s} to 60"
-            )
-        return self
 
     @model_validator(mode="after")
     def _polled(self) -> Self:
@@ -179,3 +168,8 @@ class RtuSettings(PolledSettings):
     parity: Literal["none", "even", "odd"] = "none"
     stopbits: Literal[1, 2] = 1
     device_id: Annotated[int, Field(ge=1, le=247)] = 1  # the slave's address; 0 is a broadcast
+    fences: Literal["auto", "off"] = "auto"  # off: function 8 is never sent; what that costs: README.md
+
+    @property
+    def claim(self) -> tuple[str, str]:
+        return self.port, "Modbus RTU"

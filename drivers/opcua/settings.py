@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
-from edge.settings import DeviceSettings, Name, Part, Seconds
+from edge.settings import Name, Part, ReconnectingSettings, Seconds
 
 Security = Literal["none", "sign", "sign-and-encrypt"]
 Policy = Literal["Basic256Sha256", "Aes256Sha256RsaPss"]
@@ -110,7 +110,7 @@ class NodeTag(Part):
         return self
 
 
-class OpcUaSettings(DeviceSettings):
+class OpcUaSettings(ReconnectingSettings):
     """A server that speaks OPC UA."""
 
     driver: Literal["opcua"]
@@ -122,8 +122,6 @@ class OpcUaSettings(DeviceSettings):
     keep_alive_s: Annotated[Seconds, Field(ge=0.1, le=60)] = 5.0  # a server without news says so this often
     resume_s: Annotated[Seconds, Field(ge=10)] = 60.0  # how long it keeps values of a broken connection
     timeout_s: Annotated[Seconds, Field(ge=0.05, le=30)] = 4.0  # to connect, and for each answer
-    reconnect_min_s: Annotated[Seconds, Field(ge=0.05, le=60)] = 0.5
-    reconnect_max_s: Annotated[Seconds, Field(ge=0.05, le=60)] = 10.0
     security: Security = "none"
     policy: Policy = "Basic256Sha256"  # counts unless security is none
     accept_expired: bool = False  # go on with a trusted certificate of the server that has run out
@@ -134,15 +132,6 @@ class OpcUaSettings(DeviceSettings):
     user_certificate_file: str | None = None  # PEM or DER; who we are, instead of user and password
     user_key_file: str | None = None  # PEM
     tags: Annotated[dict[Name, NodeTag], Field(min_length=1)]
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.reconnect_max_s < self.reconnect_min_s:
-            raise ValueError(
-                f"reconnect_max_s = {self.reconnect_max_s} is shorter than reconnect_min_s; "
-                f"allowed: {self.reconnect_min_s} to 60"
-            )
-        return self
 
     @model_validator(mode="after")
     def _one_identity(self) -> Self:

@@ -8,6 +8,7 @@ import asyncio
 import os
 import struct
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -31,9 +32,12 @@ def framed(message: bytes) -> bytes:
 
 def answer(request: bytes) -> bytes:
     """What a sound device answers to a framed request: functions 1 to 4 and 8."""
-    device, function, address, count = struct.unpack(">BBHH", request[:6])
-    if function == 8:
-        return request
+    return request if request[1] == 8 else _values(request[:6])
+
+
+@lru_cache(10_000)
+def _values(asked: bytes) -> bytes:
+    device, function, address, count = struct.unpack(">BBHH", asked)
     if function in (1, 2):
         bits = sum((value(device, address + n) & 1) << n for n in range(count))
         data = bits.to_bytes((count + 7) // 8, "little")
@@ -46,11 +50,10 @@ def refusal(request: bytes, code: int) -> bytes:
     return framed(bytes([request[0], request[1] | 0x80, code]))
 
 
-class Slaves:
+class Bus:
     """Devices on one line. `respond` makes an answer of a request, None for silence; set it at any time."""
 
-    def __init__(self, link: Path, devices: Iterable[int] = (1,)) -> None:
-        self.cable = Cable(link)
+    def __init__(self, devices: Iterable[int]) -> None:
         self.devices = set(devices)
         self.behind = 0  # how many answers are kept back until further requests come
         self.echo = False  # whether the adapter hears what it says
@@ -59,26 +62,30 @@ class Slaves:
         self.stray = b""  # sent before the next answer
         self._kept: list[bytes] = []
         self._heard = b""
-        self._line = -1
 
     def say(self, data: bytes) -> None:
         """Put bytes on the line, asked or not."""
-        os.write(self._line, data)
+        raise NotImplementedError
 
-    def _hear(self) -> None:
-        self._heard += os.read(self._line, 4096)
-        while len(self._heard) >= 8:
-            request, self._heard = self._heard[:8], self._heard[8:]
-            if self.echo:
-                os.write(self._line, request)
-            if request[0] in self.devices:
-                self.requests.append(request)
-                self._take(request)
+    def give_back(self, data: bytes) -> None:
+        """Let the adapter hear what it said."""
+        self.say(data)
 
     async def asked(self, more: int) -> None:
         """Wait for further requests."""
         wanted = len(self.requests) + more
         await eventually(lambda: len(self.requests) >= wanted)
+
+    def hear(self, data: bytes) -> None:
+        """Take what came over the line."""
+        self._heard += data
+        while len(self._heard) >= 8:
+            request, self._heard = self._heard[:8], self._heard[8:]
+            if self.echo:
+                self.give_back(request)
+            if request[0] in self.devices:
+                self.requests.append(request)
+                self._take(request)
 
     def _take(self, request: bytes) -> None:
         made = self.respond(request)
@@ -86,7 +93,22 @@ class Slaves:
             self._kept.append(made)
         while len(self._kept) > self.behind:
             stray, self.stray = self.stray, b""
-            os.write(self._line, stray + self._kept.pop(0))
+            self.say(stray + self._kept.pop(0))
+
+
+class Slaves(Bus):
+    """Devices at the far end of a cable."""
+
+    def __init__(self, link: Path, devices: Iterable[int] = (1,)) -> None:
+        super().__init__(devices)
+        self.cable = Cable(link)
+        self._line = -1
+
+    def say(self, data: bytes) -> None:
+        os.write(self._line, data)
+
+    def _hear(self) -> None:
+        self.hear(os.read(self._line, 4096))
 
     def __enter__(self) -> Self:
         self.cable.plug()
@@ -101,3 +123,36 @@ class Slaves:
         asyncio.get_running_loop().remove_reader(self._line)
         os.close(self._line)
         self.cable.unplug()
+
+
+class MemoryBus(Bus):
+    """Devices on a line without a cable, in place of `SerialPort`. What they say may take its time."""
+
+    def __init__(self, devices: Iterable[int] = (1,)) -> None:
+        super().__init__(devices)
+        self.late_s: Callable[[], float] = float  # until the next answer leaves; those before it leave first
+        self.heard_itself: Callable[[bytes], bytes] = bytes  # how an adapter with an echo hears its request
+        self._on_bytes: Callable[[bytes], None] | None = None
+        self._said_at = 0.0
+
+    async def opened(self, _: object, on_bytes: Callable[[bytes], None], on_lost: object) -> Self:
+        self._on_bytes = on_bytes
+        return self
+
+    def write(self, data: bytes) -> None:
+        asyncio.get_running_loop().call_soon(self.hear, data)
+
+    def say(self, data: bytes) -> None:
+        loop = asyncio.get_running_loop()
+        self._said_at = max(self._said_at + 1e-6, loop.time() + self.late_s())
+        loop.call_at(self._said_at, self._say, data)
+
+    def give_back(self, data: bytes) -> None:
+        self._say(self.heard_itself(data))
+
+    def _say(self, data: bytes) -> None:
+        if self._on_bytes is not None:
+            self._on_bytes(data)
+
+    def close(self) -> None:
+        self._on_bytes = None

@@ -134,6 +134,29 @@ async def test_a_device_that_answers_no_fences_is_left_alone_until_its_late_answ
     assert lost and true(told) and good(told) > 4
 
 
+async def test_a_device_whose_fences_are_off_is_never_asked_for_one_and_no_late_answer_is_taken(
+    link: Path,
+) -> None:
+    asked: list[int] = []
+    late: list[bytes] = []
+
+    def respond(request: bytes) -> bytes | None:
+        asked.append(request[1])
+        if len(asked) % 5:
+            return answer(request)
+        late.append(answer(request))
+        asyncio.get_running_loop().call_later(0.3, slaves.say, late[-1])
+        return None
+
+    with Slaves(link) as slaves:
+        slaves.respond = respond
+        async with serving(driver(link, timeout_s=0.15, fences="off")) as told:
+            await told.until_up(3)
+            await told.polls(1)
+    assert len(late) >= 2 and true(told) and good(told) > 4
+    assert set(asked) == {3}
+
+
 async def test_one_answer_lost_to_noise_is_asked_for_again_and_loses_nothing(link: Path) -> None:
     with Slaves(link) as slaves:
         async with serving(driver(link, timeout_s=0.5, retries=1)) as told:

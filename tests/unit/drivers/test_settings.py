@@ -294,3 +294,51 @@ def test_a_wrong_line_setting_is_refused_with_what_is_allowed(
 ) -> None:
     told = problems(tmp_path, rtu(more))
     assert all(word in told for word in words), told
+
+
+GUN = '[devices.{name}]\ndriver = "scanner-serial"\nport = "{port}"\n'
+READER = '[devices.{name}]\ndriver = "scanner-tcp"\nlisten = "{listen}"\n'
+WEDGE = '[devices.{name}]\ndriver = "scanner-hid"\ndevice = "/dev/input/event3"\n'
+
+
+def meter(number: int) -> str:
+    table = f'[devices.m{number}]\ndriver = "modbus-rtu"\nport = "/dev/ttyUSB0"\ndevice_id = {number}\n'
+    return f'{table}[devices.m{number}.tags]\nn = {{ register = "holding", address = 1 }}\n'
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "place"),
+    [
+        (meter(1), GUN.format(name="gun", port="/dev/ttyUSB0"), "/dev/ttyUSB0"),
+        (GUN.format(name="gun", port="/dev/ttyUSB0"), meter(1), "/dev/ttyUSB0"),
+        (
+            GUN.format(name="gun", port="/dev/ttyS0"),
+            GUN.format(name="m1", port="/dev/ttyS0"),
+            "/dev/ttyS0",
+        ),
+        (
+            READER.format(name="gun", listen="0.0.0.0:4001"),
+            READER.format(name="m1", listen="0.0.0.0:4001"),
+            "0.0.0.0:4001",
+        ),
+        (WEDGE.format(name="gun"), WEDGE.format(name="m1"), "/dev/input/event3"),
+    ],
+)
+def test_what_serves_one_device_is_refused_to_a_second_with_both_names(
+    tmp_path: Path, first: str, second: str, place: str
+) -> None:
+    told = problems(tmp_path, first + second)
+    assert all(word in told for word in ("devices.gun", "devices.m1", place)), told
+
+
+def test_devices_of_one_bus_share_its_port_and_other_places_are_no_concern(tmp_path: Path) -> None:
+    guns = GUN.format(name="gun", port="/dev/ttyUSB1") + READER.format(name="r1", listen="0.0.0.0:4001")
+    guns += READER.format(name="r2", listen="0.0.0.0:4002")
+    assert len(loaded(tmp_path, meter(1) + meter(2) + guns).devices) == 5
+
+
+def test_fences_are_asked_for_unless_they_are_off(tmp_path: Path) -> None:
+    shy = loaded(tmp_path, rtu('fences = "off"')).devices["p"]
+    assert isinstance(shy, RtuSettings) and shy.fences == "off"
+    told = problems(tmp_path, rtu('fences = "on"'))
+    assert all(word in told for word in ("p.fences = 'on'", "'auto' or 'off'")), told
