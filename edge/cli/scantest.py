@@ -14,10 +14,10 @@ import msgspec
 import typer
 
 from drivers import registry
-from drivers.barcode import codes, symbology
 from edge import main
 from edge.cli.common import FAULT, UNREACHABLE, USAGE, AsJson, Config, err, guarded, out
 from edge.clock import SystemClock
+from edge.codes import content, symbology
 from edge.faults import StorageFault
 from edge.lock import Lock
 from edge.ports import Driver, Verdict
@@ -98,13 +98,13 @@ def examined(text: str, kind: str | None) -> dict[str, Any]:
         "symbology": kind,
         "symbology_name": symbology.named(kind) if kind else None,
     }
-    match codes.read(text, kind):
-        case codes.Plain():
+    match content.read(text, kind):
+        case content.Plain():
             found["content"] = "text"
-        case codes.Elements(form, items):
+        case content.Elements(form, items):
             found["content"] = form
             found["elements"] = [item._asdict() for item in items]
-        case codes.Refused(reason, why):
+        case content.Refused(reason, why):
             found["content"] = reason
             found["why"] = why
     word = grammar.read(text)

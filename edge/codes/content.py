@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from drivers.barcode import gs1, iso15434, symbology
-from drivers.barcode.gs1 import Element, Unsound
+from edge.codes import gs1, iso15434, symbology
+from edge.codes.gs1 import Element, Unsound
 
 _LINK = re.compile(r"https?://", re.IGNORECASE)
 
