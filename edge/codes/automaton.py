@@ -2,14 +2,14 @@
 
 Each place of the pattern that takes a character is a state, numbered as a bit; sets of states are integers
 (Glushkov's construction: no empty moves). Reading takes time proportional to length of text × states,
-whatever both are, for there is no going back. Whether two patterns share a text, and whether one reads some text in two
-ways, are searches over pairs of states: exact, with an example, and polynomial.
+whatever both are, for there is no going back. Whether two patterns share a text, and whether one reads some
+text in two ways, are searches over pairs of states: exact, with an example, and polynomial.
 
 Rejected: `re` (exponential time for some patterns), google-re2 (reads in linear time, but proves nothing),
 interegular (proves what is shared, by deterministic automata: three minutes for a pattern of 24 characters).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from edge.codes.patterns import Choice, Named, Node, One, PatternError, Ranges, Row, Times, groups, parse
@@ -56,7 +56,12 @@ class Automaton:
                 f"it reads {twice!r} in two ways: put a sign between its groups, or count them"
             )
 
-    def values(self, text: str) -> Mapping[str, str] | None:
+    @property
+    def size(self) -> int:
+        """How many states it has: the characters of the pattern, counted out."""
+        return len(self._follow)
+
+    def values(self, text: str) -> dict[str, str] | None:
         """The values of the groups that a text has, if the whole of it fits the pattern."""
         if not 0 < len(text) <= MOST_TEXT:
             return None

@@ -1,8 +1,9 @@
 """The patterns in which a site writes its own codes: a part of the regular expressions that people know.
 
 Literals, `.`, `[A-Z0-9]`, `[^ ]`, `\\d`, `\\w`, `\\x1d`, groups, `(?P<name>…)`, `|` and the counts
-`? * + {2} {2,} {2,8}`; greed makes no difference, for a pattern stands for the whole code and may read it in one way only
-(automaton.py proves that). What cannot be proven is no part of it: back references, looking ahead, flags.
+`? * + {2} {2,} {2,8}`; greed makes no difference, for a pattern stands for the whole code and may read it in
+one way only (automaton.py proves that). What cannot be proven is no part of it: back references, looking
+ahead, flags.
 """
 
 import re
