@@ -5,7 +5,9 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from edge import settings
 from edge.codes.automaton import Automaton
 from edge.codes.rules import Rule
 from edge.events import Fact, LotMounted, MaterialConsumed
@@ -182,6 +184,15 @@ def test_a_material_that_goes_in_and_comes_out_is_told_by_the_plain_codes() -> N
     assert "LSL for what goes in, LSO" in refused(Label(gtin=BRACKET, lot="A1"), open_floor(given))
 
 
+def test_what_a_label_is_to_an_order_that_was_never_delivered_cannot_be_told() -> None:
+    floor = Floor(master())
+    floor.site = replace(floor.site, checks=settings.Checks(unknown_order="provisional"))
+    floor.scan("LSE1042", "LSW999 0020")
+    answer = floor.scan(f"01{STEEL}10A1\x1d3103001250")
+    assert (answer.result, "WO 999 was not delivered" in answer.message.en) == ("refused", True)
+    assert floor.scan("LSL A1", "LSQ1").result == "recorded"
+
+
 def test_several_quantities_without_the_own_unit_are_refused() -> None:
     floor = open_floor()
     answer = floor.scan(f"01{OIL}10O1\x1d3103001250\x1d305")
@@ -236,9 +247,7 @@ def test_commands_work_in_every_form_and_an_ok_is_never_taken_for_a_repeat() -> 
 def test_a_sites_rule_is_worked_off_like_any_other_code() -> None:
     floor = open_floor()
     own = Rule("box", Automaton(r"BOX/(?P<lot>\w+)/(?P<quantity>\d+)"), unit="KGM", decimals=1)
-    floor.site = floor.site.__class__(
-        floor.site.line, floor.site.calendar, floor.site.stations, floor.site.pauses, Grammar([own])
-    )
+    floor.site = replace(floor.site, grammar=Grammar([own]))
     done: Step = floor.put(Scan("gun1", "BOX/A1/15", floor.now), "OP20")
     assert done.answer and done.answer.result == "recorded"
     (fact,) = consumed(floor)
