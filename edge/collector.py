@@ -6,7 +6,6 @@ that nothing was recorded; readings lose nothing, for counters go on from their 
 """
 
 import asyncio
-import functools
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,6 +20,7 @@ from prometheus_client import Counter as Metric
 from prometheus_client import Gauge
 
 from edge.alerts import Alerts
+from edge.codes import symbology
 from edge.events import Draft, Event, OperatorSignedOff, seconds
 from edge.faults import Damaged, MasterDataUnreadable, RestartNeeded, StorageFault
 from edge.ids import new_id
@@ -30,8 +30,9 @@ from edge.masterdata.inuse import InUse
 from edge.ports import Clock, Driver, Evidence
 from edge.readings import Link, Moment, Reading, Scan, Unreadable
 from edge.recovery import restored
-from edge.station import grammar
+from edge.settings import PAGE
 from edge.station.evolve import fold
+from edge.station.grammar import Command, Order, Word
 from edge.station.state import STATE_VERSION, Line, Live, Said
 from edge.station.step import Input, Observed, Restarted, Step, Stopping, Tick, step
 from edge.station.texts import Text, say
@@ -231,7 +232,8 @@ class Collector:
         if station not in self.site.stations:
             raise KeyError(station)
         done: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        if not self._put(_Entry(station, Scan("page", text, self._clock.now()), done)):
+        kind, code = symbology.split(text)
+        if not self._put(_Entry(station, Scan(PAGE, code, self._clock.now(), kind, kept=False), done)):
             return self._unanswered(station, "storage", say("busy"))
         return await asyncio.shield(done)
 
@@ -293,7 +295,8 @@ class Collector:
             self._entries = deque(fresh + [e for e in self._entries if not isinstance(e.given, Observed)])
 
     def _at_boundary(self) -> set[str]:
-        waiting = [e for e in self._entries if isinstance(e.given, Scan) and _moves_boundary(e.given.text)]
+        read = self.site.grammar.read
+        waiting = [e for e in self._entries if isinstance(e.given, Scan) and _moves_boundary(read(e.given))]
         return {device for entry in waiting for device in self._devices_of(entry.station)}
 
     def _devices_of(self, station: str) -> set[str]:
@@ -474,10 +477,8 @@ def _stations_of_tag(site: Site) -> dict[str, list[str]]:
     return found
 
 
-@functools.lru_cache(256)
-def _moves_boundary(text: str) -> bool:
-    word = grammar.read(text)
-    return isinstance(word, grammar.Order) or (isinstance(word, grammar.Command) and word.name in _BOUNDARY)
+def _moves_boundary(word: Word) -> bool:
+    return isinstance(word, Order) or (isinstance(word, Command) and word.name in _BOUNDARY)
 
 
 def _shows(given: Input) -> bool:

@@ -34,6 +34,7 @@ from edge.recovery import state_of
 from edge.ring import SAMPLES
 from edge.samples import Samples
 from edge.settings import DeviceSettings, Settings, UplinkSettings
+from edge.station.grammar import Grammar
 from edge.station.work import Site
 from edge.storage import DiskWatch, make_way
 from edge.supervisor import Service, patience, supervise
@@ -249,7 +250,8 @@ async def syncing(loaded: Settings, clock: Clock) -> AsyncIterator[list[Service]
 def site_of(loaded: Settings) -> Site:
     """What stations need of the configuration."""
     calendar = Calendar(loaded.edge.zone, loaded.shifts, loaded.posting)
-    return Site(loaded.edge.line, calendar, loaded.stations, loaded.pauses, loaded.checks)
+    grammar = Grammar(loaded.rules)
+    return Site(loaded.edge.line, calendar, loaded.stations, loaded.pauses, loaded.checks, grammar)
 
 
 def delivery(data_dir: Path, loaded: Settings) -> Delivery:

@@ -76,6 +76,7 @@ class Scan(msgspec.Struct, frozen=True):
     text: str
     received: Moment
     symbology: str | None = None  # the AIM identifier of the kind of code (ISO/IEC 15424), where one was sent
+    kept: bool = True  # the way here carries separators; that of a page's input field does not
 
 
 class Unreadable(msgspec.Struct, frozen=True):

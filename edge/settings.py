@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import time
 from decimal import Decimal
+from functools import cached_property
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar, Union, get_args, get_origin
@@ -26,8 +27,13 @@ from pydantic import (
     model_validator,
 )
 
+from edge.codes.automaton import Automaton
+from edge.codes.patterns import PatternError
+from edge.codes.rules import Rule, shared
 from edge.faults import SettingsFault
 
+PAGE = "page"  # where a scan comes from that was typed
+_MOST_STATES = 2000  # of all own codes together: what reading takes grows with it
 DEFAULT_PATH = Path("/etc/lineside/lineside.toml")
 FOLDER = "folder"  # the source of master data that is no uplink
 NAME = r"^[A-Za-z0-9._-]+$"
@@ -207,6 +213,36 @@ class Shift(Part):
     end: TimeOfDay
 
 
+class OwnCode(Part):
+    """A code of the site's own (docs/grammar.md). `pattern` stands for the whole code, its groups for values.
+
+    `scanners`: where it holds; none: everywhere, `page` for what is typed. `command`: what it stands for, as
+    behind LSC, such as "DONE" or "PAUSE21". `unit` (UN/ECE Rec 20) and `decimals` belong to its quantity:
+    with 2, `125` is 1.25.
+    """
+
+    name: Name
+    pattern: Annotated[str, Field(min_length=1, max_length=500)]
+    scanners: tuple[str, ...] = ()
+    command: Annotated[str, Field(pattern=r"^[A-Z0-9._-]{1,40}$")] | None = None
+    unit: Annotated[str, Field(pattern=r"^[A-Z0-9]{2,3}$")] | None = None
+    decimals: Annotated[int, Field(ge=0, le=6)] = 0
+
+    @model_validator(mode="after")
+    def _sound(self) -> "OwnCode":
+        try:
+            _ = self.rule
+        except PatternError as error:
+            raise ValueError(f"pattern {self.pattern!r}: {error}") from error
+        return self
+
+    @cached_property
+    def rule(self) -> Rule:
+        """The same as it reads."""
+        pattern = Automaton(self.pattern)
+        return Rule(self.name, pattern, self.scanners, self.command, self.unit, self.decimals)
+
+
 class Posting(Part):
     """Which date a fact is posted on: the day the shift began, or the calendar day."""
 
@@ -261,6 +297,7 @@ class _File(Part):
     shifts: tuple[Shift, ...] = ()
     pauses: dict[str, Pause] = {}
     posting: Posting = Posting()
+    grammar: Annotated[tuple[OwnCode, ...], Field(max_length=50)] = ()
     uplinks: dict[Name, dict[str, Any]] = {}
     web: Web = Web()
     sync: Sync = Sync()
@@ -280,6 +317,7 @@ class Settings:
     shifts: tuple[Shift, ...]
     pauses: Mapping[str, Pause]
     posting: Posting
+    rules: tuple[Rule, ...]
     uplinks: Mapping[str, UplinkSettings]
     web: Web
     sync: Sync
@@ -338,6 +376,7 @@ def load(path: Path, devices: DeviceKinds, uplinks: UplinkKinds) -> Settings:
         shifts=file.shifts,
         pauses=file.pauses,
         posting=file.posting,
+        rules=tuple(one.rule for one in file.grammar),
         uplinks=chosen_uplinks,
         web=file.web,
         sync=file.sync,
@@ -378,6 +417,7 @@ class _Parts:
     devices: Mapping[str, Any]
     stations: Mapping[str, Station]
     shifts: tuple[Shift, ...]
+    grammar: tuple[OwnCode, ...]
 
 
 def _whole_parts(document: dict[str, Any]) -> _Parts:
@@ -392,12 +432,17 @@ def _whole_parts(document: dict[str, Any]) -> _Parts:
         return found if isinstance(found, dict) else {}
 
     stations = {name: valid(Station, one) for name, one in table("stations").items()}
-    shifts = document.get("shifts")
-    each = [valid(Shift, one) for one in shifts] if isinstance(shifts, list) else []
+
+    def entries(name: str, model: type[M]) -> tuple[M, ...]:
+        found = document.get(name)
+        each = [valid(model, one) for one in found] if isinstance(found, list) else []
+        return tuple(one for one in each if one is not None)
+
     return _Parts(
         devices=table("devices"),
         stations={name: one for name, one in stations.items() if one is not None},
-        shifts=tuple(one for one in each if one is not None),
+        shifts=entries("shifts", Shift),
+        grammar=entries("grammar", OwnCode),
     )
 
 
@@ -517,6 +562,7 @@ def _crossed(file: _File | _Parts, devices: Mapping[str, DeviceSettings]) -> Ite
                 counted[tag] = f"stations.{name}"
     yield from _taken(devices)
     yield from _shifts(file.shifts)
+    yield from _own_codes(file.grammar, _scanners(devices))
 
 
 def _sources(settings: MasterDataSettings, uplinks: Mapping[str, UplinkSettings]) -> list[str]:
@@ -576,3 +622,22 @@ def _shifts(shifts: tuple[Shift, ...]) -> Iterable[str]:
                 at = f"{minute % 1440 // 60:02d}:{minute % 60:02d}"
                 yield f"shifts.{index} ({shift.name}): overlaps shift {other} at {at}"
                 break
+
+
+def _own_codes(codes: tuple[OwnCode, ...], scanners: list[str]) -> Iterable[str]:
+    """A rule's scanners are there; a name and a code stand for one rule only."""
+    names: dict[str, int] = {}
+    for index, code in enumerate(codes):
+        if code.name in names:
+            yield f"grammar.{index}.name = {code.name!r}: grammar.{names[code.name]} has this name already"
+        names.setdefault(code.name, index)
+        for scanner in code.scanners:
+            if scanner not in (*scanners, PAGE):
+                allowed = _listed([*scanners, PAGE])
+                yield f"grammar.{index}.scanners = {scanner!r}: is no scanner; allowed: {allowed}"
+    if (size := sum(code.rule.pattern.size for code in codes)) > _MOST_STATES:
+        yield f"grammar: counted out, its patterns have {size} characters; {_MOST_STATES} are the most"
+        return
+    for first, second, text in shared([code.rule for code in codes]):
+        other = f"grammar.{first} ({codes[first].name})"
+        yield f"grammar.{second} ({codes[second].name}): {text!r} fits {other} too; a code has one meaning"

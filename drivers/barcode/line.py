@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 import structlog
 
-from drivers.barcode import codes, symbology
 from drivers.barcode.framing import EVIDENCE, Flaw
 from drivers.barcode.settings import ReaderSettings
+from edge.codes import content, symbology
 from edge.ports import Clock, Observer
 from edge.readings import Moment, Scan, Unreadable
 
@@ -77,14 +77,14 @@ class Line(asyncio.Protocol):
 def report(observer: Observer, name: str, found: str | Flaw, now: Moment, *, kept: bool) -> None:
     """Tell what a scanner read: a scan without its symbology identifier, or why it is none.
 
-    `kept`: see codes.py.
+    `kept`: see edge/codes/content.py.
     """
     if isinstance(found, Flaw):
         observer.unreadable(Unreadable(name, found.reason, found.raw, now))
         return
     kind, text = symbology.split(found)
     raw = found.encode("utf-8", "replace")[:EVIDENCE]
-    if why := codes.told_apart(text, kind, kept=kept):
+    if why := content.told_apart(text, kind, kept=kept):
         log.warning("ambiguous code", device=name, why=why)
         observer.unreadable(Unreadable(name, "ambiguous", raw, now))
     elif text:

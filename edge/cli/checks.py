@@ -17,6 +17,7 @@ from edge.cli.probing import WITHIN, Within
 from edge.clock import SystemClock
 from edge.faults import Fault, SettingsFault
 from edge.settings import Settings
+from edge.station.grammar.overlaps import overlaps
 
 
 @guarded
@@ -44,7 +45,10 @@ def check(
     served = probing.served(found, loaded.web.listen)
     code = FAULT if problems else probing.code(found, served)
     if as_json:
-        said: dict[str, Any] = {"config": str(loaded.path), "problems": problems}
+        taken = [
+            {"rule": rule.name, "form": form, "code": code} for rule, form, code in overlaps(loaded.rules)
+        ]
+        said: dict[str, Any] = {"config": str(loaded.path), "problems": problems, "overlaps": taken}
         if probe:
             said["devices"] = probing.as_json(found, served)
         out.out(json.dumps(said, ensure_ascii=False))
@@ -62,6 +66,9 @@ def _tell(loaded: Settings, problems: Sequence[str]) -> None:
     _show(loaded)
     for problem in problems:
         out.print(f"[bold red]✕[/] {escape(problem)}", highlight=False, soft_wrap=True)
+    for rule, form, code in overlaps(loaded.rules):
+        hint = f"grammar {rule.name}: takes {code!r} and its like before {form} does. Right, if that is meant"
+        out.print(f"[bold]![/] {escape(hint)}", highlight=False, soft_wrap=True)
     if not loaded.uplinks:
         hint = "no uplink is configured: facts are kept but nobody receives them. Add [uplinks.<name>]"
         out.print(f"[bold]![/] {escape(hint)}", highlight=False, soft_wrap=True)

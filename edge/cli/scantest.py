@@ -14,15 +14,15 @@ import msgspec
 import typer
 
 from drivers import registry
-from drivers.barcode import codes, symbology
 from edge import main
 from edge.cli.common import FAULT, UNREACHABLE, USAGE, AsJson, Config, err, guarded, out
 from edge.clock import SystemClock
+from edge.codes import content, symbology
 from edge.faults import StorageFault
 from edge.lock import Lock
 from edge.ports import Driver, Verdict
 from edge.readings import Link, Reading, Scan, Unreadable
-from edge.settings import Settings
+from edge.settings import PAGE, Settings
 from edge.station import grammar
 
 
@@ -36,6 +36,7 @@ class Beep(StrEnum):
 
 _VERDICTS: dict[Beep, Verdict] = {Beep.good: "good", Beep.bad: "bad"}
 
+_NO_WORDS = {one.__name__.lower() for one in grammar.NOTHING}
 _LAST_BEEP_S = 0.2  # closing a port throws away what was not yet sent
 _NAMED = {"<FS>": "\x1c", "<GS>": "\x1d", "<RS>": "\x1e", "<US>": "\x1f", "<EOT>": "\x04"}
 _ESCAPE = re.compile(r"\\x([0-9A-Fa-f]{2})|<(?:FS|GS|RS|US|EOT)>")
@@ -70,15 +71,17 @@ def scan_test(
         raise typer.Exit(USAGE)
     if text is not None:
         kind, plain = symbology.split(_unescaped(text))
-        found = examined(plain, kind)
-        if found["content"] != "ambiguous" and (why := codes.told_apart(plain, kind, kept=False)):
+        known = grammar.Grammar(main.load(config).rules) if config else grammar.DEFAULT
+        found = examined(Scan(PAGE, plain, SystemClock().now(), kind), known)
+        if found["content"] != "ambiguous" and (why := content.told_apart(plain, kind, kept=False)):
             found["keyboard"] = why
         _show(found, as_json)
         if found["content"] in ("ambiguous", "malformed"):
             raise typer.Exit(FAULT)
         return
     loaded = main.load(config)
-    listener = _Listener(_driver(loaded, device or ""), beep, number, as_json)
+    known = grammar.Grammar(loaded.rules)
+    listener = _Listener(_driver(loaded, device or ""), known, beep, number, as_json)
     try:
         asyncio.run(listener.listen(wait_s or None))
     except KeyboardInterrupt:
@@ -90,24 +93,27 @@ def scan_test(
         raise typer.Exit(FAULT)
 
 
-def examined(text: str, kind: str | None) -> dict[str, Any]:
-    """Everything that can be said of a code without its symbology identifier, come over a line."""
+def examined(scan: Scan, known: grammar.Grammar) -> dict[str, Any]:
+    """Everything that can be said of a scan that came over a line."""
+    text, kind = scan.text, scan.symbology
     found: dict[str, Any] = {
         "text": text,
         "bytes": text.encode("utf-8", "replace").hex(" "),
         "symbology": kind,
         "symbology_name": symbology.named(kind) if kind else None,
     }
-    match codes.read(text, kind):
-        case codes.Plain():
+    match content.read(text, kind):
+        case content.Plain():
             found["content"] = "text"
-        case codes.Elements(form, items):
+        case content.Elements(form, items):
             found["content"] = form
             found["elements"] = [item._asdict() for item in items]
-        case codes.Refused(reason, why):
+        case content.Refused(reason, why):
             found["content"] = reason
             found["why"] = why
-    word = grammar.read(text)
+    if rules := known.fitting(text, scan.device):
+        found["rule"] = ", ".join(rule.name for rule in rules)
+    word = known.read(scan)
     found["meaning"] = {"type": type(word).__name__.lower(), **msgspec.to_builtins(word)}
     return found
 
@@ -115,11 +121,14 @@ def examined(text: str, kind: str | None) -> dict[str, Any]:
 class _Listener:
     """An observer that shows what a driver tells until enough has come."""
 
-    def __init__(self, driver: Driver, beep: Beep, number: int, as_json: bool) -> None:
+    def __init__(
+        self, driver: Driver, known: grammar.Grammar, beep: Beep, number: int, as_json: bool
+    ) -> None:
         self.shown = 0
         self.flaws = 0
         self.absent: Link | None = None  # the scanner was never there
         self._driver = driver
+        self._known = known
         self._beep = beep
         self._number = number
         self._as_json = as_json
@@ -145,7 +154,7 @@ class _Listener:
         """A scanner has none."""
 
     def scan(self, scan: Scan) -> None:
-        self._told(examined(scan.text, scan.symbology))
+        self._told(examined(scan, self._known))
 
     def unreadable(self, unreadable: Unreadable) -> None:
         self.flaws += 1
@@ -211,6 +220,8 @@ def _show(found: dict[str, Any], as_json: bool) -> None:
     for one in found.get("elements", ()):
         read = "" if one["means"] == one["value"] else f"  = {one['means']}"
         rows.append(("", f"({one['key']}) {_visible(one['value'])}{read}  {one['title']}".rstrip()))
+    if "rule" in found:
+        rows.append(("rule", found["rule"]))
     if "meaning" in found:
         rows.append(("meaning", _meaning(found["meaning"])))
     for name, value in rows:
@@ -221,10 +232,17 @@ def _meaning(word: dict[str, Any]) -> str:
     kind = word["type"]
     if kind == "unrecognised":
         return "none: a station refuses this code"
-    parts = [
-        f"{key} {_visible(str(value))}" for key, value in word.items() if key != "type" and value is not None
-    ]
+    if kind in _NO_WORDS:
+        kind = f"none: a station refuses this code; {kind}"
+    parts = [f"{key} {_visible(_said(value))}" for key, value in word.items() if key != "type" and value]
     return f"{kind}: {', '.join(parts)}"
+
+
+def _said(value: Any) -> str:
+    """A value of a word; quantities as people write them."""
+    if isinstance(value, dict):
+        return " ".join(str(part) for part in value.values() if part is not None)
+    return value if isinstance(value, str) else " or ".join(_said(one) for one in value)
 
 
 def _visible(text: str) -> str:

@@ -37,6 +37,15 @@ class MasterData:
         return {material.material: material for material in self.document.materials or ()}
 
     @cached_property
+    def materials_called(self) -> Mapping[str, tuple[Material, ...]]:
+        """Materials by what else they are called: a GTIN of 14 digits, a supplier's part number."""
+        found: dict[str, list[Material]] = {}
+        for material in self.document.materials or ():
+            for name in material.names:
+                found.setdefault(name, []).append(material)
+        return {name: tuple(materials) for name, materials in found.items()}
+
+    @cached_property
     def lots(self) -> Mapping[str, tuple[Lot, ...]]:
         """Lots by their number; a number may stand for several materials."""
         found: dict[str, list[Lot]] = {}

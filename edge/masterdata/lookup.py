@@ -228,8 +228,15 @@ class _Kept(MasterData):
 
     @cached_property
     def lots(self) -> Mapping[str, tuple[Lot, ...]]:
-        one = self._lists.get("lots")
-        return _Found(lambda name: one.named(name) or None, one.names) if one else {}
+        return self._by_name("lots")
+
+    @cached_property
+    def materials_called(self) -> Mapping[str, tuple[Material, ...]]:
+        return self._by_name("materials")
+
+    def _by_name(self, name: str) -> Mapping[str, tuple[Any, ...]]:
+        one = self._lists.get(name)
+        return _Found(lambda called: one.named(called) or None, one.names) if one else {}
 
     def _by_key(self, name: str) -> Mapping[str, Any]:
         one = self._lists.get(name)

@@ -152,8 +152,8 @@ class Material(Row, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def names(self) -> Iterator[str]:
-        """Its GTIN and the suppliers' part numbers."""
-        yield from dict.fromkeys((*([self.gtin] if self.gtin else []), *self.supplier_parts))
+        """Its GTIN of 14 digits and the suppliers' part numbers, `<part>` or `<supplier>/<part>`."""
+        yield from dict.fromkeys((*([self.gtin.zfill(14)] if self.gtin else []), *self.supplier_parts))
 
 
 class Lot(Row, frozen=True, kw_only=True, omit_defaults=True):

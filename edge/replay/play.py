@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from drivers.barcode.line import report
 from edge.collector import TICK_S, Collector
 from edge.events import Event, decode
 from edge.masterdata import LISTS, Document, MasterData, parse
-from edge.readings import Scan, Unreadable
+from edge.readings import Unreadable
 from edge.replay.floor import Clock, devices
 from edge.replay.memory import Memory
 from edge.replay.script import ClockSet, Delivered, Entry, Linked, Process, Scanned, Script, TagSet
@@ -180,7 +181,7 @@ class _Replay:
         if scanned.text is None:
             collector.unreadable(Unreadable(scanned.place, "garbage", b"", now))
         elif not scanned.typed:
-            collector.scan(Scan(scanned.place, scanned.text, now))
+            report(collector, scanned.place, scanned.text, now, kept=True)
         else:
             typed = asyncio.create_task(collector.typed(scanned.place, scanned.text))
             await asyncio.sleep(0)  # it is queued now

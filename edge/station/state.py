@@ -151,6 +151,7 @@ class PendingLot(msgspec.Struct, frozen=True, kw_only=True):
     unit: str
     warehouse: str | None
     posted_by: Literal["edge", "erp"]
+    serial: str | None = None
 
 
 class PendingReport(msgspec.Struct, frozen=True, kw_only=True):

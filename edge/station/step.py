@@ -13,8 +13,23 @@ from edge.events import CountRecorded, Draft
 from edge.masterdata import MasterData
 from edge.readings import Moment, Reading, Scan, Unreadable
 from edge.station import grammar, provisional, signals
-from edge.station.grammar import Amount, Badge, Command, Lot, Malformed, Order, Unrecognised, Word
-from edge.station.scans import materials, orders, people, reports, undo
+from edge.station.grammar import (
+    NOTHING,
+    Amount,
+    Badge,
+    Command,
+    Contradiction,
+    CoProduct,
+    Label,
+    Lot,
+    Malformed,
+    Order,
+    OutputLot,
+    Unclear,
+    Unrecognised,
+    Word,
+)
+from edge.station.scans import labels, materials, orders, people, reports, undo
 from edge.station.state import (
     Heard,
     Line,
@@ -27,7 +42,7 @@ from edge.station.state import (
     PendingUndo,
     Said,
 )
-from edge.station.texts import Text, say, unread
+from edge.station.texts import Text, meanings, say, unread
 from edge.station.work import PENDING_MS, Answer, Refused, Site, Work
 
 REPEAT_MS = 2_000
@@ -103,7 +118,7 @@ def _scan(work: Work, scan: Scan) -> Answer:
     before = work.line, work.live, len(work.drafts)
     taken = True
     try:
-        message = _meant(work, grammar.read(scan.text))
+        message = _meant(work, work.site.grammar.read(scan))
         recorded = any(not isinstance(one.data, CountRecorded) for one in work.drafts[before[2] :])
         answer = Answer("recorded" if recorded else "pending", message)
     except reports.Doubted as doubted:
@@ -123,7 +138,7 @@ def _repeats(work: Work, scan: Scan) -> bool:
     heard = work.live.heard
     if heard is None or not heard.taken or (heard.device, heard.text) != (scan.device, scan.text):
         return False
-    is_ok = grammar.read(scan.text) == Command("OK")
+    is_ok = work.site.grammar.read(scan) == Command("OK")
     return scan.received.since(heard.at) < REPEAT_MS and not (is_ok and work.live.pending)
 
 
@@ -131,13 +146,17 @@ def _meant(work: Work, word: Word) -> Text:
     """Do what the scan means. What another scan leaves waiting ends, and the message says so."""
     pending = work.live.pending
     amend, work.live = work.live.amend, replace(work.live, amend=None)
-    if not work.station.crew and not isinstance(word, Badge | Unrecognised | Malformed):
+    if not work.station.crew and not isinstance(word, (Badge, *NOTHING)):
         raise Refused("no_operator")
+    if isinstance(word, Label):
+        word = labels.meant(work, word)
     match word:
-        case Unrecognised(text):
-            raise Refused("unknown_code", text=text)
-        case Malformed(text, expects):
-            raise Refused("malformed", text=text, expects=expects)
+        case Unrecognised() | Malformed() | Unclear() | Contradiction():
+            raise _no_word(word)
+        case OutputLot():
+            raise Refused("not_offered", command="LSO")
+        case CoProduct():
+            raise Refused("not_offered", command="LSP")
         case Amount():
             return _amount(work, word, pending, amend)
         case Command("OK"):
@@ -152,6 +171,17 @@ def _meant(work: Work, word: Word) -> Text:
             message = _command(work, name, reason or "")
     answered = isinstance(pending, PendingSignOff) and isinstance(word, Badge)
     return message if answered else _without(work, pending, message)
+
+
+def _no_word(word: Unrecognised | Malformed | Unclear | Contradiction) -> Refused:
+    match word:
+        case Malformed(text, expects):
+            return Refused("malformed", text=text, expects=expects)
+        case Unclear(text, doubt):
+            return Refused("ambiguous") if doubt == "ambiguous" else Refused("code_malformed", text=text)
+        case Contradiction(text, rules):
+            return Refused("contradiction", text=text, rules=meanings(rules))
+    return Refused("unknown_code", text=word.text)
 
 
 def _without(work: Work, pending: Pending | None, message: Text) -> Text:

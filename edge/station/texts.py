@@ -3,7 +3,7 @@
 A refusal says three things: what happened, whether anything was recorded, what to scan next.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -58,6 +58,19 @@ def unread(reason: str) -> Text:
     return say("ambiguous") if reason == "ambiguous" else say("unreadable", what=_FLAWS[reason])
 
 
+def meanings(names: Iterable[str]) -> Text:
+    """What a code may mean: names of words, which are translated, of rules and keys, which are not."""
+    known = [_MEANINGS.get(name) or Text(name, name) for name in names]
+    return Text(", ".join(one.en for one in known), "、".join(one.zh for one in known))
+
+
+_MEANINGS = {
+    "badge": Text("badge", "工牌"),
+    "order": Text("order", "工单"),
+    "command": Text("command", "指令"),
+    "amount": Text("quantity", "数量"),
+    "label": Text("material label", "物料标签"),
+}
 _REASONS = {"switched": Text("another order is running", "正在做其他工单")}
 _STATUS = {
     "released": Text("released", "已下达"),
@@ -154,6 +167,14 @@ _TEXTS = {
         "Code damaged or half read: {text}. Not recorded. Right form: {expects}",
         "条码损坏或不完整：{text}，未记录。正确格式：{expects}",
     ),
+    "code_malformed": (
+        "Label damaged or misprinted: {text}. Not recorded. Scan again; if it stays so, take another label",
+        "标签损坏或印刷有误：{text}，未记录。请重扫，仍不行请换标签",
+    ),
+    "contradiction": (
+        "{text} means two things: {rules}. Not recorded. Scan another code and tell the shift leader",
+        "{text}有两种含义：{rules}，未记录。请扫其他条码并通知班长",
+    ),
     "unreadable": ("The scanner read {what}. Not recorded. Scan again", "扫描枪读到{what}，未记录，请重扫"),
     "ambiguous": (
         "A code without its separators (GS): its parts cannot be told apart. Not recorded. Scanning again does not help: scan another label, or call the technician, for the scanner drops GS",
@@ -198,6 +219,16 @@ _TEXTS = {
     "no_total": ("The good quantity is missing. Nothing recorded. Enter LSQ… first", "缺少良品数量，未记录，请先输入LSQ…"),
     "lot_unknown": ("Lot {lot} is unknown. Nothing recorded. Check the label", "批次{lot}未登记，未记录，请核对标签"),
     "lot_foreign": ("Lot {lot} is {material}, which this operation does not use. Nothing recorded. It needs {needed}", "批次{lot}为{material}，本工序不用，未记录。需要：{needed}"),
+    "material_foreign": ("{material} is not used by this operation. Nothing recorded. It needs {needed}", "本工序不用{material}，未记录。需要：{needed}"),
+    "no_materials": ("No materials were received from the ERP yet, so {what} cannot be looked up. Nothing recorded. Scan the lot (LSL)", "尚未收到ERP物料数据，无法查找{what}，未记录。请扫批次（LSL）"),
+    "label_unknown": ("{what} belongs to no material. Nothing recorded. Scan the lot (LSL), and have the number entered in the ERP", "{what}没有对应物料，未记录。请扫批次（LSL），并在ERP中维护该编号"),
+    "label_several": ("{what} stands for {materials}. Nothing recorded. Scan a label with our own material code", "{what}对应多种物料{materials}，未记录。请扫带本厂物料号的标签"),
+    "label_both": ("{material} both goes into this order and comes out of it. Nothing recorded. Scan the lot alone: LSL for what goes in, LSO for what comes out", "{material}既是本工单的投料也是产出，未记录。请单独扫批次：投料LSL，产出LSO"),
+    "label_of_product": ("This label names the product {material}, but no lot or serial. Nothing recorded. Scan the output lot (LSO), or DONE to report", "标签为产品{material}，没有批次或序列号，未记录。请扫产出批次（LSO），报工请扫“完工”"),
+    "label_without_lot": ("This label names {material}, but no lot. Nothing recorded. Scan a label with the lot, or LSL and the lot", "标签为物料{material}，没有批次，未记录。请扫带批次的标签，或LSL加批次"),
+    "label_unplanned": ("WO {order} was not delivered by the ERP yet, so whether this label goes in or comes out cannot be told. Nothing recorded. Scan LSL and the lot for material", "ERP尚未下达工单{order}，无法判断标签是投料还是产出，未记录。投料请扫LSL加批次"),
+    "lot_or_output": ("Lot {lot} alone may go in or come out. Nothing recorded. Scan LSL and the lot for material, LSO and the lot for output", "仅有批次{lot}，无法判断是投料还是产出，未记录。投料请扫LSL加批次，产出请扫LSO加批次"),
+    "several_quantities": ("The label gives several quantities, {quantities}, none in the material's own unit. Nothing recorded. Scan the lot (LSL), then LSQ…", "标签有多个数量{quantities}，均非该物料的单位，未记录。请扫批次（LSL），再扫LSQ…"),
     "lot_several": ("Lot {lot} exists for {materials}. Nothing recorded. Scan the label that names the material", "批次{lot}对应多种物料{materials}，未记录，请扫带物料号的标签"),
     "lot_blocked": ("Lot {lot} is {status}. Nothing recorded. Take another lot and tell quality", "批次{lot}状态为{status}，未记录，请换料并通知质量"),
     "lot_expired": ("Lot {lot} expired on {expiry}. Nothing recorded. Take another lot", "批次{lot}已于{expiry}过期，未记录，请换料"),
@@ -215,6 +246,9 @@ _TEXTS = {
     "restarted": ("Restarted. What was not confirmed was not recorded", "系统已重启，未确认的内容未记录"),
     "storage": ("NOT RECORDED. Write on paper, call supervisor", "未记录！请手写并叫班长"),
     "busy": ("Too much at once. NOT RECORDED. Scan again", "系统繁忙，未记录，请重扫"),
+    # what a label names
+    "gtin": ("GTIN {gtin}", "GTIN {gtin}"),
+    "supplier_part": ("Supplier part {part}", "供应商料号{part}"),
     # what waits
     "wait_lot": ("lot {lot}", "批次{lot}"),
     "wait_report": ("the report", "报工"),

@@ -16,6 +16,7 @@ from edge.events import Draft, Fact, Origin, seconds
 from edge.masterdata import BomLine, MasterData, Operation
 from edge.readings import Moment
 from edge.station.evolve import evolve, shared_out
+from edge.station.grammar import DEFAULT, Grammar
 from edge.station.state import Job, Line, Live, Pending, Station
 from edge.station.texts import Text, say
 from edge.wallclock import dates, judged
@@ -39,6 +40,7 @@ class Site(msgspec.Struct, frozen=True):
     stations: Mapping[str, settings.Station]
     pauses: Mapping[str, settings.Pause]
     checks: settings.Checks = settings.Checks()
+    grammar: Grammar = DEFAULT
 
 
 class Answer(msgspec.Struct, frozen=True):

@@ -154,6 +154,25 @@ async def test_init_where_nothing_may_be_written_says_so(tmp_path: Path) -> None
     folder.chmod(0o700)
 
 
+async def test_check_shows_which_default_codes_a_sites_rule_takes(tmp_path: Path) -> None:
+    async with configured(tmp_path) as floor:
+        rules = """
+[[grammar]]
+name = "box"
+pattern = 'K/(?P<lot>[A-Z0-9]+)'
+[[grammar]]
+name = "badge"
+pattern = '(?P<badge>[A-Z]{3}\\d{4})'
+"""
+        floor.config.write_text(floor.config.read_text() + rules)
+        code, out, _ = await invoke("check", "--config", floor.config)
+        assert code == 0
+        assert "grammar badge: takes 'LSC1111' and its like before the plain form (LS…) does" in out
+        assert "grammar box" not in out
+        code, out, _ = await invoke("check", "--config", floor.config, "--json")
+        assert [one["rule"] for one in json.loads(out)["overlaps"]] == ["badge"]
+
+
 async def test_check_names_what_this_machine_lacks_and_what_to_add(tmp_path: Path) -> None:
     async with configured(tmp_path) as floor:
         code, out, _ = await invoke("check", "--config", floor.config)
@@ -249,7 +268,7 @@ async def test_no_code_can_break_what_scan_shows(running: Line) -> None:
     for text in ("[/]", "[/bold]", "[bold]x", "[)>\x1e06\x1dX", "\\", "工单", "{0}", "%s", "\x1b[31m"):
         code, out, err = await invoke("scan", "OP20", text, "--config", running.config)
         assert code == 1, err
-        assert "not recognised" in out
+        assert "Not recorded" in out
         assert "Not recorded" in out
 
 

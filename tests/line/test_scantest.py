@@ -12,10 +12,15 @@ from tests.line.plant import Line, invoke, line
 GTIN = "06901234567892"
 
 
-async def taken(text: str) -> tuple[int, dict[str, Any]]:
-    code, out, err = await invoke("scan-test", "--text", text, "--json")
+async def taken(text: str, *more: object) -> tuple[int, dict[str, Any]]:
+    code, out, err = await invoke("scan-test", "--text", text, "--json", *more)
     assert err == ""
     return code, json.loads(out)
+
+
+def said(meaning: dict[str, Any]) -> dict[str, Any]:
+    """A meaning without what it leaves open."""
+    return {key: value for key, value in meaning.items() if value not in (None, [])}
 
 
 @pytest.mark.parametrize(
@@ -23,16 +28,35 @@ async def taken(text: str) -> tuple[int, dict[str, Any]]:
     [
         ("LSW10045678 0020", "text", {"type": "order", "work_order": "10045678", "operation": "0020"}),
         ("]C0LSQ12D5 KGM", "text", {"type": "amount", "quantity": "12.5", "unit": "KGM"}),
-        (f"]C101{GTIN}10A2207<GS>3010", "gs1", None),
-        ("[)><RS>06<GS>PSTEEL-4<GS>Q100<RS><EOT>", "iso15434", None),
-        (f"https://id.gs1.org/01/{GTIN}", "digital-link", None),
+        (
+            f"]C101{GTIN}10A2207<GS>3010",
+            "gs1",
+            {"type": "label", "gtin": GTIN, "lot": "A2207", "amounts": [{"quantity": "10", "unit": "C62"}]},
+        ),
+        ("]C192PAUSE21", "gs1", {"type": "command", "name": "PAUSE", "reason": "21"}),
+        (
+            "[)><RS>06<GS>PSTEEL-4<GS>Q100<RS><EOT>",
+            "iso15434",
+            {"type": "label", "material": "STEEL-4", "amounts": [{"quantity": "100", "unit": None}]},
+        ),
+        ("[)><RS>06<GS>1H1042<RS><EOT>", "iso15434", {"type": "badge", "badge": "1042"}),
+        (f"https://id.gs1.org/01/{GTIN}", "digital-link", {"type": "label", "gtin": GTIN}),
         ("钢带", "text", {"type": "unrecognised", "text": "钢带"}),
     ],
 )
-async def test_a_text_is_taken_to_pieces(text: str, content: str, meaning: dict[str, str] | None) -> None:
+async def test_a_text_is_taken_to_pieces(text: str, content: str, meaning: dict[str, Any]) -> None:
     code, found = await taken(text)
     assert (code, found["content"]) == (0, content)
-    assert meaning is None or found["meaning"] == meaning
+    assert said(found["meaning"]) == meaning
+
+
+async def test_a_sites_own_rule_is_named_with_what_it_makes_of_a_code(tmp_path: Path) -> None:
+    async with line(tmp_path) as floor:
+        rule = """[[grammar]]\nname = "box"\npattern = 'K/(?P<lot>[A-Z]+\\d+)'\n"""
+        floor.config.write_text(floor.config.read_text() + rule)
+        code, found = await taken("K/A2207", "--config", floor.config)
+    assert (code, found["rule"]) == (0, "box")
+    assert said(found["meaning"]) == {"type": "lot", "lot": "A2207"}
 
 
 async def test_elements_bytes_and_kind_are_shown_and_no_control_character_reaches_the_terminal() -> None:
@@ -44,7 +68,7 @@ async def test_elements_bytes_and_kind_are_shown_and_no_control_character_reache
     assert shown["kind"] == "]d2  GS1 DataMatrix"
     assert "(10) A2207  BATCH/LOT" in out
     assert "(17) 270131  = 2027-01-31" in out
-    assert "none: a station refuses this code" in out
+    assert f"label: gtin {GTIN}, lot A2207" in out
     assert all(char.isprintable() or char == "\n" for char in out)
 
 

@@ -197,6 +197,18 @@ async def test_the_answer_of_the_api_names_the_committed_events(tmp_path: Path) 
     assert (held[event.id].seq, held[event.id].type) == (event.seq, event.type)
 
 
+async def test_what_a_keyboard_scanner_types_into_the_page_keeps_its_kind_but_no_separators(
+    tmp_path: Path,
+) -> None:
+    async with rigged(tmp_path) as rig:
+        assert (await rig.collector.typed("OP20", "]C0LSE1042")).result == "recorded"
+        assert (await rig.collector.typed("OP20", "LSW100")).result == "recorded"
+        lost = await rig.collector.typed("OP20", "]C1010690123456789210A13010")
+        assert (lost.result, "separators" in lost.message.en) == ("refused", True)
+        whole = await rig.collector.typed("OP20", "]C1010690123456789210A1\x1d3010")
+        assert (whole.result, "belongs to no material" in whole.message.en) == ("refused", True)
+
+
 async def test_scans_that_come_together_are_answered_in_order_each_with_its_own_verdict(
     tmp_path: Path,
 ) -> None:
@@ -452,7 +464,8 @@ async def test_pending_entries_end_at_a_restart_and_the_screen_says_so(tmp_path:
 # Boundaries
 
 
-async def test_the_boundary_is_the_value_read_at_the_scan(tmp_path: Path) -> None:
+@pytest.mark.parametrize("code", ["LSCDONE", "[)>\x1e06\x1dZDONE\x1e\x04"])
+async def test_the_boundary_is_the_value_read_at_the_scan(tmp_path: Path, code: str) -> None:
     async with rigged(tmp_path) as rig:
         rig.read(100)
         await rig.scan("LSE1042", "LSW100")
@@ -462,7 +475,7 @@ async def test_the_boundary_is_the_value_read_at_the_scan(tmp_path: Path) -> Non
             rig.read(102)
 
         rig.press.on_refresh = stroked
-        assert await rig.scan("LSCDONE") == "good"
+        assert await rig.scan(code) == "good"
         assert rig.press.refreshed
         assert rig.collector.view("OP20").good == "2"
 

@@ -4,6 +4,7 @@ import json
 import re
 import tomllib
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from edge.cli import publish
 from edge.cli.app import app
 from edge.events import Draft, OperatorSignedOn, seal
 from edge.ids import new_id
+from edge.readings import Moment, Scan
+from edge.station.grammar import Command, Grammar, Lot
 
 EXAMPLE = Path("config/lineside.example.toml")
 
@@ -71,3 +74,18 @@ def test_every_command_that_the_readme_names_is_there(readme: str) -> None:
     commands |= {group.name for group in app.registered_groups if group.name}
     prose = {"lineside", "runs", "posts", "turns"}
     assert named - prose - commands == set()
+
+
+def test_the_documented_rules_for_own_codes_load_and_read_what_they_say(tmp_path: Path) -> None:
+    (rules,) = re.findall(
+        r"```toml\n(.*?)```", Path("docs/grammar.md").read_text(encoding="utf-8"), re.DOTALL
+    )
+    config = tmp_path / "lineside.toml"
+    config.write_text(EXAMPLE.read_text(encoding="utf-8") + rules, encoding="utf-8")
+    grammar = Grammar(main.load(config).rules)
+
+    def read(text: str) -> object:
+        return grammar.read(Scan("gun1", text, Moment(0, 0, "boot")))
+
+    assert read("K/A2207/1250") == Lot("A2207", None, Decimal("12.5"), "KGM")
+    assert read("FERTIG") == Command("DONE")

@@ -174,3 +174,20 @@ def test_any_sequence_of_deliveries_ends_with_the_last_of_each_list(
     asyncio.run(work())
     last = next((found for found in reversed(sequence) if found is not None), None)
     same(load(path), parse(msgspec.json.encode({} if last is None else {"lots": last})))
+
+
+def test_a_material_is_found_by_its_gtin_of_14_digits_and_by_every_part_number(tmp_path: Path) -> None:
+    materials = [
+        {"material": "STEEL-4", "unit": "KGM", "gtin": "6901234567892", "supplier_parts": ["S-77", "ACME/9"]},
+        {"material": "OIL", "unit": "LTR", "supplier_parts": ["S-77"]},
+    ]
+    assert delivered(tmp_path / "m.db", {"materials": materials})
+    called = load(tmp_path / "m.db").materials_called
+    found = {
+        name: [one.material for one in called.get(name, ())]
+        for name in ("06901234567892", "6901234567892", "S-77", "ACME/9", "STEEL-4")
+    }
+    assert found == {
+        "06901234567892": ["STEEL-4"], "6901234567892": [], "S-77": ["OIL", "STEEL-4"], "ACME/9": ["STEEL-4"],
+        "STEEL-4": [],
+    }  # fmt: skip

@@ -409,3 +409,82 @@ def test_mangled_bytes_never_give_anything_but_a_list_of_problems(
         loaded(tmp_path, bytes(body))
     except SettingsFault as fault:
         assert fault.problems
+
+
+# A site's own codes
+
+
+def rules(*entries: str) -> str:
+    return EXAMPLE + "".join(f"\n[[grammar]]\n{entry}\n" for entry in entries)
+
+
+BOX = """name = "box"\npattern = 'K/(?P<lot>[A-Z]+)/(?P<quantity>\\d+)'\nunit = "KGM"\ndecimals = 2"""
+
+
+def test_own_codes_are_compiled_once_and_in_order(tmp_path: Path) -> None:
+    done = 'name = "done"\npattern = \'FERTIG\'\ncommand = "DONE"\nscanners = ["gun1", "page"]'
+    found = loaded(tmp_path, rules(BOX, done)).rules
+    assert [rule.name for rule in found] == ["box", "done"]
+    assert found[0].pattern.values("K/A/125") == {"lot": "A", "quantity": "125"}
+    assert (found[0].unit, found[0].decimals, found[1].command) == ("KGM", 2, "DONE")
+    assert loaded(tmp_path, EXAMPLE).rules == ()
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        (
+            "name = 'x'\npattern = '(?P<lot>[A-Z0-9]+)(?P<quantity>[0-9]+)'",
+            ["grammar.0", "in two ways", "'A11'"],
+        ),
+        ("name = 'x'\npattern = '(?P<lot>a'", ["grammar.0", "never closed"]),
+        ("name = 'x'\npattern = '(?P<box>a)'", ["grammar.0", "unknown group box", "badge"]),
+        ("name = 'x'\npattern = 'abc'", ["grammar.0", "no group", "says nothing"]),
+        ("name = 'x'\npattern = '(?P<lot>a)-(?P<order>b)'", ["grammar.0", "lot, order", "says nothing"]),
+        ("name = 'x'\npattern = '(?P<quantity>.+)'", ["grammar.0", "more than digits"]),
+        ("name = 'x'\npattern = '(?P<gtin>[0-9A]+)'", ["grammar.0", "gtin takes more than digits"]),
+        ("name = 'x'\npattern = 'a'\ncommand = 'JUMP'", ["grammar.0", "'JUMP' names no command"]),
+        ("name = 'x'\npattern = 'a'\ncommand = 'PAUSE'", ["grammar.0", "lacks its reason"]),
+        ("name = 'x'\npattern = 'a(?P<reason>b)'\ncommand = 'DONE'", ["grammar.0", "no further reason"]),
+        ("name = 'x'\npattern = 'a(?P<command>b)'\ncommand = 'DONE'", ["grammar.0", "of its own"]),
+        ("name = 'x'\npattern = '(?P<lot>a)'\nunit = 'KGM'", ["grammar.0", "belong to a group quantity"]),
+        (
+            "name = 'x'\npattern = '(?P<lot>a)'\nscanners = ['gun9']",
+            ["grammar.0.scanners", "'gun9'", "gun1, page"],
+        ),
+        (
+            "name = 'x'\npattern = '(?P<lot>a)'\nscanners = ['press1']",
+            ["grammar.0.scanners", "is no scanner"],
+        ),
+        ("name = 'x'\npattern = '(?P<lot>a)'\npatern = 'b'", ["grammar.0.patern", "did you mean pattern"]),
+        ("name = 'x'\npattern = ''", ["grammar.0.pattern"]),
+        ("name = 'x'\npattern = '(?P<lot>a{201})'", ["grammar.0", "too large"]),
+    ],
+)
+def test_an_own_code_that_does_not_hold_together_is_refused(
+    tmp_path: Path, entry: str, words: list[str]
+) -> None:
+    (problem,) = problems(tmp_path, rules(entry))
+    assert all(word in problem for word in words), problem
+
+
+def test_two_own_codes_that_share_a_text_are_refused_with_it(tmp_path: Path) -> None:
+    pallet = "name = 'pallet'\npattern = 'K/(?P<order>[A-Z]+)/\\d{8}'"
+    (problem,) = problems(tmp_path, rules(BOX, pallet))
+    assert problem == "grammar.1 (pallet): 'K/A/11111111' fits grammar.0 (box) too; a code has one meaning"
+    apart = pallet + "\nscanners = ['gun1']"
+    assert len(problems(tmp_path, rules(BOX, apart))) == 1
+    assert loaded(tmp_path, rules(BOX + "\nscanners = ['page']", apart)).rules[1].name == "pallet"
+
+
+def test_a_name_stands_for_one_own_code(tmp_path: Path) -> None:
+    other = BOX.replace("K/", "P/")
+    assert problems(tmp_path, rules(BOX, other)) == [
+        "grammar.1.name = 'box': grammar.0 has this name already"
+    ]
+
+
+def test_own_codes_together_are_bounded(tmp_path: Path) -> None:
+    many = [f"name = 'r{at}'\npattern = '{at:02d}(?P<lot>[A-Z]{{1,190}})'" for at in range(11)]
+    (problem,) = problems(tmp_path, rules(*many))
+    assert "2112 characters; 2000 are the most" in problem

@@ -18,7 +18,7 @@ def lot(work: Work, scan: Lot) -> Text:
     if job.provisional:
         return _take(work, scan, _unplanned(work, scan))
     line, material = _line(work, scan)
-    base = _base_unit(work, material, line)
+    base = base_unit(work, material, line)
     if line.method != "scanned":
         held = next((one for one in work.master.lots.get(scan.lot, ()) if one.material == material), None)
         quantity = held.quantity if held else None
@@ -34,6 +34,7 @@ def lot(work: Work, scan: Lot) -> Text:
         unit=base,
         warehouse=line.warehouse,
         posted_by=line.posted_by,
+        serial=scan.serial,
     )
     return _take(work, scan, pending)
 
@@ -59,6 +60,7 @@ def consume(work: Work, pending: PendingLot, amount: Amount) -> Text:
         job=job,
         material=pending.material,
         lot=pending.lot,
+        serial=pending.serial,
         quantity=quantity,
         unit=pending.unit,
         entered=Entered(quantity=amount.quantity, unit=unit),
@@ -83,9 +85,13 @@ def _line(work: Work, scan: Lot) -> tuple[BomLine, str]:
     if not bom:
         order = work.job.work_order
         raise Refused("no_bom") if order in work.master.orders else Refused("order_gone", order=order)
+    if scan.material is not None:
+        bom = tuple(line for line in bom if scan.material in (line.material, *line.substitutes))
+        if not bom:
+            raise not_used(work, scan.material)
     if work.master.document.lots is None:
         return _only_line(bom, scan)
-    known = work.master.lots.get(scan.lot, ())
+    known = tuple(one for one in work.master.lots.get(scan.lot, ()) if scan.material in (None, one.material))
     matches = [
         (line, one) for one in known for line in bom if one.material in (line.material, *line.substitutes)
     ]
@@ -112,12 +118,20 @@ def _unplanned(work: Work, scan: Lot) -> PendingLot:
         raise Refused("provisional_material", lot=scan.lot, order=work.job.work_order)
     _usable(work, known[0])
     return PendingLot(
-        lot=scan.lot, material=held.material, bom_line=None, unit=held.unit, warehouse=None, posted_by="edge"
+        lot=scan.lot,
+        material=held.material,
+        bom_line=None,
+        unit=held.unit,
+        warehouse=None,
+        posted_by="edge",
+        serial=scan.serial,
     )
 
 
 def _only_line(bom: tuple[BomLine, ...], scan: Lot) -> tuple[BomLine, str]:
-    """Without the ERP's lots, a lot is taken for the one line that asks for lots."""
+    """Without the ERP's lots, a lot is of the material named, or of the one line that asks for lots."""
+    if scan.material is not None:
+        return bom[0], scan.material
     asking = [line for line in bom if line.lot_required] or list(bom)
     if len(asking) > 1:
         raise Refused("lot_several", lot=scan.lot, materials=", ".join(line.material for line in asking))
@@ -134,6 +148,13 @@ def _usable(work: Work, lot: KnownLot) -> None:
         raise Refused("lot_expired", lot=lot.lot, expiry=lot.expiry)
 
 
-def _base_unit(work: Work, material: str, line: BomLine) -> str:
+def base_unit(work: Work, material: str, line: BomLine | None) -> str:
+    """The unit in which a material is kept; the BOM line's where the material is unknown."""
     known = work.master.materials.get(material)
-    return known.unit if known else line.unit
+    return known.unit if known else line.unit if line else ""
+
+
+def not_used(work: Work, material: str) -> Refused:
+    """The refusal of a material that the open operation does not use."""
+    needed = ", ".join(line.material for line in work.bom)
+    return Refused("material_foreign", material=material, needed=needed or "-")

@@ -9,8 +9,8 @@ from biip.gs1_messages import GS1Message
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.barcode import gs1, symbology
-from drivers.barcode.codes import Content, Elements, Plain, Refused, read, told_apart
+from edge.codes import gs1, symbology
+from edge.codes.content import Content, Elements, Plain, Refused, read, told_apart
 
 GTIN = "06901234567892"
 
@@ -248,7 +248,7 @@ def test_a_measure_keeps_its_figure(figure: Decimal) -> None:
 
 def test_a_scan_needs_no_library() -> None:
     code = (
-        "import sys; from drivers.barcode import codes; "
-        f"codes.told_apart('01{GTIN}10A220717270131', None, kept=True); sys.exit('biip' in sys.modules)"
+        "import sys; from edge.codes import content; "
+        f"content.told_apart('01{GTIN}10A220717270131', None, kept=True); sys.exit('biip' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -7,7 +7,7 @@ tolerated: many labels and scanners leave them out. Missing separators within ar
 
 import re
 
-from drivers.barcode.gs1 import SEPARATOR, Element, Unsound
+from edge.codes.gs1 import SEPARATOR, Element, Unsound
 
 HEADER = "[)>"
 _RECORD = "\x1e"

@@ -7,9 +7,10 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from drivers.barcode import gs1, iso15434, symbology
-from drivers.barcode.gs1 import Element, Unsound
+from edge.codes import gs1, iso15434, symbology
+from edge.codes.gs1 import Element, Unsound
 
+Doubt = Literal["ambiguous", "malformed"]
 _LINK = re.compile(r"https?://", re.IGNORECASE)
 
 
@@ -36,7 +37,7 @@ class Elements:
 class Refused:
     """A code that says nothing certain; `why` is for the person who sets up the scanner."""
 
-    reason: Literal["ambiguous", "malformed"]
+    reason: Doubt
     why: str
 
 
