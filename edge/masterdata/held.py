@@ -9,7 +9,7 @@ from copy import copy
 from functools import cached_property
 
 from edge.masterdata.document import Document, Lists
-from edge.masterdata.records import Lot, Material, Person, Reason, WorkCenter, WorkOrder
+from edge.masterdata.records import Lot, Material, Person, Reason, Tool, WorkCenter, WorkOrder
 
 NOTHING = Document()
 
@@ -55,6 +55,10 @@ class MasterData:
     @cached_property
     def work_centers(self) -> Mapping[str, WorkCenter]:
         return {center.work_center: center for center in self.document.work_centers or ()}
+
+    @cached_property
+    def tools(self) -> Mapping[str, Tool]:
+        return {tool.tool: tool for tool in self.document.tools or ()}
 
     @cached_property
     def reasons(self) -> Mapping[tuple[str, str], Reason]:

@@ -7,7 +7,7 @@ person works on, edge-wide, equally and exactly (the remainder of a division goe
 from collections.abc import Callable
 from decimal import Decimal
 from functools import partial
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 import msgspec
 from msgspec import UNSET
@@ -27,12 +27,16 @@ from edge.station.state import (
     Line,
     Mounted,
     Noted,
+    SideProduct,
     Station,
+    Tool,
 )
 
 NOTED = 3
 PIECES = "C62"  # what counters and people count in while nobody says otherwise
+FINISHED = 64
 LONGEST_ABSENCE_MS = 12 * 3_600_000
+_Counting = TypeVar("_Counting", Job, SideProduct)
 UNDOABLE = (events.MaterialConsumed, events.WorkReported, events.WorkStarted)
 
 
@@ -189,10 +193,14 @@ def _crossed(before: Station, after: Station) -> Station:
     return replace(after, counters=counters) if counters else after
 
 
-def _hands(station: Station, counter: str) -> tuple[JobKey | None, Phase | None]:
-    """In whose hands a counter is: the job and its phase."""
+def _hands(station: Station, counter: str) -> tuple[object, ...]:
+    """In whose hands a counter is: the job and its phase; for pieces also by which tool."""
     job = station.job
-    return owner(station, counter), job.phase if job else None
+    held = owner(station, counter), job.phase if job else None
+    if counter in ("running", "energy"):
+        return held
+    shared = station.jobs if station.tool and station.tool.shares else ()
+    return (*held, station.tool, *((one.key, one.phase) for one in shared))
 
 
 def owner(station: Station, counter: str) -> JobKey | None:
@@ -229,8 +237,13 @@ def detail(fact: Fact) -> str:
             return fact.operator
         case events.LotMounted():
             return fact.lot
+        case events.ToolMounted():
+            return fact.tool or ""
+        case events.MeterReplaced():
+            return fact.counter
         case events.CountRecorded():
-            moved = f"+{fact.delta}" if fact.held is None else f"held: {fact.held}"
+            added = f"+{fact.delta}" if fact.delta is not None else f"{fact.material} +{fact.quantity}"
+            moved = added if fact.held is None else f"held: {fact.held}"
             return f"{fact.counter} {fact.to} {moved}"
         case _:
             return fact.work_order or ""
@@ -297,13 +310,17 @@ def _known(job: Job, fact: events.WorkStarted) -> Job:
 
 def _paused(station: Station, fact: events.WorkPaused, *_: object) -> Station:
     pause = partial(
-        replace, paused=fact.reason, paused_labour=fact.labour_goes_on, paused_machine=fact.machine_goes_on
+        replace,
+        paused=fact.reason,
+        paused_labour=fact.labour_goes_on,
+        paused_machine=fact.machine_goes_on,
+        paused_by_signal=fact.origin == "signal",
     )
     return replace(_changed(station, _key(fact), pause), selected=_key(fact))
 
 
 def _resumed(station: Station, fact: events.WorkResumed, *_: object) -> Station:
-    resume = partial(replace, paused=None, paused_labour=False, paused_machine=False)
+    resume = partial(replace, paused=None, paused_labour=False, paused_machine=False, paused_by_signal=False)
     return replace(_changed(station, _key(fact), resume), selected=_key(fact))
 
 
@@ -321,19 +338,50 @@ def _completed(station: Station, fact: events.WorkCompleted, id_: str, at: Momen
     station = _reported(station, fact, id_, at)
     jobs = tuple(job for job in station.jobs if job.key != _key(fact))
     following = next((job.key for job in jobs if job.paused is None), None)
-    return replace(station, jobs=jobs, selected=following, closed=station.find(_key(fact)))
+    finished = (*(key for key in station.finished if key != _key(fact)), _key(fact))[-FINISHED:]
+    closed = station.find(_key(fact))
+    return replace(station, jobs=jobs, selected=following, closed=closed, finished=finished)
 
 
 def _with_outputs(job: Job, fact: events.WorkReported, sign: int) -> Job:
     for output in fact.outputs:
         quantity = sign * output.quantity
+        if output.role != "main":
+            job = _with_side(job, output, quantity)
+            continue
+        job = _with_taken(job, output, quantity)
         if output.cause == "setup":
             job = replace(job, setup_scrap=job.setup_scrap + quantity)
-        elif output.role == "main":
+        else:
             held: Decimal = getattr(job, output.disposition)
             changes: dict[str, Any] = {output.disposition: held + quantity}
             job = replace(job, **changes)
     return job
+
+
+def _with_side(job: Job, output: events.Output, quantity: Decimal) -> Job:
+    """The job with more of a co- or by-product reported."""
+    held = job.side.get(output.material) or SideProduct(role=_side_role(output.role), unit=output.unit)
+    held = _with_taken(held, output, quantity)
+    if output.cause == "setup":
+        held = replace(held, setup_scrap=held.setup_scrap + quantity)
+    elif output.disposition in ("good", "concession"):
+        held = replace(held, good=held.good + quantity)
+    else:
+        held = replace(held, defective=held.defective + quantity)
+    return replace(job, side={**job.side, output.material: held})
+
+
+def _with_taken(one: _Counting, output: events.Output, quantity: Decimal) -> _Counting:
+    """A job or side product from whose scrap counter a report took a quantity."""
+    if output.counter is None:
+        return one
+    taken = one.counter_scrap.get(output.counter, ZERO) + quantity
+    return replace(one, counter_scrap={**one.counter_scrap, output.counter: taken})
+
+
+def _side_role(role: str) -> Literal["co", "by"]:
+    return "by" if role == "by" else "co"
 
 
 def _with_resources(job: Job, resources: Resources | None, sign: int) -> Job:
@@ -375,7 +423,9 @@ def _corrected(station: Station, fact: events.WorkCorrected, *_: object) -> Stat
     match original(last):
         case events.WorkCompleted() as done if station.closed and station.closed.key == _key(done):
             job = _unreported(station.closed, done, last.at)
-            return replace(station, jobs=(*station.jobs, job), selected=job.key, closed=None)
+            finished = tuple(key for key in station.finished if key != job.key)
+            jobs = (*station.jobs, job)
+            return replace(station, jobs=jobs, selected=job.key, closed=None, finished=finished)
         case events.WorkReported() as report:
             return _changed(station, _key(report), lambda job: _unreported(job, report, last.at))
         case events.MaterialConsumed() as consumed:
@@ -426,11 +476,37 @@ def _counted(station: Station, fact: events.CountRecorded, _id: str, at: Moment)
             return replace(job, machine_s=(job.machine_s or ZERO) + (quantity if fact.phase == "run" else 0))
         if fact.counter == "energy":
             return replace(job, energy_kwh=(job.energy_kwh or ZERO) + quantity)
-        counted = job.setup_counted if fact.phase == "setup" else job.counted
-        counted = {**counted, fact.counter: counted.get(fact.counter, ZERO) + quantity}
-        return replace(job, setup_counted=counted) if fact.phase == "setup" else replace(job, counted=counted)
+        if fact.role is not None and fact.material is not None:
+            held = job.side.get(fact.material) or SideProduct(role=fact.role, unit=fact.unit or "")
+            return replace(job, side={**job.side, fact.material: _with_count(held, fact, quantity)})
+        return _with_count(job, fact, quantity)
 
     return _changed(station, _key(fact), count)
+
+
+def _with_count(one: _Counting, fact: events.CountRecorded, quantity: Decimal) -> _Counting:
+    """A job or side product with more pieces of a counter, in its phase."""
+    counted = one.setup_counted if fact.phase == "setup" else one.counted
+    counted = {**counted, fact.counter: counted.get(fact.counter, ZERO) + quantity}
+    return replace(one, setup_counted=counted) if fact.phase == "setup" else replace(one, counted=counted)
+
+
+def _tool_mounted(station: Station, fact: events.ToolMounted, *_: object) -> Station:
+    if fact.tool is None:
+        return station
+    tool = Tool(
+        tool=fact.tool, units_per_count=fact.units_per_count, shares=fact.shares, blocked=fact.blocked
+    )
+    return replace(station, tool=tool)
+
+
+def _tool_unmounted(station: Station, *_: object) -> Station:
+    return replace(station, tool=None)
+
+
+def _meter_replaced(station: Station, fact: events.MeterReplaced, *_: object) -> Station:
+    counters = {name: held for name, held in station.counters.items() if name != fact.counter}
+    return replace(station, counters=counters)
 
 
 def _mounted(station: Station, fact: events.LotMounted, *_: object) -> Station:
@@ -460,4 +536,7 @@ _APPLY: dict[type[Fact], Callable[..., Station]] = {
     events.CountUnattributed: _counted,
     events.LotMounted: _mounted,
     events.LotUnmounted: _unmounted,
+    events.ToolMounted: _tool_mounted,
+    events.ToolUnmounted: _tool_unmounted,
+    events.MeterReplaced: _meter_replaced,
 }

@@ -10,13 +10,14 @@ from decimal import Decimal
 
 import msgspec
 
-COMMANDS_WITH_REASON = ("SCRAP", "REWORK", "PAUSE")
+COMMANDS_WITH_REASON = ("SCRAP", "REWORK", "PAUSE", "TOOL", "BLOCKED", "METER")
 COMMANDS = (
-    "DONE", "PART", "OK", "GO", "UNDO", "SETUP", "OUT", "RETURN", "UNMOUNT", "SHIFT",
+    "DONE", "PART", "OK", "GO", "UNDO", "SETUP", "OUT", "RETURN", "UNMOUNT", "SHIFT", "NOTOOL",
 )  # fmt: skip
 
 _ORDER = re.compile(r"([A-Z0-9._-]{1,40})(?: +([A-Z0-9]{1,12}))?")
 _KEY = re.compile(r"[A-Z0-9._-]{1,40}")
+_CAVITIES = re.compile(r"[0-9]{1,3}(?: +[A-Z0-9._-]{1,40})?")  # how many, of which material
 _QUANTITY = re.compile(r"([0-9]{1,9})(?:D([0-9]{1,6}))?(?: +([A-Z0-9]{1,3}))?")
 
 
@@ -50,7 +51,7 @@ class Amount(msgspec.Struct, frozen=True):
 
 
 class Command(msgspec.Struct, frozen=True):
-    """A command card; SCRAP, REWORK and PAUSE carry a reason."""
+    """A command card; SCRAP, REWORK and PAUSE carry a reason, TOOL, BLOCKED and METER what they are about."""
 
     name: str
     reason: str | None = None
@@ -111,8 +112,14 @@ def _command(rest: str, code: str) -> Word:
     for name in COMMANDS_WITH_REASON:
         if rest.startswith(name):
             reason = rest[len(name) :].strip(" ")
-            return Command(name, reason) if _KEY.fullmatch(reason) else Malformed(shown(code), f"LSC{name}04")
+            form, example = _BESIDE.get(name, (_KEY, f"LSC{name}04"))
+            return Command(name, reason) if form.fullmatch(reason) else Malformed(shown(code), example)
     return Malformed(shown(code), "LSCDONE, LSCOK, LSCPART, LSCGO, LSCUNDO, LSCSCRAP04, LSCPAUSE21")
 
 
+_BESIDE = {
+    "TOOL": (_KEY, "LSCTOOL M-12"),
+    "BLOCKED": (_CAVITIES, "LSCBLOCKED 1"),
+    "METER": (_KEY, "LSCMETER ENERGY"),
+}
 _READERS = {"LSE": _badge, "LSW": _order, "LSL": _lot, "LSQ": _amount, "LSC": _command}
