@@ -7,7 +7,6 @@ person works on, edge-wide, equally and exactly (the remainder of a division goe
 from collections.abc import Callable
 from decimal import Decimal
 from functools import partial
-from typing import Any, Literal, TypeVar
 
 import msgspec
 from msgspec import UNSET
@@ -16,6 +15,7 @@ from msgspec.structs import replace
 from edge import events, wallclock
 from edge.events import Draft, Event, Fact, Phase, Resources, parse_instant
 from edge.readings import Moment
+from edge.station import quantities
 from edge.station.state import (
     STATE_VERSION,
     ZERO,
@@ -27,7 +27,6 @@ from edge.station.state import (
     Line,
     Mounted,
     Noted,
-    SideProduct,
     Station,
     Tool,
 )
@@ -36,7 +35,6 @@ NOTED = 3
 PIECES = "C62"  # what counters and people count in while nobody says otherwise
 FINISHED = 64
 LONGEST_ABSENCE_MS = 12 * 3_600_000
-_Counting = TypeVar("_Counting", Job, SideProduct)
 UNDOABLE = (events.MaterialConsumed, events.WorkReported, events.WorkStarted)
 
 
@@ -327,7 +325,7 @@ def _resumed(station: Station, fact: events.WorkResumed, *_: object) -> Station:
 def _reported(station: Station, fact: events.WorkReported, _id: str, at: Moment) -> Station:
     def report(job: Job) -> Job:
         since = at if fact.resources else job.since
-        job = _with_resources(_with_outputs(job, fact, 1), fact.resources, -1)
+        job = _with_resources(quantities.with_outputs(job, fact, 1), fact.resources, -1)
         # Nothing is known yet of the time that follows: not nought.
         return replace(job, since=since, machine_s=job.machine_s or None, energy_kwh=job.energy_kwh or None)
 
@@ -341,47 +339,6 @@ def _completed(station: Station, fact: events.WorkCompleted, id_: str, at: Momen
     finished = (*(key for key in station.finished if key != _key(fact)), _key(fact))[-FINISHED:]
     closed = station.find(_key(fact))
     return replace(station, jobs=jobs, selected=following, closed=closed, finished=finished)
-
-
-def _with_outputs(job: Job, fact: events.WorkReported, sign: int) -> Job:
-    for output in fact.outputs:
-        quantity = sign * output.quantity
-        if output.role != "main":
-            job = _with_side(job, output, quantity)
-            continue
-        job = _with_taken(job, output, quantity)
-        if output.cause == "setup":
-            job = replace(job, setup_scrap=job.setup_scrap + quantity)
-        else:
-            held: Decimal = getattr(job, output.disposition)
-            changes: dict[str, Any] = {output.disposition: held + quantity}
-            job = replace(job, **changes)
-    return job
-
-
-def _with_side(job: Job, output: events.Output, quantity: Decimal) -> Job:
-    """The job with more of a co- or by-product reported."""
-    held = job.side.get(output.material) or SideProduct(role=_side_role(output.role), unit=output.unit)
-    held = _with_taken(held, output, quantity)
-    if output.cause == "setup":
-        held = replace(held, setup_scrap=held.setup_scrap + quantity)
-    elif output.disposition in ("good", "concession"):
-        held = replace(held, good=held.good + quantity)
-    else:
-        held = replace(held, defective=held.defective + quantity)
-    return replace(job, side={**job.side, output.material: held})
-
-
-def _with_taken(one: _Counting, output: events.Output, quantity: Decimal) -> _Counting:
-    """A job or side product from whose scrap counter a report took a quantity."""
-    if output.counter is None:
-        return one
-    taken = one.counter_scrap.get(output.counter, ZERO) + quantity
-    return replace(one, counter_scrap={**one.counter_scrap, output.counter: taken})
-
-
-def _side_role(role: str) -> Literal["co", "by"]:
-    return "by" if role == "by" else "co"
 
 
 def _with_resources(job: Job, resources: Resources | None, sign: int) -> Job:
@@ -441,7 +398,9 @@ def _unreported(job: Job, report: events.WorkReported, at: Moment) -> Job:
     since = job.since
     if report.resources:
         since = _began(report.interval, at) if report.interval else None
-    return replace(_with_resources(_with_outputs(job, report, -1), report.resources, 1), since=since)
+    return replace(
+        _with_resources(quantities.with_outputs(job, report, -1), report.resources, 1), since=since
+    )
 
 
 def _began(interval: events.Interval, at: Moment) -> Moment:
@@ -470,25 +429,7 @@ def _counted(station: Station, fact: events.CountRecorded, _id: str, at: Moment)
     if not fact.work_order or quantity is None or (fact.incomplete and not quantity):
         return station  # a silent device says nothing of its time: not nought
 
-    def count(job: Job) -> Job:
-        if fact.counter == "running":
-            # Set-up time is the phase's own length: the machine's strokes in it are no run time.
-            return replace(job, machine_s=(job.machine_s or ZERO) + (quantity if fact.phase == "run" else 0))
-        if fact.counter == "energy":
-            return replace(job, energy_kwh=(job.energy_kwh or ZERO) + quantity)
-        if fact.role is not None and fact.material is not None:
-            held = job.side.get(fact.material) or SideProduct(role=fact.role, unit=fact.unit or "")
-            return replace(job, side={**job.side, fact.material: _with_count(held, fact, quantity)})
-        return _with_count(job, fact, quantity)
-
-    return _changed(station, _key(fact), count)
-
-
-def _with_count(one: _Counting, fact: events.CountRecorded, quantity: Decimal) -> _Counting:
-    """A job or side product with more pieces of a counter, in its phase."""
-    counted = one.setup_counted if fact.phase == "setup" else one.counted
-    counted = {**counted, fact.counter: counted.get(fact.counter, ZERO) + quantity}
-    return replace(one, setup_counted=counted) if fact.phase == "setup" else replace(one, counted=counted)
+    return _changed(station, _key(fact), lambda job: quantities.with_count(job, fact, quantity))
 
 
 def _tool_mounted(station: Station, fact: events.ToolMounted, *_: object) -> Station:

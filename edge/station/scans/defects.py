@@ -59,8 +59,9 @@ def confirm(work: Work, pending: PendingDefect) -> Text:
 
 def _taken(work: Work, defect: PendingDefect) -> Text:
     """Record a defect, or ask for OK where it is more than was made. Raises Doubted."""
-    made = _made(work, work.job)
-    if made is not None and _with(work, work.job, defect) > made + _UNDER_WAY:
+    job = sharing.with_movement(work, work.job)
+    made = _made(work, job)
+    if made is not None and _with(work, job, defect) > made + _UNDER_WAY:
         work.wait_for(defect)
         raise Doubted(
             "scrap_exceeds",
@@ -108,7 +109,6 @@ def _made(work: Work, job: Job) -> Decimal | None:
     name = work.counter
     if name is None or work.settings.counters[name].counts != "all" or name not in work.station.counters:
         return None
-    job = sharing.with_movement(work, job)
     return (job.setup_counted if job.phase == "setup" else job.counted).get(name, ZERO)
 
 

@@ -8,10 +8,10 @@ from decimal import Decimal
 from typing import Literal
 
 import msgspec
-from msgspec.structs import replace
 
 from edge.events import plain
 from edge.station.evolve import owner
+from edge.station.quantities import with_pieces
 from edge.station.state import ZERO, Job, Tool
 from edge.station.work import Work
 
@@ -45,14 +45,8 @@ def with_movement(work: Work, job: Job) -> Job:
             continue
         for part in parts(work, name, live.delta, None):
             if part.job is not None and part.job.key == job.key and part.role is None:
-                job = _counted(job, name, part.quantity)
+                job = with_pieces(job, name, part.quantity, job.phase == "setup")
     return job
-
-
-def _counted(job: Job, name: str, quantity: Decimal) -> Job:
-    counted = job.setup_counted if job.phase == "setup" else job.counted
-    counted = {**counted, name: counted.get(name, ZERO) + quantity}
-    return replace(job, setup_counted=counted) if job.phase == "setup" else replace(job, counted=counted)
 
 
 def units_per_count(work: Work, name: str) -> Decimal:
@@ -134,7 +128,7 @@ def _by_shares(work: Work, units: dict[str, Decimal], delta: Decimal, late: Job 
         found.append(
             Part(job=job, material=material, role=role, quantity=quantity, unit=unit, units=plain(each))
         )
-    return found
+    return found or [Part(job=work.station.job, quantity=ZERO, unit=None, units=ZERO)]
 
 
 def _claimant(work: Work, material: str) -> tuple[Job | None, Literal["co", "by"] | None]:
