@@ -1,4 +1,4 @@
-"""Tools, blocked cavities, family moulds, scrap counters, silence, restarts: each stroke is of somebody, once."""
+"""Tools, blocked cavities, family moulds, scrap counters, restarts: each stroke is of somebody, once."""
 
 from decimal import Decimal
 from itertools import pairwise
@@ -16,7 +16,8 @@ SCANS = (
     "LSE1042", "LSE1042,LSWLR", "LSE1042,LSWL", "LSE1042,LSWR", "LSWLR", "LSWL", "LSWR", "LSW100",
     "LSCTOOL M-4", "LSCTOOL FAMILY", "LSCTOOL THIRDS", "LSCNOTOOL", "LSCBLOCKED 1", "LSCBLOCKED 1 LEFT",
     "LSCBLOCKED 2 RIGHT", "LSCBLOCKED 0", "LSCSCRAP04", "LSCREWORK04,LSCOK", "LSCSETUP",
-    "LSCSETUP,LSCGO,LSCOK", "LSCGO", "LSCGO,LSCOK", "LSCPAUSE21", "LSCDONE", "LSCPART", "LSCOK", "LSCDONE,LSCOK", "LSCPART,LSCOK",
+    "LSCSETUP,LSCGO,LSCOK", "LSCGO", "LSCGO,LSCOK", "LSCPAUSE21", "LSCDONE", "LSCPART",
+    "LSCOK", "LSCDONE,LSCOK", "LSCPART,LSCOK",
     "LSWLR,LSCOK", "LSWL,LSCOK", "LSCUNDO,LSCOK", "LSCUNDO,LSCOK", "LSCMETER REJECTS",
 )  # fmt: skip
 MOVES = st.lists(
