@@ -13,7 +13,7 @@ from edge.station import signals
 from edge.station.scans import orders
 from edge.station.scans.reasons import reason_text
 from edge.station.signals import states
-from edge.station.state import Job, JobKey, PendingPause, PendingStart, Said
+from edge.station.state import SWITCHED, Job, JobKey, PendingPause, PendingStart, Said
 from edge.station.texts import Text, say
 from edge.station.work import Refused, Work
 
@@ -112,7 +112,7 @@ def _stands(work: Work, job: Job, for_ms: int) -> None:
 
 def _next(work: Work) -> JobKey | None:
     """What would be started: a job that waits here for its turn, else the next released order."""
-    waiting = next((job.key for job in work.station.jobs if job.paused == orders.SWITCHED), None)
+    waiting = next((job.key for job in work.station.jobs if job.paused == SWITCHED), None)
     if waiting is not None or work.station.jobs:
         return waiting
     taken = {job.key for station in work.line.stations.values() for job in station.jobs}

@@ -17,6 +17,7 @@ from edge.wallclock import Wall
 
 STATE_VERSION = "4"
 ZERO = Decimal(0)
+SWITCHED = "switched"  # the pause of a job whose station went on with another
 JobKey = tuple[str, str]  # (work order, operation)
 
 

@@ -7,11 +7,9 @@ from edge.station import provisional, signals
 from edge.station.grammar import Order
 from edge.station.scans import beside, reports
 from edge.station.scans.reasons import check_reason, reason_text
-from edge.station.state import Job, JobKey, PendingReport, PendingSetup
+from edge.station.state import SWITCHED, Job, JobKey, PendingReport, PendingSetup
 from edge.station.texts import Text, say, status
 from edge.station.work import Refused, Work, number
-
-SWITCHED = "switched"  # the pause of a job whose station went on with another
 
 
 def order(work: Work, scan: Order) -> Text:
@@ -142,8 +140,8 @@ def switch(work: Work, pending: PendingReport) -> Text:
     reported = reports.post(work, WorkReported, pending)
     if job.paused is None:
         work.emit(WorkPaused, job=job, reason=SWITCHED)
-    started = take_up(work, pending.switch_to)
     signals.record_late_pieces(work, job)
+    started = take_up(work, pending.switch_to)
     return reported + say("then") + started
 
 

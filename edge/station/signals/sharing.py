@@ -12,7 +12,7 @@ import msgspec
 from edge.events import plain
 from edge.station.evolve import owner
 from edge.station.quantities import with_pieces
-from edge.station.state import ZERO, Job, Tool
+from edge.station.state import SWITCHED, ZERO, Job, Tool
 from edge.station.work import Work
 
 
@@ -132,11 +132,13 @@ def _by_shares(work: Work, units: dict[str, Decimal], delta: Decimal, late: Job 
 
 
 def _claimant(work: Work, material: str) -> tuple[Job | None, Literal["co", "by"] | None]:
-    """The open job that makes a material: as its product, or beside it as its order says."""
+    """The open job that makes a material: as its product, or beside it as its order says.
+
+    A job that the station switched away from makes nothing.
+    """
     selected = work.station.job
-    others = sorted(
-        (job for job in work.station.jobs if job is not selected), key=lambda job: bool(job.paused)
-    )
+    others = [job for job in work.station.jobs if job is not selected and job.paused != SWITCHED]
+    others.sort(key=lambda job: job.paused is not None)
     jobs = [selected, *others] if selected else others
     for job in jobs:
         if job.product == material:

@@ -216,6 +216,21 @@ def test_strokes_after_a_shown_figure_are_nobodys_but_the_other_jobs_stay_its_ow
     assert floor.job.work_order == "L" and floor.job.counted == {"good": Decimal(6)}
 
 
+def test_strokes_between_the_shown_figure_and_the_switch_are_nobodys() -> None:
+    floor = press("LSCTOOL FAMILY", "LSWL")
+    floor.wait(9).read(cycles=502)
+    floor.scan("LSWR")
+    floor.wait(5).read(cycles=503)
+    floor.scan("LSCOK")
+    floor.wait(5).read(cycles=504)
+    floor.scan("LSCDONE")
+    lost = [(f.from_, f.to, f.material, f.quantity) for f in counts(floor, e.CountUnattributed)]
+    assert lost == [
+        (500, 502, "RIGHT", 4), (502, 503, "LEFT", 2), (502, 503, "RIGHT", 2), (503, 504, "LEFT", 2),
+    ]  # fmt: skip
+    assert {job.work_order: job.counted["good"] for job in floor.station.jobs} == {"L": 4, "R": 2}
+
+
 def test_strokes_over_a_tool_change_that_nobody_saw_are_nobodys() -> None:
     floor = press("LSCTOOL M-4", "LSW100")
     floor.wait(5).read(cycles=502)
