@@ -240,6 +240,15 @@ class Station(Part):
     signals: Signals = Signals()
     automatic: Automatic = Automatic()
 
+    @model_validator(mode="after")
+    def _a_pause_needs_a_signal(self) -> "Station":
+        if self.automatic.pause != "off" and not (self.signals.says_running or self.counters):
+            raise ValueError(
+                f'automatic.pause = "{self.automatic.pause}" needs something that says whether '
+                "the machine stands: signals.running, signals.state or a counter"
+            )
+        return self
+
     @property
     def main_counter(self) -> str | None:
         """The counter that proposes quantities: the first that counts no scrap."""
