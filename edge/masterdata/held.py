@@ -4,7 +4,7 @@ A value: what it says does not change. A list that was never received is None in
 warn.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from copy import copy
 from functools import cached_property
 
@@ -31,6 +31,10 @@ class MasterData:
     @cached_property
     def orders(self) -> Mapping[str, WorkOrder]:
         return {order.work_order: order for order in self.document.work_orders or ()}
+
+    def orders_at(self, work_center: str) -> Iterable[WorkOrder]:
+        """The orders that may run at a work center, in no particular order."""
+        return [one for one in self.document.work_orders or () if work_center in one.names]
 
     @cached_property
     def materials(self) -> Mapping[str, Material]:

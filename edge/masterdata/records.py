@@ -116,6 +116,12 @@ class WorkOrder(Row, frozen=True, kw_only=True, omit_defaults=True):
     operations: tuple[Operation, ...] = ()
     bom: tuple[BomLine, ...] = ()
 
+    @property
+    def names(self) -> Iterator[str]:
+        """The work centers that it may run at."""
+        centers = (center for one in self.operations for center in (one.work_center, *one.alternatives))
+        yield from dict.fromkeys(centers)
+
 
 class AlternativeUnit(Row, frozen=True, kw_only=True):
     """1 `unit` = numerator / denominator of the material's base unit."""

@@ -117,7 +117,8 @@ def _next(work: Work) -> JobKey | None:
         return waiting
     taken = {job.key for station in work.line.stations.values() for job in station.jobs}
     taken |= {*work.station.finished}
-    keys = ((order, key) for order in work.master.orders.values() if (key := _startable(work, order, taken)))
+    orders_here = work.master.orders_at(work.settings.work_center)
+    keys = ((order, key) for order in orders_here if (key := _startable(work, order, taken)))
     first = min(keys, key=lambda one: (one[0].due or "9", one[0].work_order), default=None)
     return first[1] if first else None
 

@@ -36,8 +36,8 @@ def with_outputs(job: Job, fact: WorkReported, sign: int) -> Job:
     """The job with what a report carries (or without it again)."""
     for output in fact.outputs:
         quantity = sign * output.quantity
-        if output.role != "main":
-            job = _with_side(job, output, output.role, quantity)
+        if output.role != "main" and output.material is not None:
+            job = _with_side(job, output.material, output, quantity)
             continue
         job = _with_taken(job, output, quantity)
         if output.cause == "setup":
@@ -49,9 +49,10 @@ def with_outputs(job: Job, fact: WorkReported, sign: int) -> Job:
     return job
 
 
-def _with_side(job: Job, output: Output, role: Literal["co", "by"], quantity: Decimal) -> Job:
+def _with_side(job: Job, material: str, output: Output, quantity: Decimal) -> Job:
     """The job with more of a co- or by-product reported."""
-    held = job.side.get(output.material) or SideProduct(role=role, unit=output.unit)
+    role: Literal["co", "by"] = "by" if output.role == "by" else "co"
+    held = job.side.get(material) or SideProduct(role=role, unit=output.unit)
     held = _with_taken(held, output, quantity)
     if output.cause == "setup":
         held = replace(held, setup_scrap=held.setup_scrap + quantity)
@@ -59,7 +60,7 @@ def _with_side(job: Job, output: Output, role: Literal["co", "by"], quantity: De
         held = replace(held, good=held.good + quantity)
     else:
         held = replace(held, defective=held.defective + quantity)
-    return replace(job, side={**job.side, output.material: held})
+    return replace(job, side={**job.side, material: held})
 
 
 def _with_taken(made: _Made, output: Output, quantity: Decimal) -> _Made:

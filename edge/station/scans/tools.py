@@ -94,7 +94,9 @@ def _mounted(work: Work) -> Tool:
 def _fits(work: Work) -> Text:
     """Say it when the tool does not make what is being made."""
     job, tool = work.station.job, work.station.tool
-    if job is None or tool is None or any(one.material == job.product for one in tool.shares):
+    if job is None or job.provisional or tool is None:
+        return Text("", "")
+    if any(one.material == job.product for one in tool.shares):
         return Text("", "")
     return say("tool_other", product=job.product, order=job.work_order)
 
