@@ -15,7 +15,7 @@ from edge.readings import Moment
 from edge.station.texts import Text
 from edge.wallclock import Wall
 
-STATE_VERSION = "4"
+STATE_VERSION = "5"
 ZERO = Decimal(0)
 SWITCHED = "switched"  # the pause of a job whose station went on with another
 JobKey = tuple[str, str]  # (work order, operation)
