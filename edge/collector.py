@@ -48,7 +48,7 @@ TICK_S = 1.0
 REFRESH_S = 0.2  # the longest that a scan waits for a counter's value at a boundary
 _ROUND_INPUTS = 250  # the most that one commit takes
 _WAITING_INPUTS = 1000  # full: a scan is refused with the bad signal, readings give up their oldest
-_BOUNDARY = frozenset({"DONE", "PART", "OK", "GO", "SETUP", "PAUSE"})
+_BOUNDARY = frozenset({"DONE", "PART", "OK", "GO", "SETUP", "PAUSE", "TOOL", "NOTOOL", "BLOCKED", "METER"})
 
 SCANS = Metric("lineside_scans", "Scans by what became of them", ["result"])
 EVENTS = Metric("lineside_events", "Events committed to the journal")
@@ -470,9 +470,7 @@ def _left(station: str, operator: str, now: Moment, site: Site) -> OperatorSigne
 def _stations_of_tag(site: Site) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for name, station in site.stations.items():
-        tags = {counter.tag for counter in station.counters.values()}
-        tags |= {tag for tag in (station.signals.running, station.signals.energy) if tag}
-        for tag in tags:
+        for tag in {*station.tags.values()}:
             found.setdefault(tag, []).append(name)
     return found
 

@@ -73,6 +73,7 @@ class Output(Record, frozen=True, kw_only=True, omit_defaults=True):
     lot: str | None = None
     serials: tuple[str, ...] = ()
     warehouse: str | None = None
+    counter: str | None = None  # the scrap counter that says so
 
 
 class Labour(Record, frozen=True, kw_only=True):
@@ -210,9 +211,15 @@ class CountRecorded(Fact, frozen=True, kw_only=True, omit_defaults=True, rename=
     counter: str
     from_: Quantity | None = None  # raw
     to: Quantity | None = None  # raw
-    delta: Quantity | None = None  # raw units, rollover and reset resolved
+    delta: Quantity | None = None  # raw units, rollover and reset resolved; None: said by the event before
     quantity: Quantity | None = None  # delta × units per count; None: held for review
     unit: str | None = None
+    units_per_count: Quantity | None = None  # absent: 1
+    material: str | None = None  # what it is of, where one count makes several; each has an event of its own
+    role: Literal["co", "by"] | None = None  # absent: the job's main product
+    share: Quantity | None = None  # of a meter that several stations share
+    micro_stops: Quantity | None = None  # how many ended within this stretch of `running`
+    micro_stop_s: Quantity | None = None  # how long they lasted together
     phase: Phase | None = None
     incomplete: bool = False
     held: Literal["implausible", "backwards"] | None = None
@@ -263,17 +270,41 @@ class LotUnmounted(LotMounted, frozen=True, kw_only=True, omit_defaults=True):
     type = "lot.unmounted"
 
 
+class ToolShare(Record, frozen=True, kw_only=True):
+    """How much of a tool's output is which material."""
+
+    material: str
+    share: Quantity
+
+
+class Blocked(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """Cavities of a tool that give nothing; `material` where the tool makes several."""
+
+    material: str | None = None
+    cavities: Quantity
+
+
 class ToolMounted(Fact, frozen=True, kw_only=True, omit_defaults=True):
-    """A tool was mounted; it says how many units one count is."""
+    """A tool was mounted, or cavities of it were blocked or opened; it says how many units one count is."""
 
     type = "tool.mounted"
-    units_per_count: Quantity | None = None
+    units_per_count: Quantity | None = None  # with all cavities open; absent: as the counter's setting has it
+    shares: tuple[ToolShare, ...] = ()  # absent: all is the job's product
+    blocked: tuple[Blocked, ...] = ()
 
 
 class ToolUnmounted(ToolMounted, frozen=True, kw_only=True, omit_defaults=True):
     """A tool was taken off."""
 
     type = "tool.unmounted"
+
+
+class MeterReplaced(Fact, frozen=True, kw_only=True, omit_defaults=True, rename={"from_": "from"}):
+    """A meter or counter was replaced: its next value is a baseline and counts nothing."""
+
+    type = "meter.replaced"
+    counter: str
+    from_: Quantity | None = None  # the old one's last raw value
 
 
 class ReviewSettled(Fact, frozen=True, kw_only=True, omit_defaults=True):

@@ -171,20 +171,92 @@ class Counter(Part):
     """A machine's piece counter (facts: cap = rate × elapsed × 1.2 + 2)."""
 
     tag: str
-    counts: Literal["all", "good"] = "all"
+    counts: Literal["all", "good", "scrap"] = "all"
+    reason: str | None = None  # why its pieces are scrap, where it counts scrap
     units_per_count: Annotated[Decimal, Field(gt=0, le=100000)] = Decimal(1)
+    by_tool: bool | None = None  # a mounted tool says the units per count; not given: unless it counts scrap
     max_rate_per_min: Annotated[Decimal, Field(gt=0, le=1000000)] = Decimal(120)
     modulus: Annotated[int, Field(gt=1)] | None = None  # raw value at which it starts again from 0
     reset: bool = True  # whether the machine may set it back, at an order change for one
 
+    @property
+    def follows_tool(self) -> bool:
+        return self.by_tool if self.by_tool is not None else self.counts != "scrap"
+
+    @model_validator(mode="after")
+    def _scrap_has_a_reason(self) -> "Counter":
+        if (self.counts == "scrap") != (self.reason is not None):
+            raise ValueError(
+                '`reason` belongs to a counter with counts = "scrap", and such a counter needs one'
+            )
+        return self
+
+
+class StateWord(Part):
+    """A tag that says the state as a number or word (PackML: 6 runs); a value in no list is idle."""
+
+    tag: str
+    running: Annotated[tuple[int | str, ...], Field(min_length=1)]
+    fault: tuple[int | str, ...] = ()
+    setup: tuple[int | str, ...] = ()
+
+    @model_validator(mode="after")
+    def _each_value_once(self) -> "StateWord":
+        values = [str(value) for value in (*self.running, *self.fault, *self.setup)]
+        twice = sorted({value for value in values if values.count(value) > 1})
+        if twice:
+            raise ValueError(f"{', '.join(twice)} stands for two states; a value may be in one list only")
+        return self
+
 
 class Signals(Part):
-    """Further signals of the machine, as tags."""
+    """Further signals of the machine, as tags. `fault`, `setup` and `running` are on or off."""
 
     running: str | None = None
-    energy: str | None = None  # an ever-growing meter in kWh
+    fault: str | None = None
+    setup: str | None = None
+    state: StateWord | None = None  # instead of the three above
+    tool: str | None = None  # names the mounted tool; 0 or empty: none
+    micro_stop_s: Annotated[int, Field(ge=0, le=3600)] = (
+        60  # a shorter stop is a micro-stop; 0: there are none
+    )
+    micro_stops_run: bool = False  # whether micro-stops are machine time
+    energy: str | None = None  # an ever-growing meter in kWh; one for several stations is split by `rated_kw`
+    energy_multiplier: Annotated[Decimal, Field(gt=0, le=1000000)] = Decimal(
+        1
+    )  # kWh of one step of the meter
     rated_kw: Annotated[Decimal, Field(gt=0)] = Decimal(1000)  # bounds what the meter may show
     energy_modulus: Annotated[Decimal, Field(gt=0)] | None = None
+
+    @model_validator(mode="after")
+    def _one_source_of_states(self) -> "Signals":
+        if self.state is not None and (self.running or self.fault or self.setup):
+            raise ValueError(
+                "`state` already says what `running`, `fault` and `setup` would; give one or the other"
+            )
+        return self
+
+    @property
+    def says_running(self) -> bool:
+        """Whether a tag says that the machine runs."""
+        return self.running is not None or self.state is not None
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """Tags by the key under which they stand."""
+        given = {key: getattr(self, key) for key in ("running", "fault", "setup", "tool", "energy")}
+        if self.state is not None:
+            given["state.tag"] = self.state.tag
+        return {key: tag for key, tag in given.items() if tag is not None}
+
+
+class Automatic(Part):
+    """What the machine's movement may do by itself: nothing, propose it, or do it."""
+
+    start: Literal["off", "propose", "on"] = "propose"  # the next released order, when nothing is open
+    pause: Literal["off", "propose", "on"] = "off"  # when the machine stands for so long:
+    pause_after_s: Annotated[int, Field(ge=10, le=86400)] = 300
+    pause_reason: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,40}$")] = "standstill"
 
 
 class Station(Part):
@@ -196,6 +268,31 @@ class Station(Part):
     concurrent: bool = False
     counters: dict[Name, Counter] = {}
     signals: Signals = Signals()
+    automatic: Automatic = Automatic()
+
+    @model_validator(mode="after")
+    def _a_pause_needs_a_signal(self) -> "Station":
+        if self.automatic.pause != "off" and not (self.signals.says_running or self.counters):
+            raise ValueError(
+                f'automatic.pause = "{self.automatic.pause}" needs something that says whether '
+                "the machine stands: signals.running, signals.state or a counter"
+            )
+        return self
+
+    @property
+    def main_counter(self) -> str | None:
+        """The counter that proposes quantities: the first that counts no scrap."""
+        return next((name for name, counter in self.counters.items() if counter.counts != "scrap"), None)
+
+    @property
+    def scrap_counters(self) -> dict[str, Counter]:
+        return {name: counter for name, counter in self.counters.items() if counter.counts == "scrap"}
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """Tags by the key under which they stand."""
+        counters = {f"counters.{name}.tag": counter.tag for name, counter in self.counters.items()}
+        return counters | {f"signals.{key}": tag for key, tag in self.signals.tags.items()}
 
 
 class Pause(Part):
@@ -544,13 +641,7 @@ def _crossed(file: _File | _Parts, devices: Mapping[str, DeviceSettings]) -> Ite
             elif scanner in claimed:
                 yield f"{key}: already belongs to {claimed[scanner]}; a scanner serves one station"
             claimed[scanner] = f"stations.{name}"
-        tags = {f"counters.{counter}.tag": entry.tag for counter, entry in station.counters.items()}
-        tags |= {
-            f"signals.{signal}": tag
-            for signal in ("running", "energy")
-            if (tag := getattr(station.signals, signal)) is not None
-        }
-        for part, tag in tags.items():
+        for part, tag in station.tags.items():
             key = f"stations.{name}.{part} = {tag!r}"
             device = tag.partition(".")[0]
             known = [f"{d}.{t}" for d, entry in devices.items() for t in sorted(entry.tag_names)]
@@ -561,6 +652,7 @@ def _crossed(file: _File | _Parts, devices: Mapping[str, DeviceSettings]) -> Ite
                     yield f"{key}: already counts for {counted[tag]}; each stroke would count twice"
                 counted[tag] = f"stations.{name}"
     yield from _taken(devices)
+    yield from _meters(file.stations)
     yield from _shifts(file.shifts)
     yield from _own_codes(file.grammar, _scanners(devices))
 
@@ -600,6 +692,22 @@ def _taken(devices: Mapping[str, DeviceSettings]) -> Iterable[str]:
                 f"devices.{name} ({device.driver}) and devices.{other} ({devices[other].driver}) both claim "
                 f"{place}, which serves one of them only; give each its own"
             )
+
+
+def _meters(stations: Mapping[str, Station]) -> Iterable[str]:
+    """A meter that several stations name is split by their rated power, which each must then say."""
+    sharing: dict[str, list[str]] = {}
+    for name, station in stations.items():
+        if station.signals.energy is not None:
+            sharing.setdefault(station.signals.energy, []).append(name)
+    for tag, names in sharing.items():
+        for name in names if len(names) > 1 else ():
+            if "rated_kw" not in stations[name].signals.model_fields_set:
+                others = ", ".join(f"stations.{other}" for other in names if other != name)
+                yield (
+                    f"stations.{name}.signals.rated_kw is missing; it must be given: "
+                    f"the meter {tag!r} is shared with {others} and split by rated power"
+                )
 
 
 def _scanners(devices: Mapping[str, DeviceSettings]) -> list[str]:

@@ -112,7 +112,7 @@ def _show(loaded: Settings) -> None:
     for name, device in loaded.devices.items():
         table.add_row("device", name, device.driver, ", ".join(sorted(device.tag_names)) or "scanner")
     for name, station in loaded.stations.items():
-        parts = [*station.scanners, *(counter.tag for counter in station.counters.values())]
+        parts = [*station.scanners, *station.tags.values()]
         table.add_row("station", name, station.work_center, ", ".join(parts))
     for name, uplink in loaded.uplinks.items():
         table.add_row("uplink", name, uplink.kind, str(getattr(uplink, "url", "")))

@@ -83,9 +83,7 @@ def _described(loaded: Settings, name: str) -> dict[str, Any]:
 
 def _used(station: Station, tags: frozenset[str], name: str) -> set[str]:
     """The devices among scanners and tags of a station: `name`, if one of its tags is there."""
-    named = {counter.tag for counter in station.counters.values()}
-    named |= {tag for tag in (station.signals.running, station.signals.energy) if tag is not None}
-    own = {name} if named & {f"{name}.{tag}" for tag in tags} else set()
+    own = {name} if {*station.tags.values()} & {f"{name}.{tag}" for tag in tags} else set()
     return own | set(station.scanners)
 
 

@@ -4,12 +4,12 @@ A value: what it says does not change. A list that was never received is None in
 warn.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from copy import copy
 from functools import cached_property
 
 from edge.masterdata.document import Document, Lists
-from edge.masterdata.records import Lot, Material, Person, Reason, WorkCenter, WorkOrder
+from edge.masterdata.records import Lot, Material, Person, Reason, Tool, WorkCenter, WorkOrder
 
 NOTHING = Document()
 
@@ -31,6 +31,10 @@ class MasterData:
     @cached_property
     def orders(self) -> Mapping[str, WorkOrder]:
         return {order.work_order: order for order in self.document.work_orders or ()}
+
+    def orders_at(self, work_center: str) -> Iterable[WorkOrder]:
+        """The orders that may run at a work center, in no particular order."""
+        return [one for one in self.document.work_orders or () if work_center in one.names]
 
     @cached_property
     def materials(self) -> Mapping[str, Material]:
@@ -64,6 +68,10 @@ class MasterData:
     @cached_property
     def work_centers(self) -> Mapping[str, WorkCenter]:
         return {center.work_center: center for center in self.document.work_centers or ()}
+
+    @cached_property
+    def tools(self) -> Mapping[str, Tool]:
+        return {tool.tool: tool for tool in self.document.tools or ()}
 
     @cached_property
     def reasons(self) -> Mapping[tuple[str, str], Reason]:

@@ -7,7 +7,7 @@ writes meanwhile.
 
 import sqlite3
 import weakref
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
@@ -221,6 +221,10 @@ class _Kept(MasterData):
     @cached_property
     def orders(self) -> Mapping[str, WorkOrder]:
         return self._by_key("work_orders")
+
+    def orders_at(self, work_center: str) -> Iterable[WorkOrder]:
+        one = self._lists.get("work_orders")
+        return one.named(work_center) if one else ()
 
     @cached_property
     def materials(self) -> Mapping[str, Material]:

@@ -116,6 +116,12 @@ class WorkOrder(Row, frozen=True, kw_only=True, omit_defaults=True):
     operations: tuple[Operation, ...] = ()
     bom: tuple[BomLine, ...] = ()
 
+    @property
+    def names(self) -> Iterator[str]:
+        """The work centers that it may run at."""
+        centers = (center for one in self.operations for center in (one.work_center, *one.alternatives))
+        yield from dict.fromkeys(centers)
+
 
 class AlternativeUnit(Row, frozen=True, kw_only=True):
     """1 `unit` = numerator / denominator of the material's base unit."""
@@ -203,6 +209,11 @@ class ToolShare(Row, frozen=True, kw_only=True):
     material: str
     share: Decimal
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.share <= 0:
+            raise ValueError("`share` must be above 0")
+
 
 class Tool(Row, frozen=True, kw_only=True, omit_defaults=True):
     """A tool and what one count of the machine brings with it mounted."""
@@ -210,6 +221,14 @@ class Tool(Row, frozen=True, kw_only=True, omit_defaults=True):
     tool: str
     units_per_count: Decimal | None = None
     shares: tuple[ToolShare, ...] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.units_per_count is not None and self.units_per_count <= 0:
+            raise ValueError("`units_per_count` must be above 0")
+        materials = [one.material for one in self.shares]
+        if len(set(materials)) < len(materials):
+            raise ValueError("`shares` names a material twice")
 
 
 class ActivityRate(Row, frozen=True, kw_only=True, omit_defaults=True):

@@ -20,12 +20,14 @@ from edge.replay.script import ClockSet, Delivered, Entry, Linked, Process, Scan
 from edge.settings import DeviceSettings
 from edge.station.evolve import fold
 from edge.station.state import Line
-from edge.station.step import Input, Restarted, Step
+from edge.station.state import Said as Shown
+from edge.station.step import Input, Step
 from edge.station.texts import Text
 from edge.station.work import Site
 
 _TICK_MS = round(TICK_S * 1000)
 _BEFORE_MS = 1000  # lineside starts so long before the first input
+_RESULTS = {"good": "recorded", "bad": "refused"}  # of what a screen says, by its tone
 _NO_FILE = Path("/nonexistent/masterdata.db")  # master data comes from the folder
 
 
@@ -100,6 +102,7 @@ class _Replay:
         self._collector: Collector | None = None
         self._began_ms = self.clock.true_ms
         self._tick_ms = self._began_ms + _TICK_MS  # the true time of the next tick
+        self._shown: dict[str, Shown | None] = {}  # what each screen says
         self._folded = Line()
         self._folded_seq = 0
 
@@ -118,11 +121,13 @@ class _Replay:
 
     def stepped(self, station: str, given: Input, done: Step, events: Sequence[Event]) -> None:
         """Keep what came of an input."""
-        said = None
+        said, shown = None, done.live.said
         if done.answer is not None:
             said = Said(done.answer.result, done.answer.message)
-        elif isinstance(given, Restarted) and done.live.said is not None:
-            said = Said(done.live.said.tone, done.live.said.message)
+        elif shown is not None and shown != self._shown.get(station):
+            # The machine moved something: nobody asked, the screen says it.
+            said = Said(_RESULTS.get(shown.tone, shown.tone), shown.message)
+        self._shown[station] = shown
         if said is not None or events:
             self.happened[-1].came.append(Came(station, said, tuple(events)))
 

@@ -7,7 +7,6 @@ person works on, edge-wide, equally and exactly (the remainder of a division goe
 from collections.abc import Callable
 from decimal import Decimal
 from functools import partial
-from typing import Any
 
 import msgspec
 from msgspec import UNSET
@@ -16,6 +15,7 @@ from msgspec.structs import replace
 from edge import events, wallclock
 from edge.events import Draft, Event, Fact, Phase, Resources, parse_instant
 from edge.readings import Moment
+from edge.station import quantities
 from edge.station.state import (
     STATE_VERSION,
     ZERO,
@@ -28,10 +28,12 @@ from edge.station.state import (
     Mounted,
     Noted,
     Station,
+    Tool,
 )
 
 NOTED = 3
 PIECES = "C62"  # what counters and people count in while nobody says otherwise
+FINISHED = 64
 LONGEST_ABSENCE_MS = 12 * 3_600_000
 UNDOABLE = (events.MaterialConsumed, events.WorkReported, events.WorkStarted)
 
@@ -189,10 +191,14 @@ def _crossed(before: Station, after: Station) -> Station:
     return replace(after, counters=counters) if counters else after
 
 
-def _hands(station: Station, counter: str) -> tuple[JobKey | None, Phase | None]:
-    """In whose hands a counter is: the job and its phase."""
+def _hands(station: Station, counter: str) -> tuple[object, ...]:
+    """In whose hands a counter is: the job and its phase; for pieces also by which tool."""
     job = station.job
-    return owner(station, counter), job.phase if job else None
+    held = owner(station, counter), job.phase if job else None
+    if counter in ("running", "energy"):
+        return held
+    shared = station.jobs if station.tool and station.tool.shares else ()
+    return (*held, station.tool, *((one.key, one.phase) for one in shared))
 
 
 def owner(station: Station, counter: str) -> JobKey | None:
@@ -229,8 +235,13 @@ def detail(fact: Fact) -> str:
             return fact.operator
         case events.LotMounted():
             return fact.lot
+        case events.ToolMounted():
+            return fact.tool or ""
+        case events.MeterReplaced():
+            return fact.counter
         case events.CountRecorded():
-            moved = f"+{fact.delta}" if fact.held is None else f"held: {fact.held}"
+            added = f"+{fact.delta}" if fact.delta is not None else f"{fact.material} +{fact.quantity}"
+            moved = added if fact.held is None else f"held: {fact.held}"
             return f"{fact.counter} {fact.to} {moved}"
         case _:
             return fact.work_order or ""
@@ -297,20 +308,24 @@ def _known(job: Job, fact: events.WorkStarted) -> Job:
 
 def _paused(station: Station, fact: events.WorkPaused, *_: object) -> Station:
     pause = partial(
-        replace, paused=fact.reason, paused_labour=fact.labour_goes_on, paused_machine=fact.machine_goes_on
+        replace,
+        paused=fact.reason,
+        paused_labour=fact.labour_goes_on,
+        paused_machine=fact.machine_goes_on,
+        paused_by_signal=fact.origin == "signal",
     )
     return replace(_changed(station, _key(fact), pause), selected=_key(fact))
 
 
 def _resumed(station: Station, fact: events.WorkResumed, *_: object) -> Station:
-    resume = partial(replace, paused=None, paused_labour=False, paused_machine=False)
+    resume = partial(replace, paused=None, paused_labour=False, paused_machine=False, paused_by_signal=False)
     return replace(_changed(station, _key(fact), resume), selected=_key(fact))
 
 
 def _reported(station: Station, fact: events.WorkReported, _id: str, at: Moment) -> Station:
     def report(job: Job) -> Job:
         since = at if fact.resources else job.since
-        job = _with_resources(_with_outputs(job, fact, 1), fact.resources, -1)
+        job = _with_resources(quantities.with_outputs(job, fact, 1), fact.resources, -1)
         # Nothing is known yet of the time that follows: not nought.
         return replace(job, since=since, machine_s=job.machine_s or None, energy_kwh=job.energy_kwh or None)
 
@@ -321,19 +336,9 @@ def _completed(station: Station, fact: events.WorkCompleted, id_: str, at: Momen
     station = _reported(station, fact, id_, at)
     jobs = tuple(job for job in station.jobs if job.key != _key(fact))
     following = next((job.key for job in jobs if job.paused is None), None)
-    return replace(station, jobs=jobs, selected=following, closed=station.find(_key(fact)))
-
-
-def _with_outputs(job: Job, fact: events.WorkReported, sign: int) -> Job:
-    for output in fact.outputs:
-        quantity = sign * output.quantity
-        if output.cause == "setup":
-            job = replace(job, setup_scrap=job.setup_scrap + quantity)
-        elif output.role == "main":
-            held: Decimal = getattr(job, output.disposition)
-            changes: dict[str, Any] = {output.disposition: held + quantity}
-            job = replace(job, **changes)
-    return job
+    finished = (*(key for key in station.finished if key != _key(fact)), _key(fact))[-FINISHED:]
+    closed = station.find(_key(fact))
+    return replace(station, jobs=jobs, selected=following, closed=closed, finished=finished)
 
 
 def _with_resources(job: Job, resources: Resources | None, sign: int) -> Job:
@@ -375,7 +380,9 @@ def _corrected(station: Station, fact: events.WorkCorrected, *_: object) -> Stat
     match original(last):
         case events.WorkCompleted() as done if station.closed and station.closed.key == _key(done):
             job = _unreported(station.closed, done, last.at)
-            return replace(station, jobs=(*station.jobs, job), selected=job.key, closed=None)
+            finished = tuple(key for key in station.finished if key != job.key)
+            jobs = (*station.jobs, job)
+            return replace(station, jobs=jobs, selected=job.key, closed=None, finished=finished)
         case events.WorkReported() as report:
             return _changed(station, _key(report), lambda job: _unreported(job, report, last.at))
         case events.MaterialConsumed() as consumed:
@@ -391,7 +398,9 @@ def _unreported(job: Job, report: events.WorkReported, at: Moment) -> Job:
     since = job.since
     if report.resources:
         since = _began(report.interval, at) if report.interval else None
-    return replace(_with_resources(_with_outputs(job, report, -1), report.resources, 1), since=since)
+    return replace(
+        _with_resources(quantities.with_outputs(job, report, -1), report.resources, 1), since=since
+    )
 
 
 def _began(interval: events.Interval, at: Moment) -> Moment:
@@ -420,17 +429,25 @@ def _counted(station: Station, fact: events.CountRecorded, _id: str, at: Moment)
     if not fact.work_order or quantity is None or (fact.incomplete and not quantity):
         return station  # a silent device says nothing of its time: not nought
 
-    def count(job: Job) -> Job:
-        if fact.counter == "running":
-            # Set-up time is the phase's own length: the machine's strokes in it are no run time.
-            return replace(job, machine_s=(job.machine_s or ZERO) + (quantity if fact.phase == "run" else 0))
-        if fact.counter == "energy":
-            return replace(job, energy_kwh=(job.energy_kwh or ZERO) + quantity)
-        counted = job.setup_counted if fact.phase == "setup" else job.counted
-        counted = {**counted, fact.counter: counted.get(fact.counter, ZERO) + quantity}
-        return replace(job, setup_counted=counted) if fact.phase == "setup" else replace(job, counted=counted)
+    return _changed(station, _key(fact), lambda job: quantities.with_count(job, fact, quantity))
 
-    return _changed(station, _key(fact), count)
+
+def _tool_mounted(station: Station, fact: events.ToolMounted, *_: object) -> Station:
+    if fact.tool is None:
+        return station
+    tool = Tool(
+        tool=fact.tool, units_per_count=fact.units_per_count, shares=fact.shares, blocked=fact.blocked
+    )
+    return replace(station, tool=tool)
+
+
+def _tool_unmounted(station: Station, *_: object) -> Station:
+    return replace(station, tool=None)
+
+
+def _meter_replaced(station: Station, fact: events.MeterReplaced, *_: object) -> Station:
+    counters = {name: held for name, held in station.counters.items() if name != fact.counter}
+    return replace(station, counters=counters)
 
 
 def _mounted(station: Station, fact: events.LotMounted, *_: object) -> Station:
@@ -460,4 +477,7 @@ _APPLY: dict[type[Fact], Callable[..., Station]] = {
     events.CountUnattributed: _counted,
     events.LotMounted: _mounted,
     events.LotUnmounted: _unmounted,
+    events.ToolMounted: _tool_mounted,
+    events.ToolUnmounted: _tool_unmounted,
+    events.MeterReplaced: _meter_replaced,
 }

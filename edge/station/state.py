@@ -10,13 +10,14 @@ from typing import Literal
 
 import msgspec
 
-from edge.events import Phase
+from edge.events import Blocked, Disposition, Phase, ToolShare
 from edge.readings import Moment
 from edge.station.texts import Text
 from edge.wallclock import Wall
 
-STATE_VERSION = "4"
+STATE_VERSION = "5"
 ZERO = Decimal(0)
+SWITCHED = "switched"  # the pause of a job whose station went on with another
 JobKey = tuple[str, str]  # (work order, operation)
 
 
@@ -26,6 +27,19 @@ class Labour(msgspec.Struct, frozen=True):
     operator: str
     phase: Phase
     ms: int
+
+
+class SideProduct(msgspec.Struct, frozen=True, kw_only=True):
+    """A co- or by-product of a job, as counters and reports say it."""
+
+    role: Literal["co", "by"]
+    unit: str
+    counted: dict[str, Decimal] = {}  # by counter, set-up left out
+    setup_counted: dict[str, Decimal] = {}
+    good: Decimal = ZERO  # reported here, like the next ones
+    defective: Decimal = ZERO  # scrap and rework, set-up scrap left out
+    counter_scrap: dict[str, Decimal] = {}  # of it, by the scrap counter that a report took it from
+    setup_scrap: Decimal = ZERO
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +56,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     paused: str | None = None  # the reason
     paused_labour: bool = False  # labour time goes on while paused
     paused_machine: bool = False
+    paused_by_signal: bool = False  # the machine stood still; it goes on when the machine does
     since: Moment | None  # from where the next report's interval begins; None: nobody knows
     counted: dict[str, Decimal] = {}  # pieces by counter, set-up left out
     setup_counted: dict[str, Decimal] = {}  # pieces by counter in set-up
@@ -50,6 +65,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     scrap: Decimal = ZERO  # set-up scrap left out
     rework: Decimal = ZERO
     concession: Decimal = ZERO
+    counter_scrap: dict[str, Decimal] = {}  # of the scrap, by the scrap counter that a report took it from
+    side: dict[str, SideProduct] = {}  # by material
     consumed: dict[str, Decimal] = {}  # by BOM line, in base units
     setup_ms: int = 0  # not yet reported, like the next three
     machine_s: Decimal | None = None  # None: no signal said anything yet
@@ -87,6 +104,15 @@ class Mounted(msgspec.Struct, frozen=True):
     unit: str | None = None
 
 
+class Tool(msgspec.Struct, frozen=True, kw_only=True):
+    """The tool that is mounted."""
+
+    tool: str
+    units_per_count: Decimal | None = None  # with all cavities open; None: as the counter's setting has it
+    shares: tuple[ToolShare, ...] = ()
+    blocked: tuple[Blocked, ...] = ()
+
+
 class Last(msgspec.Struct, frozen=True):
     """The last fact that an operator may undo."""
 
@@ -116,6 +142,8 @@ class Station(msgspec.Struct, frozen=True, kw_only=True):
     closed: Job | None = None  # the last completed job, for its undo
     counters: dict[str, Counter] = {}
     mounted: tuple[Mounted, ...] = ()
+    tool: Tool | None = None
+    finished: tuple[JobKey, ...] = ()  # completed here, the latest last; at most 64
     last: Last | None = None
     noted: tuple[Noted, ...] = ()
 
@@ -154,6 +182,15 @@ class PendingLot(msgspec.Struct, frozen=True, kw_only=True):
     serial: str | None = None
 
 
+class Counted(msgspec.Struct, frozen=True, kw_only=True):
+    """What counters say beside the good total: scrap of a scrap counter, or a side product."""
+
+    material: str | None = None  # None: the job's product
+    counter: str | None = None  # the scrap counter
+    reason: str | None = None
+    quantity: Decimal
+
+
 class PendingReport(msgspec.Struct, frozen=True, kw_only=True):
     """A total that waits for OK; `switch_to` is the order scanned meanwhile."""
 
@@ -162,6 +199,28 @@ class PendingReport(msgspec.Struct, frozen=True, kw_only=True):
     total: Decimal | None  # what OK would post
     doubted: Decimal | None = None  # an entry far off the counter, asked for again
     switch_to: JobKey | None = None
+    beside: tuple[Counted, ...] = ()  # what is reported with it
+
+
+class PendingDefect(msgspec.Struct, frozen=True, kw_only=True):
+    """Scrap or rework beyond what was made, which waits for OK."""
+
+    disposition: Disposition
+    reason: str
+    quantity: Decimal
+    replaces: str | None = None  # the scrap fact that is amended
+
+
+class PendingStart(msgspec.Struct, frozen=True):
+    """An order that the moving machine proposes."""
+
+    key: JobKey
+
+
+class PendingPause(msgspec.Struct, frozen=True):
+    """A pause that the standing machine proposes."""
+
+    key: JobKey
 
 
 class PendingUndo(msgspec.Struct, frozen=True):
@@ -178,9 +237,19 @@ class PendingSetup(msgspec.Struct, frozen=True):
     """Set-up strokes that wait for OK before they are scrap."""
 
     strokes: Decimal
+    beside: tuple[Counted, ...] = ()
 
 
-Pending = PendingLot | PendingReport | PendingUndo | PendingSignOff | PendingSetup
+Pending = (
+    PendingLot
+    | PendingReport
+    | PendingDefect
+    | PendingStart
+    | PendingPause
+    | PendingUndo
+    | PendingSignOff
+    | PendingSetup
+)
 
 
 class Said(msgspec.Struct, frozen=True):
@@ -209,6 +278,13 @@ class LiveCounter(msgspec.Struct, frozen=True):
     good: bool = True  # the device answers
 
 
+class Stop(msgspec.Struct, frozen=True):
+    """The machine came to rest, seen while it answered."""
+
+    at: Moment
+    owner: tuple[JobKey, Phase] | None  # whose its time would be
+
+
 class LiveRunning(msgspec.Struct, frozen=True):
     """The running signal since its last recorded value."""
 
@@ -219,6 +295,25 @@ class LiveRunning(msgspec.Struct, frozen=True):
     good: bool = True
     incomplete: bool = False
     restored: bool = False  # from the journal: up to one record's interval older than the last look
+    stop: Stop | None = None
+    micro_stops: int = 0  # not yet recorded, like the next
+    micro_stop_ms: int = 0
+
+
+class LiveSignal(msgspec.Struct, frozen=True):
+    """One signal of the machine as it was last read."""
+
+    on: bool
+    since: Moment  # when it was first seen so
+    was: bool  # what it was taken for before: it counts until the change has stood long enough
+    good: bool = True
+
+
+class LiveTool(msgspec.Struct, frozen=True):
+    """The tool as the machine names it; None: none."""
+
+    tool: str | None
+    since: Moment
 
 
 class Live(msgspec.Struct, frozen=True, kw_only=True):
@@ -232,4 +327,9 @@ class Live(msgspec.Struct, frozen=True, kw_only=True):
     amend: str | None = None  # id of the scrap that an LSQ as next scan changes
     counters: dict[str, LiveCounter] = {}
     running: LiveRunning | None = None
+    signals: dict[str, LiveSignal] = {}  # running, fault, setup
+    tool: LiveTool | None = None
+    moved_at: Moment | None = None  # when a counter last moved
+    stands: Moment | None = None  # since when the machine was at rest with its job open
+    proposed: bool = False  # what the machine does now was proposed once
     recorded_at: Moment | None = None  # when counters were last recorded

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from edge.events import CountRecorded, Draft
 from edge.masterdata import MasterData
 from edge.readings import Moment, Reading, Scan, Unreadable
-from edge.station import grammar, provisional, signals
+from edge.station import automatic, grammar, provisional, signals
 from edge.station.grammar import (
     NOTHING,
     Amount,
@@ -29,21 +29,24 @@ from edge.station.grammar import (
     Unrecognised,
     Word,
 )
-from edge.station.scans import labels, materials, orders, people, reports, undo
+from edge.station.scans import defects, labels, materials, orders, people, reports, tools, undo
 from edge.station.state import (
     Heard,
     Line,
     Live,
     Pending,
+    PendingDefect,
     PendingLot,
+    PendingPause,
     PendingReport,
     PendingSetup,
     PendingSignOff,
+    PendingStart,
     PendingUndo,
     Said,
 )
-from edge.station.texts import Text, meanings, say, unread
-from edge.station.work import PENDING_MS, Answer, Refused, Site, Work
+from edge.station.texts import Text, disposition, meanings, say, unread
+from edge.station.work import PENDING_MS, Answer, Doubted, Refused, Site, Work, number
 
 REPEAT_MS = 2_000
 
@@ -101,8 +104,10 @@ def step(
             _say(work, answer)
         case Observed():
             signals.observe(work, given.readings)
+            automatic.watch(work)
             signals.tick(work)
         case Tick():
+            automatic.watch(work)
             signals.tick(work)
         case Stopping():
             signals.stopping(work)
@@ -121,8 +126,8 @@ def _scan(work: Work, scan: Scan) -> Answer:
         message = _meant(work, work.site.grammar.read(scan))
         recorded = any(not isinstance(one.data, CountRecorded) for one in work.drafts[before[2] :])
         answer = Answer("recorded" if recorded else "pending", message)
-    except reports.Doubted as doubted:
-        answer = Answer("refused", doubted.text)
+    except Doubted as doubted:
+        answer = Answer("refused", _without(work, before[1].pending, doubted.text))
     except Refused as refused:
         work.line, work.live = before[:2]
         del work.drafts[before[2] :]
@@ -169,8 +174,23 @@ def _meant(work: Work, word: Word) -> Text:
             message = materials.lot(work, word)
         case Command(name, reason):
             message = _command(work, name, reason or "")
-    answered = isinstance(pending, PendingSignOff) and isinstance(word, Badge)
-    return message if answered else _without(work, pending, message)
+    if not _answers(word, pending):
+        return _without(work, pending, message)
+    if work.live.pending is pending:
+        work.end_wait()
+    return message
+
+
+def _answers(word: Word, pending: Pending | None) -> bool:
+    """Whether a scan is what the entry waited for, or the same done by hand."""
+    match pending:
+        case PendingSignOff():
+            return isinstance(word, Badge)
+        case PendingStart():
+            return isinstance(word, Order)
+        case PendingPause():
+            return isinstance(word, Command) and word.name == "PAUSE"
+    return False
 
 
 def _no_word(word: Unrecognised | Malformed | Unclear | Contradiction) -> Refused:
@@ -206,9 +226,11 @@ def _amount(work: Work, amount: Amount, pending: Pending | None, amend: str | No
             return materials.consume(work, pending, amount)
         case PendingReport():
             return reports.enter(work, pending, amount)
+        case PendingDefect():
+            return defects.requantify(work, pending, amount)
         case None if amend and _fresh(work):
             work.live = replace(work.live, amend=amend)
-            return reports.amend(work, amount)
+            return defects.amend(work, amount)
     raise Refused("quantity_alone")
 
 
@@ -225,6 +247,12 @@ def _ok(work: Work, pending: Pending | None) -> Text:
             return reports.report(work, pending)
         case PendingReport(kind="switch"):
             return orders.switch(work, pending)
+        case PendingDefect():
+            return defects.confirm(work, pending)
+        case PendingStart():
+            return automatic.start(work, pending)
+        case PendingPause():
+            return automatic.pause(work, pending)
         case PendingUndo():
             return undo.confirm(work, pending)
         case PendingSetup():
@@ -242,9 +270,17 @@ def _command(work: Work, name: str, reason: str) -> Text:
         case "PART":
             return reports.part(work)
         case "SCRAP":
-            return reports.scrap(work, "scrap", reason)
+            return defects.scrap(work, "scrap", reason)
         case "REWORK":
-            return reports.scrap(work, "rework", reason)
+            return defects.scrap(work, "rework", reason)
+        case "TOOL":
+            return tools.mount(work, reason)
+        case "NOTOOL":
+            return tools.take_off(work)
+        case "BLOCKED":
+            return tools.block(work, reason)
+        case "METER":
+            return tools.replace_meter(work, reason)
         case "PAUSE":
             return orders.pause(work, reason)
         case "GO":
@@ -277,6 +313,13 @@ def _waiting(pending: Pending) -> Text:
             return say("wait_switch", order=order)
         case PendingReport():
             return say("wait_report")
+        case PendingDefect():
+            kind = disposition(pending.disposition)
+            return say("wait_defect", disposition=kind, quantity=number(pending.quantity))
+        case PendingStart(key=(order, _)):
+            return say("wait_start", order=order)
+        case PendingPause():
+            return say("wait_pause")
         case PendingUndo():
             return say("wait_undo")
         case PendingSignOff():

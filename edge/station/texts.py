@@ -71,7 +71,10 @@ _MEANINGS = {
     "amount": Text("quantity", "数量"),
     "label": Text("material label", "物料标签"),
 }
-_REASONS = {"switched": Text("another order is running", "正在做其他工单")}
+_REASONS = {
+    "switched": Text("another order is running", "正在做其他工单"),
+    "standstill": Text("the machine stands", "设备停机"),
+}
 _STATUS = {
     "released": Text("released", "已下达"),
     "held": Text("held", "已挂起"),
@@ -118,6 +121,9 @@ _TEXTS = {
     "enter_lot_quantity": ("Scan or enter the quantity of lot {lot} in {unit}", "请扫或输入批次{lot}的数量（{unit}）"),
     "confirm_undo": ("Scan OK to undo it", "扫“确认”以撤销"),
     "confirm_setup": ("{strokes} set-up pieces become scrap: scan OK", "换型件{strokes}计为报废：扫“确认”"),
+    "confirm_defect": ("{disposition} {quantity}? Scan OK, or scan/enter quantity", "{disposition}{quantity}？扫“确认”或输入数量"),
+    "confirm_start": ("Start WO {order} / {operation}? Scan OK, or another work order", "开始工单{order} / {operation}？扫“确认”或其他工单"),
+    "confirm_pause": ("Pause? Scan OK, or a pause reason", "暂停？扫“确认”或暂停原因"),
     "badge_to_leave": ("Scan the badge of the person who leaves", "请扫离岗人员的工牌"),
     # good
     "signed_on": ("{operator} signed on", "{operator} 已上岗"),
@@ -161,7 +167,41 @@ _TEXTS = {
         "Lot {lot} recorded: {quantity} {unit}; lots were never received from the ERP, so it was not checked",
         "批次{lot}已记录：{quantity} {unit}；尚未收到ERP批次数据，未核对",
     ),
+    "counter_scrap": ("; scrap {quantity} counted", "；报废计数{quantity}"),
+    "side_counted": ("; {material} {quantity}", "；{material} {quantity}"),
+    "tool_mounted": ("Tool {tool} mounted: {units} a stroke", "模具{tool}已上模：每次{units}件"),
+    "tool_makes": ("Tool {tool} mounted: {materials} a stroke", "模具{tool}已上模：每次{materials}"),
+    "tool_unknown_units": (
+        "Tool {tool} mounted; how much it gives was never received from the ERP, so the counter's setting holds",
+        "模具{tool}已上模；尚未收到ERP的每次件数，按计数器设置计算",
+    ),
+    "tool_other": ("; it does not make {product}, the product of WO {order}", "；该模具不生产工单{order}的产品{product}"),
+    "tool_off": ("Tool {tool} taken off", "模具{tool}已下模"),
+    "cavities_blocked": ("{blocked} blocked: {units} a stroke", "已堵{blocked}穴：每次{units}件"),
+    "cavities_open": ("All cavities open: {units} a stroke", "模穴全部打开：每次{units}件"),
+    "meter_replaced": ("{counter}: the next value is the new meter's first and counts nothing", "{counter}：下一个读数作为新表起点，不计数"),
+    "propose_start": ("The machine runs without a work order. Start WO {order} / {operation}?", "设备在无工单运行，是否开始工单{order} / {operation}？"),
+    "started_itself": ("The machine runs: WO {order} / {operation} started", "设备运行，工单{order} / {operation}已自动开工"),
+    "propose_pause": ("The machine stands. Pause WO {order}?", "设备停机，是否暂停工单{order}？"),
+    "paused_itself": ("The machine stands: WO {order} paused", "设备停机，工单{order}已自动暂停"),
+    "resumed_itself": ("The machine runs: WO {order} goes on", "设备运行，工单{order}已自动恢复"),
     # bad
+    "scrap_exceeds": (
+        "{disposition} {quantity} would be more than the {made} pieces made. Nothing recorded yet. Scan OK if it is right, or the right quantity",
+        "{disposition}{quantity}超过已生产的{made}件，尚未记录。正确请扫“确认”，否则输入正确数量",
+    ),
+    "tool_unknown": ("Tool {tool} is unknown. Nothing recorded. Check its label, or wait for the ERP's next delivery", "模具{tool}不存在，未记录。请核对标签或等待ERP下发"),
+    "tool_unknown_counted": (
+        "The machine names tool {tool}, which the ERP does not know. It was recorded; strokes count by the counter's setting. Tell the shift leader",
+        "设备报告模具{tool}，ERP中不存在。已记录，按计数器设置计数，请告知班长",
+    ),
+    "tool_already": ("Tool {tool} is mounted already. Nothing recorded", "模具{tool}已在机上，未记录"),
+    "no_tool": ("No tool is mounted. Nothing recorded. Scan the tool first (LSCTOOL …)", "未上模，未记录，请先扫模具（LSCTOOL …）"),
+    "tool_by_machine": ("The machine itself names the tool here. Nothing recorded. Change it at the machine", "本站模具由设备识别，未记录，请在设备上更换"),
+    "cavities_too_many": ("Tool {tool} gives {units} a stroke, {blocked} cannot be blocked. Nothing recorded. Scan the number of blocked cavities", "模具{tool}每次{units}件，不能堵{blocked}穴，未记录，请扫正确的堵穴数"),
+    "cavities_same": ("{blocked} are blocked already. Nothing recorded", "已堵{blocked}穴，未记录"),
+    "cavities_of_what": ("Tool {tool} makes {materials}. Nothing recorded. Scan which is blocked, for example LSCBLOCKED 1 {example}", "模具{tool}生产{materials}，未记录，请扫是哪一种，例如LSCBLOCKED 1 {example}"),
+    "meter_unknown": ("There is no meter {counter} here. Nothing recorded. Allowed: {allowed}", "本站没有计量表{counter}，未记录。可用：{allowed}"),
     "unknown_code": ("Code not recognised: {text}. Not recorded", "无法识别：{text}，未记录"),
     "malformed": (
         "Code damaged or half read: {text}. Not recorded. Right form: {expects}",
@@ -255,6 +295,9 @@ _TEXTS = {
     "wait_switch": ("the switch to WO {order}", "切换到工单{order}"),
     "wait_undo": ("the undo", "撤销"),
     "wait_sign_off": ("the sign-off", "离岗"),
+    "wait_defect": ("the {disposition} of {quantity}", "{disposition}{quantity}"),
+    "wait_start": ("the start of WO {order}", "工单{order}的开工"),
+    "wait_pause": ("the pause", "暂停"),
     "wait_setup": ("the end of set-up", "换型结束"),
     # how old the master data is
     "masterdata_never": ("No orders from the ERP yet", "尚未收到ERP数据"),
@@ -268,4 +311,9 @@ _TEXTS = {
     "state_paused": ("PAUSED", "暂停"),
     "state_confirm": ("CONFIRM", "待确认"),
     "none": ("no order open", "无工单"),
+    "machine_lost": ("machine silent", "设备无应答"),
+    "machine_fault": ("machine fault", "设备故障"),
+    "machine_setup": ("machine set-up", "设备调机"),
+    "machine_running": ("machine runs", "设备运行"),
+    "machine_idle": ("machine stands", "设备停机"),
 }  # fmt: skip

@@ -7,20 +7,25 @@ import msgspec
 
 from edge.masterdata import MasterData
 from edge.readings import Moment
+from edge.station.scans import beside
+from edge.station.signals import sharing, states
 from edge.station.state import (
     ZERO,
     Job,
     Line,
     Live,
+    PendingDefect,
     PendingLot,
+    PendingPause,
     PendingReport,
     PendingSetup,
     PendingSignOff,
+    PendingStart,
     PendingUndo,
     Station,
 )
-from edge.station.texts import Text, named, say, unit
-from edge.station.work import Site, number
+from edge.station.texts import Text, disposition, named, say, unit
+from edge.station.work import Site, Work, number
 
 State = Literal["no_operator", "ready", "setup", "running", "paused", "confirm"]
 
@@ -53,6 +58,9 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     scrap: str | None = None
     rework: str | None = None
     machine_running: bool | None = None  # None: no signal, or the machine does not answer
+    machine: states.State | None = None  # debounced; None: no signal says it
+    machine_text: Text | None = None
+    tool: str | None = None
     open_orders: tuple[str, ...] = ()
     tone: Literal["good", "bad", "info"] | None = None
     message: Text | None = None
@@ -68,6 +76,9 @@ def view(site: Site, name: str, line: Line, live: Live, master: MasterData, now:
     state = _state(station, live)
     product = master.materials.get(job.product) if job else None
     running = live.running
+    work = Work(site, name, line, live, master, now, _no_id)
+    moved = sharing.with_movement(work, job) if job else None
+    machine = states.state(work.settings.signals, live, work.now)
     return View(
         station=name,
         line=site.line,
@@ -80,11 +91,14 @@ def view(site: Site, name: str, line: Line, live: Live, master: MasterData, now:
         product=(job.product or None) if job else None,
         description=product.description if product else None,
         unit=job.unit if job else None,
-        good=number(_good(site, name, job, live)) if job else None,
+        good=number(_good(work, moved)) if moved else None,
         planned=number(job.planned) if job and not job.provisional else None,
-        scrap=number(job.scrap) if job else None,
+        scrap=number(_scrap(work, moved)) if moved else None,
         rework=number(job.rework) if job else None,
         machine_running=running.on if running and running.good else None,
+        machine=machine,
+        machine_text=say(f"machine_{machine}") if machine else None,
+        tool=station.tool.tool if station.tool else None,
         open_orders=tuple(f"{one.work_order}/{one.operation}" for one in station.jobs),
         tone=live.said.tone if live.said else None,
         message=live.said.message if live.said else None,
@@ -131,16 +145,21 @@ def _state(station: Station, live: Live) -> State:
     return "setup" if job.phase == "setup" else "running"
 
 
-def _good(site: Site, name: str, job: Job, live: Live) -> Decimal:
+def _good(work: Work, job: Job) -> Decimal:
     """Good pieces so far: by the counter where there is one, else as reported."""
-    counter = next(iter(site.stations[name].counters), None)
-    moving = live.counters.get(counter) if counter else None
-    if counter is None or (moving is None and counter not in job.counted):
-        return job.good
-    settings = site.stations[name].counters[counter]
-    unrecorded = moving.delta * settings.units_per_count if moving and job.phase == "run" else ZERO
-    counted = job.counted.get(counter, ZERO) + unrecorded
-    return counted - job.scrap - job.rework if settings.counts == "all" else counted
+    counted = beside.good_by_counter(work, job)
+    silent = work.counter not in job.counted and work.counter not in work.live.counters
+    return job.good if counted is None or silent else counted
+
+
+def _scrap(work: Work, job: Job) -> Decimal:
+    """Scrap so far, with what scrap counters saw and no report carries yet."""
+    rejected = (one.quantity for one in beside.counted(work, job) if one.counter and not one.material)
+    return job.scrap + sum(rejected, ZERO)
+
+
+def _no_id(_: int) -> str:
+    raise AssertionError("a page makes no facts")
 
 
 def _next(station: Station, live: Live, state: State, master: MasterData) -> Text:
@@ -152,6 +171,12 @@ def _next(station: Station, live: Live, state: State, master: MasterData) -> Tex
             return say("enter_good")
         case PendingReport(total=total):
             return say("confirm_good", total=number(total or ZERO))
+        case PendingDefect(disposition=kind, quantity=quantity):
+            return say("confirm_defect", disposition=disposition(kind), quantity=number(quantity))
+        case PendingStart(key=(order, operation)):
+            return say("confirm_start", order=order, operation=operation)
+        case PendingPause():
+            return say("confirm_pause")
         case PendingUndo():
             return say("confirm_undo")
         case PendingSignOff():

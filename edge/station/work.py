@@ -32,6 +32,10 @@ class Refused(Exception):
         self.text = say(key, **values)
 
 
+class Doubted(Refused):
+    """An entry that must be given again or confirmed; what waits goes on."""
+
+
 class Site(msgspec.Struct, frozen=True):
     """What the configuration says about the line."""
 
@@ -112,7 +116,7 @@ class Work:
     @property
     def counter(self) -> str | None:
         """The counter that proposes quantities."""
-        return next(iter(self.settings.counters), None)
+        return self.settings.main_counter
 
     @property
     def actor(self) -> str | None:
@@ -153,6 +157,7 @@ class Work:
                 "operation": job.operation,
                 "refs": job.refs,
                 "provisional": job.provisional,
+                "tool": self.station.tool.tool if self.station.tool else None,
             }
         draft = Draft(self._new_id(self.now.wall_ms), self.now.wall_ms, fact(**(common | fields)))
         self.drafts.append(draft)

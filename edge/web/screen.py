@@ -43,9 +43,7 @@ def _lost(collector: Collector, station: str) -> list[dict[str, str]]:
 
 
 def _devices(station: Station) -> set[str]:
-    tags = [counter.tag for counter in station.counters.values()]
-    tags += [tag for tag in (station.signals.running, station.signals.energy) if tag]
-    return {*station.scanners, *(tag.partition(".")[0] for tag in tags)}
+    return {*station.scanners, *(tag.partition(".")[0] for tag in station.tags.values())}
 
 
 def _reasons(master: MasterData) -> dict[str, list[dict[str, str]]]:

@@ -66,6 +66,7 @@ EVENTS = {
     "lot.unmounted": Text("Lot unmounted", "下料"),
     "tool.mounted": Text("Tool mounted", "上模"),
     "tool.unmounted": Text("Tool unmounted", "下模"),
+    "meter.replaced": Text("Meter replaced", "换表"),
     "operator.signed_on": Text("Signed on", "上岗"),
     "operator.signed_off": Text("Signed off", "离岗"),
     "output.reclassified": Text("Reclassified", "改判"),

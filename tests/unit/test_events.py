@@ -130,6 +130,7 @@ EXAMPLES: dict[str, e.Fact] = {
     "lot.unmounted": e.LotUnmounted(material="M", lot="L"),
     "tool.mounted": e.ToolMounted(tool="T", units_per_count=Decimal(4)),
     "tool.unmounted": e.ToolUnmounted(tool="T"),
+    "meter.replaced": e.MeterReplaced(counter="energy", from_=Decimal("812.5")),
     "review.settled": e.ReviewSettled(settles=("x",), how="retried", person="1"),
     "clock.stepped": e.ClockStepped(offset_s=Decimal("-1.5")),
     "journal.opened": e.JournalOpened(cause="new"),

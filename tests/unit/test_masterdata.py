@@ -152,3 +152,15 @@ def test_a_document_with_mangled_bytes_is_taken_or_refused_and_never_a_crash(dat
         parse(bytes(body))
     except MasterDataInvalid as fault:
         assert "was not taken" in fault.message
+
+
+@pytest.mark.parametrize(
+    ("tool", "told"),
+    [
+        ({"tool": "M", "units_per_count": "0"}, "units_per_count"),
+        ({"tool": "M", "shares": [{"material": "A", "share": "0"}]}, "share"),
+        ({"tool": "M", "shares": [{"material": "A", "share": "1"}] * 2}, "names a material twice"),
+    ],
+)
+def test_a_tool_that_makes_nothing_is_refused_by_name(tool: dict[str, object], told: str) -> None:
+    assert told in refused({"tools": [tool]})

@@ -39,7 +39,10 @@ def same(held: MasterData, document: Document) -> None:
     assert dict(held.orders) == there.orders and dict(held.materials) == there.materials
     by_material = {name: tuple(sorted(lots, key=lambda one: one.key)) for name, lots in there.lots.items()}
     assert dict(held.lots) == by_material
-    assert held.badges == there.badges and held.reasons == there.reasons
+    assert held.badges == there.badges and held.reasons == there.reasons and held.tools == there.tools
+    for center in ("WC-PRESS-1", "WC-X", "nowhere"):
+        at = {one.work_order for one in held.orders_at(center)}
+        assert at == {one.work_order for one in there.orders_at(center)}
 
 
 @pytest.mark.parametrize("body", [MASTERDATA.read_bytes(), msgspec.json.encode(MASTER), b"{}"])

@@ -69,8 +69,8 @@ def _command(rest: str) -> tuple[Word | None, str]:
     command = commands.named(rest)
     if command is not None:
         return Command(*command), ""
-    lacking = next((name for name in commands.COMMANDS_WITH_REASON if rest.startswith(name)), None)
-    return None, f"LSC{lacking}04" if lacking else COMMANDS_SHOWN
+    example = commands.example(rest)
+    return None, f"LSC{example}" if example else COMMANDS_SHOWN
 
 
 COMMANDS_SHOWN = "LSCDONE, LSCOK, LSCPART, LSCGO, LSCUNDO, LSCSCRAP04, LSCPAUSE21"

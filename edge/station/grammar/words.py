@@ -69,7 +69,7 @@ class Label(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Command(msgspec.Struct, frozen=True):
-    """A command card; SCRAP, REWORK, PAUSE and EXTRA carry a reason."""
+    """A command card; SCRAP, REWORK, PAUSE and EXTRA carry a reason, TOOL, BLOCKED and METER a name."""
 
     name: str
     reason: str | None = None

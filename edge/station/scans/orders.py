@@ -1,16 +1,15 @@
 """Orders: starting, selecting, switching, pausing, set-up."""
 
-from edge.events import WorkPaused, WorkReported, WorkResumed, WorkStarted
+from edge.events import Origin, WorkPaused, WorkReported, WorkResumed, WorkStarted
 from edge.masterdata import Operation, WorkOrder
 from edge.settings import Pause
 from edge.station import provisional, signals
 from edge.station.grammar import Order
-from edge.station.scans import reports
-from edge.station.state import ZERO, Job, JobKey, PendingReport, PendingSetup
+from edge.station.scans import beside, reports
+from edge.station.scans.reasons import check_reason, reason_text
+from edge.station.state import SWITCHED, Job, JobKey, PendingReport, PendingSetup
 from edge.station.texts import Text, say, status
 from edge.station.work import Refused, Work, number
-
-SWITCHED = "switched"  # the pause of a job whose station went on with another
 
 
 def order(work: Work, scan: Order) -> Text:
@@ -19,7 +18,7 @@ def order(work: Work, scan: Order) -> Text:
     current = work.station.job
     if current is not None and current.key == key and current.paused != SWITCHED:
         if current.paused is not None:
-            raise Refused("already_paused", reason=reports.reason_text(work, "pause", current.paused))
+            raise Refused("already_paused", reason=reason_text(work, "pause", current.paused))
         raise Refused("already_running", order=key[0])
     signals.boundary(work)
     if current is None or current.key == key or work.settings.concurrent:
@@ -27,11 +26,11 @@ def order(work: Work, scan: Order) -> Text:
     return reports.propose(work, "switch", switch_to=key)
 
 
-def take_up(work: Work, key: JobKey) -> Text:
+def take_up(work: Work, key: JobKey, origin: Origin = "scan") -> Text:
     """Start the job, or go on with it where it is open already. The boundary is the caller's."""
     job = work.station.find(key)
     if job is not None:
-        return _select(work, job)
+        return _select(work, job, origin)
     found = work.master.orders.get(key[0])
     if found is None and work.site.checks.unknown_order == "provisional":
         _start(work, provisional.job(work, key), "run")
@@ -48,18 +47,19 @@ def take_up(work: Work, key: JobKey) -> Text:
         refs=dict(found.refs) or None,
         since=work.now,
     )
-    _start(work, started, "run")
+    _start(work, started, "run", origin)
     return say("started", order=key[0])
 
 
-def _select(work: Work, job: Job) -> Text:
+def _select(work: Work, job: Job, origin: Origin) -> Text:
     """Go on with an open job. A pause of its own stays: it is said again, and only LSCGO ends it."""
     if job.paused in (None, SWITCHED):
-        work.emit(WorkResumed, job=job, reason=job.paused)
+        work.emit(WorkResumed, job=job, origin=origin, reason=job.paused)
     else:
         work.emit(
             WorkPaused,
             job=job,
+            origin="signal" if job.paused_by_signal else origin,
             reason=job.paused,
             labour_goes_on=job.paused_labour,
             machine_goes_on=job.paused_machine,
@@ -71,14 +71,24 @@ def pause(work: Work, reason: str) -> Text:
     """LSCPAUSE: stop for a reason; its setting says whether labour and machine time go on."""
     job = work.job
     if job.paused is not None:
-        raise Refused("already_paused", reason=reports.reason_text(work, "pause", job.paused))
-    reports.check_reason(work, "pause", reason)
+        raise Refused("already_paused", reason=reason_text(work, "pause", job.paused))
+    check_reason(work, "pause", reason)
     signals.boundary(work)
+    halt(work, job, reason)
+    return say("paused", reason=reason_text(work, "pause", reason))
+
+
+def halt(work: Work, job: Job, reason: str, origin: Origin = "scan") -> None:
+    """Pause a job; the reason's setting says whether time goes on. The boundary is the caller's."""
     setting = work.site.pauses.get(reason, Pause())
     work.emit(
-        WorkPaused, job=job, reason=reason, labour_goes_on=setting.labour, machine_goes_on=setting.machine
+        WorkPaused,
+        job=job,
+        origin=origin,
+        reason=reason,
+        labour_goes_on=setting.labour,
+        machine_goes_on=setting.machine,
     )
-    return say("paused", reason=reports.reason_text(work, "pause", reason))
 
 
 def go(work: Work) -> Text:
@@ -92,17 +102,18 @@ def go(work: Work) -> Text:
         raise Refused("nothing_to_go")
     signals.boundary(work)
     job = work.job
-    strokes = job.setup_counted.get(work.counter or "", ZERO) - job.setup_scrap
-    if strokes > 0:
-        work.wait_for(PendingSetup(strokes))
-        return say("setup_strokes", strokes=number(strokes))
+    strokes, also = beside.in_setup(work, job)
+    if strokes or also:
+        work.wait_for(PendingSetup(strokes, also))
+        return say("setup_strokes", strokes=number(strokes)) + beside.shown(work, also)
     return end_setup(work)
 
 
 def end_setup(work: Work) -> Text:
     """The run phase begins; strokes after the set-up figure that was shown are nobody's."""
-    _start(work, work.job, "run")
-    signals.record_late_pieces(work)
+    job = work.job
+    _start(work, job, "run")
+    signals.record_late_pieces(work, job)
     return say("resumed")
 
 
@@ -112,7 +123,7 @@ def setup(work: Work) -> Text:
     if job.phase == "setup":
         raise Refused("setup_twice")
     if job.paused is not None:
-        raise Refused("already_paused", reason=reports.reason_text(work, "pause", job.paused))
+        raise Refused("already_paused", reason=reason_text(work, "pause", job.paused))
     signals.boundary(work)
     _start(work, job, "setup")
     return say("setup_started", order=job.work_order)
@@ -129,15 +140,16 @@ def switch(work: Work, pending: PendingReport) -> Text:
     reported = reports.post(work, WorkReported, pending)
     if job.paused is None:
         work.emit(WorkPaused, job=job, reason=SWITCHED)
+    signals.record_late_pieces(work, job)
     started = take_up(work, pending.switch_to)
-    signals.record_late_pieces(work)
     return reported + say("then") + started
 
 
-def _start(work: Work, job: Job, phase: str) -> None:
+def _start(work: Work, job: Job, phase: str, origin: Origin = "scan") -> None:
     work.emit(
         WorkStarted,
         job=job,
+        origin=origin,
         phase=phase,
         planned_quantity=None if job.provisional else job.planned,
         product=job.product or None,

@@ -1,4 +1,4 @@
-"""Reports: scrap and rework, partial reports, completion, and the OK that posts what was shown."""
+"""Reports: partial reports, completion, and the OK that posts what was shown."""
 
 from decimal import Decimal
 from typing import Any, Literal
@@ -7,56 +7,25 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from edge.events import (
-    Disposition,
     Interval,
     Labour,
     Output,
     Resources,
     WorkCompleted,
-    WorkCorrected,
     WorkReported,
     instant,
     plain,
     seconds,
 )
-from edge.masterdata import Reason
 from edge.station import signals
-from edge.station.evolve import original
 from edge.station.grammar import Amount
+from edge.station.scans import beside
 from edge.station.state import ZERO, Job, JobKey, PendingReport, PendingSetup
-from edge.station.texts import Text, named, say
+from edge.station.texts import Text, say
 from edge.station.units import converted
-from edge.station.work import Refused, Work, number
+from edge.station.work import Doubted, Refused, Work, number
 
 DOUBT = Decimal("0.1")  # how far an entry may be off the counter before it is asked for again
-
-
-def scrap(work: Work, disposition: Literal["scrap", "rework"], reason: str) -> Text:
-    """One piece, at once; LSQ as the next scan makes it that many."""
-    check_reason(work, disposition, reason)
-    return _defect(work, disposition, reason, Decimal(1))
-
-
-def amend(work: Work, amount: Amount) -> Text:
-    """LSQ right after a scrap scan: the fact is cancelled and recorded again with the right quantity."""
-    last = work.station.last
-    if last is None or last.id != work.live.amend:
-        raise Refused("quantity_alone")
-    quantity = _in_job_unit(work, amount)
-    if quantity <= 0:
-        raise Refused("quantity_zero")
-    report = original(last)
-    assert isinstance(report, WorkReported)
-    output = report.outputs[0]
-    work.emit(
-        WorkCorrected,
-        job=work.job,
-        corrects=last.id,
-        reason="incorrect_data",
-        person=work.actor or last.actor,
-    )
-    disposition: Any = output.disposition
-    return _defect(work, disposition, output.reason or "", quantity, replaces=last.id)
 
 
 def done(work: Work) -> Text:
@@ -72,10 +41,11 @@ def part(work: Work) -> Text:
 def propose(work: Work, kind: Literal["done", "part", "switch"], switch_to: JobKey | None = None) -> Text:
     """Wait for OK with what the counter says, or for the quantity where no counter can say it."""
     job = work.job
-    counted = _by_counter(work, job)
+    counted = beside.good_by_counter(work, job)
     total = counted if counted is not None and counted >= job.good else None
-    work.wait_for(PendingReport(kind=kind, counter=total, total=total, switch_to=switch_to))
-    return _shown(job, total)
+    also = beside.counted(work, job)
+    work.wait_for(PendingReport(kind=kind, counter=total, total=total, switch_to=switch_to, beside=also))
+    return _shown(job, total) + beside.shown(work, also)
 
 
 def enter(work: Work, pending: PendingReport, amount: Amount) -> Text:
@@ -88,11 +58,7 @@ def enter(work: Work, pending: PendingReport, amount: Amount) -> Text:
         work.wait_for(replace(pending, total=counter, doubted=total))
         raise Doubted("doubtful", entered=number(total), counter=number(counter))
     work.wait_for(replace(pending, total=total, doubted=None))
-    return _shown(job, total)
-
-
-class Doubted(Refused):
-    """An entry that must be given again; the pending entry goes on."""
+    return _shown(job, total) + beside.shown(work, pending.beside)
 
 
 def complete(work: Work, pending: PendingReport) -> Text:
@@ -100,9 +66,10 @@ def complete(work: Work, pending: PendingReport) -> Text:
     signals.boundary(work, pieces=False)
     job = work.job
     post(work, WorkCompleted, pending)
-    signals.record_late_pieces(work)
+    signals.record_late_pieces(work, job)
     total = pending.total or ZERO
-    text = say("completed", order=job.work_order, total=number(total), scrap=number(job.scrap))
+    rejected = sum((one.quantity for one in pending.beside if one.counter and not one.material), ZERO)
+    text = say("completed", order=job.work_order, total=number(total), scrap=number(job.scrap + rejected))
     return text + _against_plan(job, total)
 
 
@@ -128,7 +95,7 @@ def post(work: Work, fact: type[WorkReported], pending: PendingReport) -> Text:
     work.emit(
         fact,
         job=job,
-        outputs=(good,) if new else (),
+        outputs=((good,) if new else ()) + beside.outputs(work, job, pending.beside),
         resources=_resources(work, work.with_time(job)),
         interval=_interval(work, job),
         **fields,
@@ -157,49 +124,8 @@ def confirm_setup(work: Work, pending: PendingSetup) -> None:
         quantity=plain(pending.strokes),
         unit=job.unit,
     )
-    work.emit(WorkReported, job=job, outputs=(output,))
-
-
-def check_reason(work: Work, kind: str, reason: str) -> None:
-    """Refuse a reason that the ERP does not know; any passes while none was received."""
-    if work.master.document.reasons is None or (kind, reason) in work.master.reasons:
-        return
-    allowed = ", ".join(code for known, code in work.master.reasons if known == kind)
-    raise Refused("reason_unknown", reason=reason, allowed=allowed or "-")
-
-
-def reason_text(work: Work, kind: str, reason: str) -> Text:
-    """A reason as people know it: code and text."""
-    known = work.master.reasons.get((kind, reason))
-    return named(reason, known.text if known else {})
-
-
-def _defect(
-    work: Work, disposition: Disposition, reason: str, quantity: Decimal, replaces: str | None = None
-) -> Text:
-    job = work.job
-    known = work.master.reasons.get((disposition, reason))
-    output = Output(
-        material=job.product or None,
-        role="main",
-        disposition=disposition,
-        reason=reason,
-        cause=_cause(job, known) if disposition == "scrap" else None,
-        quantity=plain(quantity),
-        unit=job.unit,
-    )
-    id_ = work.emit(WorkReported, job=job, outputs=(output,), replaces=replaces)
-    work.live = replace(work.live, amend=None if replaces else id_)
-    return say(
-        f"{disposition}_recorded", quantity=number(quantity), reason=reason_text(work, disposition, reason)
-    )
-
-
-def _cause(job: Job, known: Reason | None) -> Literal["process", "material", "setup"]:
-    """Why a piece is scrap; in set-up it is set-up's, for its stroke is."""
-    if job.phase == "setup":
-        return "setup"
-    return known.cause if known and known.cause else "process"
+    strokes = (output,) if pending.strokes else ()
+    work.emit(WorkReported, job=job, outputs=strokes + beside.setup_outputs(job, pending.beside))
 
 
 def _in_job_unit(work: Work, amount: Amount) -> Decimal:
@@ -214,15 +140,6 @@ def _proposed(work: Work, kind: Literal["done", "part"]) -> Text:
         raise Refused("in_setup")
     signals.boundary(work)
     return propose(work, kind)
-
-
-def _by_counter(work: Work, job: Job) -> Decimal | None:
-    """The job's good total as its counter has it; None without a counter that ever spoke."""
-    name = work.counter
-    if name is None or name not in work.station.counters:
-        return None
-    counted = job.counted.get(name, ZERO)
-    return counted - job.scrap - job.rework if work.settings.counters[name].counts == "all" else counted
 
 
 def _shown(job: Job, total: Decimal | None) -> Text:

@@ -64,7 +64,9 @@ def _used(job: Job) -> bool:
     """Whether something stands on the start of this job: it can be completed, not undone."""
     reported = job.good, job.scrap, job.rework, job.concession, job.setup_scrap
     counted = *job.counted.values(), *job.setup_counted.values()
-    return any(reported) or any(counted) or any(job.consumed.values())
+    side = (count for one in job.side.values() for count in (one.counted, one.setup_counted))
+    beside = any(any(count.values()) for count in side)
+    return any(reported) or any(counted) or beside or any(job.consumed.values())
 
 
 def _release_time(work: Work, job: Job) -> None:

@@ -65,7 +65,9 @@ function draw(next) {
   byId("planned").textContent = screen.planned === null ? "" : `/ ${screen.planned}`;
   byId("reworked").hidden = !Number(screen.rework);
   byId("work_order").textContent = screen.work_order ? `${screen.work_order} / ${screen.operation}` : "–";
-  byId("product").textContent = [screen.product, screen.description].filter(Boolean).join(" ");
+  byId("product").textContent = [screen.product, screen.description, screen.tool].filter(Boolean).join(" ");
+  byId("machine").hidden = !screen.machine || screen.machine === "running"; // colour and words for exceptions
+  if (screen.machine) both(byId("machine"), screen.machine_text);
   both(byId("state"), screen.state_text);
   both(byId("instruction"), screen.next);
   drawOperators();

@@ -136,10 +136,15 @@ class Floor:
         return answer
 
     def read(
-        self, cycles: object = None, running: object = None, energy: object = None, good: bool = True
+        self,
+        cycles: object = None,
+        running: object = None,
+        energy: object = None,
+        good: bool = True,
+        **more: object,
     ) -> "Floor":
-        """What the press says now."""
-        said = {"cycles": cycles, "running": running, "energy": energy}
+        """What the press says now; further tags by name."""
+        said = {"cycles": cycles, "running": running, "energy": energy} | more
         quality = Quality.good if good else Quality.bad
         readings = [
             Reading("press1", tag, value, quality, self.now)  # type: ignore[arg-type]

@@ -184,6 +184,7 @@ def test_an_unknown_unit_and_a_zero_quantity_are_refused_and_the_lot_still_waits
 
 def test_scrap_is_one_piece_and_lsq_makes_it_that_many() -> None:
     floor = working()
+    floor.wait(10).read(cycles=505)
     assert floor.scan("LSCSCRAP04").result == "recorded"
     assert floor.job.scrap == 1
     floor.scan("LSQ3")

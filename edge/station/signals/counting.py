@@ -1,0 +1,104 @@
+"""What a counter's or meter's reading moves, by the delta rule (edge/station/counters.py)."""
+
+from decimal import Decimal, InvalidOperation
+
+from msgspec.structs import replace
+
+from edge.events import CountUnattributed, plain
+from edge.readings import Moment, Quality, Reading
+from edge.station import counters
+from edge.station.signals import recording, sharing
+from edge.station.state import ZERO, LiveCounter
+from edge.station.work import Work
+
+_WATT_HOUR = Decimal("0.001")
+_ENERGY_SLACK_KWH = Decimal("0.1")
+_PIECES_SLACK = Decimal(2)
+_ABSURD = Decimal(10**18)  # beyond what a fact can say
+
+
+def count(work: Work, name: str, reading: Reading) -> None:
+    """Gather what counter `name` (or the meter `energy`) moved; hold what a person must decide."""
+    live = work.live.counters.get(name)
+    raw = _raw(reading, _grain(work) if name == "energy" else None)
+    if raw is None:
+        if live is not None:
+            recording.keep(work, name, replace(live, good=False))
+        return
+    before = live or _recorded(work, name)
+    if before is None:
+        recording.keep(work, name, LiveCounter(raw, reading.earliest))
+        recording.draft(work, name, raw, ZERO)  # the baseline counts nothing, but a restart goes on from it
+        return
+    rule = _energy_rule(work) if name == "energy" else _piece_rule(work, name)
+    move = counters.move(rule, before.raw, raw, _at_least_ms(work, reading.received, before.at))
+    if move.delta is None:
+        recording.keep(work, name, before)
+        recording.record_counter(work, name)
+        _hold(work, name, before.raw, raw, move.kind)
+        recording.keep(work, name, LiveCounter(raw, reading.earliest))
+        return
+    recording.keep(work, name, LiveCounter(raw, reading.earliest, before.delta + move.delta))
+    if move.delta and name != "energy":
+        work.live = replace(work.live, moved_at=work.now)
+    recorded = work.station.counters.get(name)
+    if recorded is not None and recorded.silent:
+        # At once: only what moved during the silence may belong to somebody else.
+        recording.record_counter(work, name, always=True)
+
+
+def _piece_rule(work: Work, name: str) -> counters.Rule:
+    counter = work.settings.counters[name]
+    modulus = None if counter.modulus is None else Decimal(counter.modulus)
+    return counters.Rule(counter.max_rate_per_min / 60, _PIECES_SLACK, modulus, counter.reset)
+
+
+def _energy_rule(work: Work) -> counters.Rule:
+    """In steps of the meter: all that hangs on it may draw its rated power."""
+    signals = work.settings.signals
+    kwh = signals.energy_multiplier
+    per_s = sharing.rated_kw_on_meter(work) / 3600
+    return counters.Rule(per_s / kwh, _ENERGY_SLACK_KWH / kwh, signals.energy_modulus, reset=False)
+
+
+def _at_least_ms(work: Work, now: Moment, earlier: Moment) -> int:
+    """How long the counter had to move; over a boot that nobody timed at least as long as this boot lasts."""
+    elapsed_ms = replace(now, sound=work.now.sound).elapsed(earlier)
+    return now.monotonic_ms if elapsed_ms is None else elapsed_ms
+
+
+def _grain(work: Work) -> Decimal:
+    """What the meter is read to: a watt-hour, in its steps; finer figures of a float are noise."""
+    coarser = max(0, work.settings.signals.energy_multiplier.adjusted())
+    return _WATT_HOUR.scaleb(-min(coarser, 3))
+
+
+def _raw(reading: Reading, grain: Decimal | None) -> Decimal | None:
+    """The raw value as a decimal; None where it cannot be trusted."""
+    if reading.quality is not Quality.good or isinstance(reading.value, bool | str) or reading.value is None:
+        return None
+    try:
+        value = plain(Decimal(repr(reading.value)))
+        if abs(value) >= _ABSURD:  # a word order read wrong, for one
+            return None
+        return value if grain is None else value.quantize(grain)
+    except (InvalidOperation, ValueError):
+        return None
+
+
+def _recorded(work: Work, name: str) -> LiveCounter | None:
+    """After a restart the counter goes on from its last recorded value."""
+    counter = work.station.counters.get(name)
+    return LiveCounter(counter.raw, counter.at) if counter else None
+
+
+def _hold(work: Work, name: str, before: Decimal, to: Decimal, kind: counters.Kind) -> None:
+    work.emit(
+        CountUnattributed,
+        origin="signal",
+        counter=name,
+        from_=before,
+        to=to,
+        delta=to - before,
+        held=kind,
+    )
