@@ -71,6 +71,7 @@ class Calendar:
         self._shifts = shifts
         self._posting = posting or Posting()
         self._known: tuple[int, Day] | None = None
+        self._steady = (0, 0)  # a stretch without an edge behind its first ms
         self._runs = lru_cache(16)(self._runs_of)
 
     def day(self, wall_ms: int) -> Day:
@@ -97,9 +98,19 @@ class Calendar:
         within = sorted(edge for edge in found if after_ms < edge <= through_ms)
         return [edge for edge in within if self.day(edge - 1).period != self.day(edge).period]
 
+    def steady(self, after_ms: int, through_ms: int) -> bool:
+        """Whether no period begins later than the one moment and not later than the other."""
+        begins, ends = self._steady
+        if not begins <= after_ms < ends:
+            end = after_ms + 86_400_000
+            begins, ends = self._steady = after_ms, next(iter(self.edges(after_ms, end)), end)
+        return through_ms < ends
+
     def _of(self, wall_ms: int) -> Day:
         local = self.local(wall_ms)
-        run = next((run for run in self._around(local.date()) if run.begins_ms <= wall_ms < run.ends_ms), None)
+        run = next(
+            (run for run in self._around(local.date()) if run.begins_ms <= wall_ms < run.ends_ms), None
+        )
         calendar = local.date().isoformat()
         production = run.day.isoformat() if run else calendar
         offset = local.strftime("%z")

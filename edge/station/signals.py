@@ -43,7 +43,7 @@ def observe(work: Work, readings: Sequence[Reading]) -> None:
 
 def tick(work: Work) -> None:
     """Record movement that has waited long enough."""
-    if _figure_shown(work):
+    if figure_shown(work):
         return
     due = work.live.recorded_at is None or work.now.since(work.live.recorded_at) >= RECORD_MS
     turned = _turned(work)
@@ -89,7 +89,7 @@ def known(work: Work, name: str) -> bool:
     return live is not None and live.good
 
 
-def _figure_shown(work: Work) -> bool:
+def figure_shown(work: Work) -> bool:
     """Whether a total waits for OK: what the counter moves from then on is not in it."""
     pending = work.live.pending
     late = isinstance(pending, PendingReport) and pending.kind != "part" and pending.total is not None
@@ -198,7 +198,7 @@ def _draft(
     energy = name == "energy"
     crossed = recorded is not None and recorded.crossed
     owned = owner(work.station, name)
-    late = late or (_figure_shown(work) and not energy and not silent and bool(delta))
+    late = late or (figure_shown(work) and not energy and not silent and bool(delta))
     job = work.station.find(owned) if owned and not crossed and not late else None
     units = Decimal(1) if energy else work.settings.counters[name].units_per_count
     work.emit(
@@ -266,7 +266,7 @@ def _recorded_running(work: Work) -> LiveRunning | None:
 def _run_on(work: Work) -> None:
     """Bring running time up to this moment, so that each side of a boundary gets its own."""
     live = work.live.running
-    if live is None:
+    if live is None or (live.at.boot_id == work.now.boot_id and live.at.monotonic_ms > work.now.monotonic_ms):
         return
     if live.good:
         ms = work.now.since(live.at) if live.on and work.now.since(live.at) <= GAP_MS else 0

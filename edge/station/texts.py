@@ -108,6 +108,7 @@ _TEXTS = {
     "badge_to_leave": ("Scan the badge of the person who leaves", "请扫离岗人员的工牌"),
     # good
     "signed_on": ("{operator} signed on", "{operator} 已上岗"),
+    "confirmed": ("{operator} is here: time counts again", "{operator} 已确认在岗，继续计时"),
     "signed_off": ("{operator} signed off", "{operator} 已离岗"),
     "status": ("{operator} is signed on; {jobs}", "{operator} 已在岗；{jobs}"),
     "started": ("WO {order} started", "工单{order}已开工"),

@@ -134,7 +134,14 @@ def test_a_break_over_midnight_belongs_to_the_night_on_which_it_began() -> None:
     calendar = Calendar(SHANGHAI, (NIGHT,))
     found = [
         calendar.day(at(SHANGHAI, 2026, 11, day, hour, minute))
-        for day, hour, minute in ((22, 23, 49), (22, 23, 50), (23, 0, 19), (23, 0, 20), (23, 2, 30), (23, 2, 45))
+        for day, hour, minute in (
+            (22, 23, 49),
+            (22, 23, 50),
+            (23, 0, 19),
+            (23, 0, 20),
+            (23, 2, 30),
+            (23, 2, 45),
+        )
     ]
     assert [one.on_break for one in found] == [None, "unpaid", "unpaid", None, "paid", None]
     assert {one.production_date for one in found} == {"2026-11-22"}

@@ -1,16 +1,14 @@
 """Orders: starting, selecting, switching, pausing, set-up."""
 
-from edge.events import WorkPaused, WorkReported, WorkResumed, WorkStarted
+from edge.events import Standard, WorkPaused, WorkReported, WorkResumed, WorkStarted
 from edge.masterdata import Operation, WorkOrder
 from edge.settings import Pause
 from edge.station import provisional, signals
 from edge.station.grammar import Order
 from edge.station.scans import reports
-from edge.station.state import ZERO, Job, JobKey, PendingReport, PendingSetup
+from edge.station.state import SWITCHED, ZERO, Job, JobKey, PendingReport, PendingSetup
 from edge.station.texts import Text, say, status
 from edge.station.work import Refused, Work, number
-
-SWITCHED = "switched"  # the pause of a job whose station went on with another
 
 
 def order(work: Work, scan: Order) -> Text:
@@ -142,7 +140,17 @@ def _start(work: Work, job: Job, phase: str) -> None:
         planned_quantity=None if job.provisional else job.planned,
         product=job.product or None,
         unit=None if job.provisional else job.unit,
+        standard=_standard(work, job) if work.station.find(job.key) is None else None,
     )
+
+
+def _standard(work: Work, job: Job) -> Standard | None:
+    """The planned times of an operation, where the ERP gave any."""
+    found = work.planned(job.key)
+    times = (found.setup_s, found.machine_s, found.labour_s) if found else ()
+    if all(one is None for one in times):
+        return None
+    return Standard(setup_s=times[0], machine_s=times[1], labour_s=times[2])
 
 
 def _open(work: Work, scan: Order) -> JobKey | None:

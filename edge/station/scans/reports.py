@@ -124,16 +124,25 @@ def post(work: Work, fact: type[WorkReported], pending: PendingReport) -> Text:
     good = Output(
         material=job.product or None, role="main", disposition="good", quantity=plain(new), unit=job.unit
     )
+    outputs = (good,) if new else ()
     fields: dict[str, Any] = {"final": True} if fact is WorkCompleted else {}
     work.emit(
         fact,
         job=job,
-        outputs=(good,) if new else (),
-        resources=_resources(work, work.with_time(job)),
+        outputs=outputs,
+        resources=_resources(work, work.with_time(job, outputs)),
         interval=_interval(work, job),
         **fields,
     )
     return say("reported", total=number(total), before=number(job.good), new=number(new))
+
+
+def report_time(work: Work, job: Job) -> None:
+    """What a job's shift took until it ended, without a figure of pieces: nothing where it took nothing."""
+    job = work.with_time(job)
+    if job.labour or job.setup_ms or job.machine_s or job.energy_kwh or job.gap:
+        resources, interval = _resources(work, job), _interval(work, job)
+        work.emit(WorkReported, job=job, origin="signal", resources=resources, interval=interval)
 
 
 def _interval(work: Work, job: Job) -> Interval | None:
