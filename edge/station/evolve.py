@@ -213,8 +213,12 @@ def detail(fact: Fact) -> str:
             return f"{fact.lot or fact.material} {fact.quantity}" + ("" if pieces else f" {fact.unit}")
         case events.WorkReported():
             return ", ".join(f"{one.disposition} {one.quantity}" for one in fact.outputs)
-        case events.OperatorSignedOn() | events.OperatorSignedOff():
+        case events.OperatorSignedOn() | events.OperatorSignedOff() | events.OperatorDoubted():
             return fact.operator
+        case events.TimeUnassigned() | events.BreakTaken():
+            return f"{fact.operator or fact.equipment or ''} {fact.s} s"
+        case events.ShiftChanged():
+            return fact.shift or ""
         case events.LotMounted():
             return fact.lot
         case events.CountRecorded():

@@ -92,7 +92,11 @@ def known(work: Work, name: str) -> bool:
 def figure_shown(work: Work) -> bool:
     """Whether a total waits for OK: what the counter moves from then on is not in it."""
     pending = work.live.pending
-    late = isinstance(pending, PendingReport) and pending.kind != "part" and pending.total is not None
+    late = (
+        isinstance(pending, PendingReport)
+        and pending.kind in ("done", "switch")
+        and pending.total is not None
+    )
     return late or isinstance(pending, PendingSetup)
 
 

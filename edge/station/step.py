@@ -23,6 +23,7 @@ from edge.station.state import (
     PendingLot,
     PendingReport,
     PendingSetup,
+    PendingShift,
     PendingSignOff,
     PendingUndo,
     Said,
@@ -150,7 +151,7 @@ def _meant(work: Work, word: Word) -> Text:
             message = materials.lot(work, word)
         case Command(name, reason):
             message = _command(work, name, reason or "")
-    answered = isinstance(pending, PendingSignOff) and isinstance(word, Badge)
+    answered = isinstance(pending, PendingSignOff | PendingShift) and isinstance(word, Badge)
     return message if answered else _without(work, pending, message)
 
 
@@ -193,6 +194,8 @@ def _ok(work: Work, pending: Pending | None) -> Text:
             return reports.complete(work, pending)
         case PendingReport(kind="part"):
             return reports.report(work, pending)
+        case PendingReport(kind="shift"):
+            return people.handed(work, pending)
         case PendingReport(kind="switch"):
             return orders.switch(work, pending)
         case PendingUndo():
@@ -225,6 +228,8 @@ def _command(work: Work, name: str, reason: str) -> Text:
             return undo.propose(work)
         case "OUT":
             return people.sign_off(work)
+        case "SHIFT":
+            return people.hand_over(work)
     raise Refused("not_offered", command=f"LSC{name}")
 
 
@@ -251,6 +256,8 @@ def _waiting(pending: Pending) -> Text:
             return say("wait_undo")
         case PendingSignOff():
             return say("wait_sign_off")
+        case PendingShift():
+            return say("wait_shift")
     return say("wait_setup")
 
 

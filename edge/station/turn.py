@@ -140,23 +140,28 @@ def _cuts(site: Site, line: Line, last: Moment, now: Moment) -> Iterator[_Cut]:
     """What began since the last fact."""
     passed_ms = now.elapsed(last)
     here = site.calendar.day(now.wall_ms)
-    dates = line.period.dates if line.period else None
-    if _untold(last, now, passed_ms, dates != here.period.dates):
+    turned = line.period is None or line.period.dates != here.period.dates
+    if _untold(last, now, passed_ms, turned):
         if line.period != here.period:
             yield _Cut(now, here, known=now if passed_ms is None else _before(now, passed_ms))
-        passed_ms = 0
-    start = _before(now, passed_ms or 0)
-    for operator, person in line.people.items():
-        overdue_ms = _overdue_ms(site, person, now)
-        if overdue_ms is not None:
-            yield _Cut(_before(now, min(overdue_ms, passed_ms or 0)), doubted=operator)
-    if not passed_ms and line.period == here.period:
+        yield from _doubts(site, line, now, 0)
         return
+    assert passed_ms is not None
+    start = _before(now, passed_ms)
     first = site.calendar.day(start.wall_ms)
     if line.period != first.period and (line.period is not None or first.on_break):
         yield _Cut(start, first)
     for edge_ms in site.calendar.edges(start.wall_ms, now.wall_ms):
         yield _Cut(_before(now, now.wall_ms - edge_ms), site.calendar.day(edge_ms))
+    yield from _doubts(site, line, now, passed_ms)
+
+
+def _doubts(site: Site, line: Line, now: Moment, passed_ms: int) -> Iterator[_Cut]:
+    """Who was signed on for too long, from when on; nothing can be said to lie before the last fact."""
+    for operator, person in line.people.items():
+        overdue_ms = _overdue_ms(site, person, now)
+        if overdue_ms is not None:
+            yield _Cut(_before(now, min(overdue_ms, passed_ms)), doubted=operator)
 
 
 def _untold(last: Moment, now: Moment, passed_ms: int | None, turned: bool) -> bool:

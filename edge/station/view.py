@@ -15,6 +15,7 @@ from edge.station.state import (
     PendingLot,
     PendingReport,
     PendingSetup,
+    PendingShift,
     PendingSignOff,
     PendingUndo,
     Station,
@@ -156,6 +157,8 @@ def _next(station: Station, live: Live, state: State, master: MasterData) -> Tex
             return say("confirm_undo")
         case PendingSignOff():
             return say("badge_to_leave")
+        case PendingShift():
+            return say("badge_to_take_over")
         case PendingSetup(strokes=strokes):
             return say("confirm_setup", strokes=number(strokes))
     job = station.job
@@ -168,4 +171,4 @@ def _next(station: Station, live: Live, state: State, master: MasterData) -> Tex
             return say("scan_go_setup")
         case "paused":
             return say("scan_go", reason=_pause(master, job))
-    return say("scan_lot")
+    return say("quantity_due") if job is not None and job.due else say("scan_lot")

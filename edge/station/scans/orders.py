@@ -147,10 +147,9 @@ def _start(work: Work, job: Job, phase: str) -> None:
 def _standard(work: Work, job: Job) -> Standard | None:
     """The planned times of an operation, where the ERP gave any."""
     found = work.planned(job.key)
-    times = (found.setup_s, found.machine_s, found.labour_s) if found else ()
-    if all(one is None for one in times):
+    if found is None or all(one is None for one in (found.setup_s, found.machine_s, found.labour_s)):
         return None
-    return Standard(setup_s=times[0], machine_s=times[1], labour_s=times[2])
+    return Standard(setup_s=found.setup_s, machine_s=found.machine_s, labour_s=found.labour_s)
 
 
 def _open(work: Work, scan: Order) -> JobKey | None:

@@ -69,12 +69,18 @@ def part(work: Work) -> Text:
     return _proposed(work, "part")
 
 
-def propose(work: Work, kind: Literal["done", "part", "switch"], switch_to: JobKey | None = None) -> Text:
+def propose(
+    work: Work,
+    kind: Literal["done", "part", "switch", "shift"],
+    switch_to: JobKey | None = None,
+    rest: tuple[JobKey, ...] = (),
+) -> Text:
     """Wait for OK with what the counter says, or for the quantity where no counter can say it."""
     job = work.job
     counted = _by_counter(work, job)
     total = counted if counted is not None and counted >= job.good else None
-    work.wait_for(PendingReport(kind=kind, counter=total, total=total, switch_to=switch_to))
+    pending = PendingReport(kind=kind, counter=total, total=total, switch_to=switch_to, rest=rest)
+    work.wait_for(pending)
     return _shown(job, total)
 
 
@@ -107,7 +113,7 @@ def complete(work: Work, pending: PendingReport) -> Text:
 
 
 def report(work: Work, pending: PendingReport) -> Text:
-    """OK after PART."""
+    """OK after PART, or at the change of shift."""
     signals.boundary(work)
     return post(work, WorkReported, pending)
 

@@ -95,7 +95,8 @@ def presence(line: Watched) -> Counter[str]:
     before: tuple[str | None, int] = None, 0
     for fact in [*(event.data for event in line.events if not isinstance(event.data, e.ClockStepped)), None]:
         now = (line.now.boot_id, line.now.monotonic_ms) if fact is None else since_boot(fact)
-        if now[0] == before[0] and not getattr(fact, "incomplete", False):
+        unknown = isinstance(fact, e.ShiftChanged) and fact.incomplete
+        if now[0] == before[0] and not unknown:
             for operator in present:
                 found[operator] += now[1] - before[1]
         if isinstance(fact, e.OperatorSignedOn):
