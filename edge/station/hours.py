@@ -83,7 +83,7 @@ def divided(line: Line, station: str, key: JobKey, outputs: Iterable[Output] = (
         return line
     gains: Gains = {}
     for pool in ended:
-        for share, ms in zip(pool.shares, _parts(pool.ms, _weights(line, pool)), strict=True):
+        for share, ms in zip(pool.shares, parts(pool.ms, _weights(line, pool, (station, key))), strict=True):
             gained = Labour(pool.operator, share.phase, ms)
             gains.setdefault(share.station, {}).setdefault(share.job, []).append(gained)
     stations = {
@@ -249,25 +249,28 @@ def _quantity(outputs: Iterable[Output]) -> Decimal:
     return sum((one.quantity for one in outputs if one.role == "main"), ZERO)
 
 
-def _weights(line: Line, pool: Pool) -> list[Decimal]:
+def _weights(line: Line, pool: Pool, reported: tuple[str, JobKey]) -> list[Decimal]:
     """The standard hours that came out of each job meanwhile; all alike where one of them is unknown."""
-    weights = [_standard(line, pool, share) for share in pool.shares]
+    weights = [_standard(line, pool, share, reported) for share in pool.shares]
     known = [weight for weight in weights if weight is not None]
     return known if len(known) == len(weights) and sum(known) > 0 else [Decimal(1)] * len(weights)
 
 
-def _standard(line: Line, pool: Pool, share: Share) -> Decimal | None:
-    """The standard time of a share's output, in s; None where the standard or the output is not known."""
+def _standard(line: Line, pool: Pool, share: Share, reported: tuple[str, JobKey]) -> Decimal | None:
+    """The standard time of a share's output, in s; None where the standard or the output is not known.
+
+    Without a counter only the report that divides the pool says what came out, if it began with the pool.
+    """
     station = line.station(share.station)
     job = station.find(share.job)
     if job is None or job.labour_s is None or share.phase == "setup":
         return None
     if any(counter not in MACHINE for counter in station.counters):
         made = max((share.made[counter] for counter in share.made if counter != _REPORTED), default=ZERO)
-    elif job.since is not None and _not_before(job.since, pool.since):
+    elif (share.station, share.job) == reported and job.since and _not_before(job.since, pool.since):
         made = share.made.get(_REPORTED, ZERO)
     else:
-        return None  # what is reported came out before, too
+        return None
     return max(made, ZERO) * job.labour_s
 
 
@@ -275,7 +278,7 @@ def _not_before(one: Moment, other: Moment) -> bool:
     return one.boot_id == other.boot_id and one.monotonic_ms >= other.monotonic_ms
 
 
-def _parts(ms: int, weights: Sequence[Decimal]) -> list[int]:
+def parts(ms: int, weights: Sequence[Decimal]) -> list[int]:
     """Whole milliseconds in proportion; their sum is exact, and what is odd goes to the first."""
     total = Fraction(sum(weights, ZERO))
     ends = [ceil(ms * Fraction(reached) / total) for reached in accumulate(weights)]
