@@ -266,6 +266,12 @@ class ShiftChanged(Fact, frozen=True, kw_only=True, omit_defaults=True):
     incomplete: bool = False  # nobody knows what people did since the fact before
 
 
+class CrewRecorded(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """Nothing changed for a quarter of an hour: `operators` are still signed on."""
+
+    type = "crew.recorded"
+
+
 class OperatorDoubted(Fact, frozen=True, kw_only=True, omit_defaults=True):
     """A person was signed on for so long that the badge is asked for: until then their time is no job's."""
 

@@ -193,7 +193,7 @@ def owner(station: Station, counter: str) -> JobKey | None:
 
 def _noted(before: Station, station: Station, draft: Draft, at: Moment) -> Station:
     fact = draft.data
-    if isinstance(fact, events.CountRecorded):
+    if isinstance(fact, events.CountRecorded | events.CrewRecorded):
         return station
     line = Noted(draft.time_ms, fact.type, detail(fact))
     station = replace(station, noted=(line, *station.noted)[:NOTED])

@@ -8,7 +8,8 @@ moment, so that no fact lies between. Whoever was signed on for too long is doub
 Where the collector was down, the turn is made up for at the next start: within a boot by the time since boot,
 over one by the wall clock where that tells no more than an hour. Beyond it nobody knows who stayed until the
 shift ended: what is known is reported up to the last fact, and the stretch is marked `incomplete`.
-A clock that was set takes the line into another period from its last fact on.
+A clock that was set takes the line into another period from its last fact on. So that the last fact is never
+long ago, `crew.recorded` says every quarter of an hour who is here where nothing else is recorded.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from edge.calendar import Day, Period
-from edge.events import Draft, OperatorDoubted, ShiftChanged, seconds
+from edge.events import CrewRecorded, Draft, OperatorDoubted, ShiftChanged, seconds
 from edge.masterdata import MasterData
 from edge.readings import Moment
 from edge.station import signals
@@ -28,6 +29,7 @@ from edge.station.work import Site, Work
 from edge.wallclock import judged
 
 SHORT_ABSENCE_MS = 3_600_000
+KEPT_MS = 900_000
 
 
 @dataclass(frozen=True)
@@ -62,14 +64,22 @@ def turn(
     if line.at is None or not now.sound or not _occupied(site, line):
         return None
     passed_ms = now.elapsed(line.at)
-    steady = passed_ms is not None and site.calendar.steady(now.wall_ms - passed_ms, now.wall_ms)
-    same = line.period == site.calendar.day(now.wall_ms).period
-    if same and steady and all(_overdue_ms(site, one, now) is None for one in line.people.values()):
+    if _steady(site, line, now, passed_ms) and (passed_ms or 0) < KEPT_MS:
         return None
     turning = _Turning(site, line, dict(lives), master, new_id)
     for cut in sorted(_cuts(site, line, line.at, now), key=lambda cut: cut.at.monotonic_ms):
         turning.make(cut)
+    turning.keep(now)
     return Turn(turning.line, turning.lives, tuple(turning.drafts)) if turning.drafts else None
+
+
+def _steady(site: Site, line: Line, now: Moment, passed_ms: int | None) -> bool:
+    """Whether nothing began since the last fact, and nobody is to be doubted."""
+    if passed_ms is None or not site.calendar.steady(now.wall_ms - passed_ms, now.wall_ms):
+        return False
+    if line.period != site.calendar.day(now.wall_ms).period:
+        return False
+    return all(_overdue_ms(site, one, now) is None for one in line.people.values())
 
 
 class _Turning:
@@ -103,6 +113,17 @@ class _Turning:
             work = self._work(name, cut.at, cut.begins)
             on_break, incomplete = cut.begins.on_break, cut.known is not None
             work.emit(ShiftChanged, origin="signal", on_break=on_break, incomplete=incomplete)
+            self._take(work)
+
+    def keep(self, now: Moment) -> None:
+        """Record who is here where no fact did for long: what a power cut takes is no more than that."""
+        passed_ms = now.elapsed(self.line.at) if self.line.at else None
+        present = [name for name in self.site.stations if self.line.station(name).crew]
+        if present and passed_ms is not None and passed_ms >= KEPT_MS:
+            work = Work(
+                self.site, present[0], self.line, self.lives[present[0]], self._master, now, self._new_id
+            )
+            work.emit(CrewRecorded, origin="signal")
             self._take(work)
 
     def _close(self, ended: Period, at: Moment) -> None:

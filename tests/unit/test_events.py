@@ -129,6 +129,7 @@ EXAMPLES: dict[str, e.Fact] = {
     "time.unassigned": e.TimeUnassigned(category="undone", s=Decimal("1.000")),
     "break.taken": e.BreakTaken(operator="1", s=Decimal("1800.000")),
     "shift.changed": e.ShiftChanged(on_break="unpaid", incomplete=True),
+    "crew.recorded": e.CrewRecorded(operators=("1",)),
     "operator.doubted": e.OperatorDoubted(operator="1", present_s=Decimal("50400.000")),
     "operator.signed_on": e.OperatorSignedOn(operator="1"),
     "operator.signed_off": e.OperatorSignedOff(operator="1"),

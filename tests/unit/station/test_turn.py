@@ -364,3 +364,16 @@ def test_moments_before_a_boot_are_told_in_it() -> None:
     boundary = Moment(START_MS + 10 * HOUR * 1000, 0, "boot-2").wall_ms
     assert e.parse_instant(line.events[-2].time) == boundary
     assert report.monotonic_s is not None and report.monotonic_s < 0
+
+
+def test_a_power_cut_makes_no_more_than_a_quarter_of_an_hour_unknown() -> None:
+    line = Watched(counters={}, signals={})
+    line.scan("LSE1042", "LSW100")  # 10:00:02
+    for _ in range(4 * 60):
+        line.wait(60)
+    line.reboot(12 * HOUR)
+    (report,) = line.facts(e.WorkReported)
+    assert Decimal(4 * HOUR - 960) <= labour(report)[0][2] <= 4 * HOUR
+    kept = line.facts(e.CrewRecorded)
+    assert 14 <= len(kept) <= 16
+    assert {one.operators for one in kept} == {("1042",)}
