@@ -249,9 +249,7 @@ async def syncing(loaded: Settings, clock: Clock) -> AsyncIterator[list[Service]
 def site_of(loaded: Settings) -> Site:
     """What stations need of the configuration."""
     calendar = Calendar(loaded.edge.zone, loaded.shifts, loaded.posting)
-    return Site(
-        loaded.edge.line, calendar, loaded.stations, loaded.pauses, loaded.checks, loaded.crew
-    )
+    return Site(loaded.edge.line, calendar, loaded.stations, loaded.pauses, loaded.checks, loaded.crew)
 
 
 def delivery(data_dir: Path, loaded: Settings) -> Delivery:

@@ -60,7 +60,7 @@ def evolve(line: Line, draft: Draft) -> Line:
 
 def _in_period(line: Line, fact: Fact, at: Moment) -> Line:
     """The line in the period that a fact bears."""
-    if not wallclock.sound(fact):
+    if fact.posting_date is None or isinstance(fact, events.ClockStepped):
         return line
     before = line.period
     on_break = before.on_break if before else None

@@ -377,3 +377,17 @@ def test_a_power_cut_makes_no_more_than_a_quarter_of_an_hour_unknown() -> None:
     kept = line.facts(e.CrewRecorded)
     assert 14 <= len(kept) <= 16
     assert {one.operators for one in kept} == {("1042",)}
+
+
+def test_a_boot_without_a_clock_is_reported_for_the_shift_before_once_the_clock_is_right() -> None:
+    line = Watched(counters={}, signals={})
+    line.scan("LSE1042", "LSW100")  # 10:00:02
+    line.reboot(60, 20_000)
+    line.scan("LSL A1", "LSQ1")  # 2 s later in 1970
+    line.reboot(24 * HOUR)
+    (report,) = line.facts(e.WorkReported)
+    assert (report.shift, report.production_date, report.posting_date) == ("day", "2026-11-22", "2026-11-22")
+    assert isinstance(report, e.WorkReported) and "labour" not in (report.resources.basis or {})  # type: ignore[union-attr]
+    known = len(line.events)
+    line.start()
+    assert len(line.events) == known, "it is said once"
