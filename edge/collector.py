@@ -19,6 +19,7 @@ from msgspec.structs import replace
 from prometheus_client import Counter as Metric
 from prometheus_client import Gauge
 
+from edge import presence
 from edge.alerts import Alerts
 from edge.codes import symbology
 from edge.events import Draft, Event, OperatorSignedOff, seconds
@@ -36,6 +37,7 @@ from edge.station.grammar import Command, Order, Word
 from edge.station.state import STATE_VERSION, Line, Live, Said
 from edge.station.step import Input, Observed, Restarted, Step, Stopping, Tick, step
 from edge.station.texts import Text, say
+from edge.station.turn import Turn, turn
 from edge.station.view import View, view
 from edge.station.work import Answer, Site
 from edge.timekeeper import Timekeeper
@@ -48,7 +50,9 @@ TICK_S = 1.0
 REFRESH_S = 0.2  # the longest that a scan waits for a counter's value at a boundary
 _ROUND_INPUTS = 250  # the most that one commit takes
 _WAITING_INPUTS = 1000  # full: a scan is refused with the bad signal, readings give up their oldest
-_BOUNDARY = frozenset({"DONE", "PART", "OK", "GO", "SETUP", "PAUSE", "TOOL", "NOTOOL", "BLOCKED", "METER"})
+_BOUNDARY = frozenset(
+    {"DONE", "PART", "OK", "GO", "SETUP", "PAUSE", "SHIFT", "TOOL", "NOTOOL", "BLOCKED", "METER"}
+)
 
 SCANS = Metric("lineside_scans", "Scans by what became of them", ["result"])
 EVENTS = Metric("lineside_events", "Events committed to the journal")
@@ -143,6 +147,7 @@ class Collector:
         HEAD.set(self._journal.head)
         try:
             await self._timekeeper.settle(self.line.wall, self._record)
+            await self._follow_calendar()
             await self._retire_stations()
         except StorageFault as fault:
             self._storage(
@@ -304,11 +309,12 @@ class Collector:
         return {device for device in devices if device in self._drivers}
 
     async def _work_off(self, entries: list[_Entry]) -> None:
-        """Step and commit, in one round unless the clock is set between two entries."""
+        """Step and commit, in one round unless the clock is set or a shift ends between two entries."""
         waiting = deque(entries)
         while waiting:
             try:
                 await self._timekeeper.settle(self.line.wall, self._record)
+                await self._follow_calendar()
             except StorageFault as fault:
                 self._storage(fault)
                 self._answer_failed(waiting)
@@ -319,7 +325,7 @@ class Collector:
         line, lives = self.line, dict(self.lives)
         steps: list[tuple[_Entry, Step]] = []
         drafts: list[Draft] = []
-        while waiting and (now := self._timekeeper.look(line.wall)):
+        while waiting and (now := self._timekeeper.look(line.wall)) and not self._turned(line, lives, now):
             entry = waiting.popleft()
             done = self._step(entry, line, lives[entry.station], now)
             line, lives[entry.station] = done.line, done.live
@@ -338,11 +344,29 @@ class Collector:
             self._seq = events[-1].seq
             self._storage(None)
         self._answer(steps, events)
+        if drafts:
+            await presence.watch(self.alerts, line)
         if drafts or any(done.answer for _, done in steps) or any(_shows(e.given) for e, _ in steps):
             self._notify()
         if self._seq - self.snapshot_seq >= SNAPSHOT_EVENTS:
             with suppress(StorageFault):  # the next facts will tell
                 await self._save_snapshot()
+
+    async def _follow_calendar(self) -> None:
+        """Commit what shifts and breaks led to at all stations, before what comes after."""
+        now = self._timekeeper.look(self.line.wall)
+        turned = self._turned(self.line, self.lives, now) if now else None
+        if turned is None:
+            return
+        events = await self._append(turned.drafts)
+        self.line, self.lives, self._seq = turned.line, dict(turned.lives), events[-1].seq
+        await presence.watch(self.alerts, self.line)
+        if self.witness is not None:
+            self.witness.recorded(events)
+        self._notify()
+
+    def _turned(self, line: Line, lives: Mapping[str, Live], now: Moment) -> Turn | None:
+        return turn(self.site, line, lives, self.master, now, new_id)
 
     def _step(self, entry: _Entry, line: Line, live: Live, now: Moment) -> Step:
         try:
@@ -351,7 +375,7 @@ class Collector:
             self.masterdata.lose(fault)
             return step(self.site, entry.station, line, live, entry.given, self.master, now, new_id)
 
-    async def _append(self, drafts: list[Draft]) -> Sequence[Event]:
+    async def _append(self, drafts: Sequence[Draft]) -> Sequence[Event]:
         if not drafts:
             return ()
         events = await self._journal.append(drafts)
@@ -387,7 +411,7 @@ class Collector:
 
     async def _record(self, drafts: Sequence[Draft]) -> None:
         """Commit facts that no input led to, and fold them in."""
-        events = await self._append(list(drafts))
+        events = await self._append(drafts)
         for event in events:
             self.line, self._seq = fold(self.line, event), event.seq
         if events and self.witness is not None:

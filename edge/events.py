@@ -117,6 +117,14 @@ class Entered(Record, frozen=True, kw_only=True):
     unit: str
 
 
+class Standard(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """What the ERP planned when the job began: `setup_s` for the order, the others per unit of product."""
+
+    setup_s: Quantity | None = None
+    machine_s: Quantity | None = None
+    labour_s: Quantity | None = None
+
+
 class WorkStarted(Fact, frozen=True, kw_only=True, omit_defaults=True):
     """A job began, or its phase changed."""
 
@@ -125,6 +133,7 @@ class WorkStarted(Fact, frozen=True, kw_only=True, omit_defaults=True):
     planned_quantity: Quantity | None = None
     product: str | None = None
     unit: str | None = None
+    standard: Standard | None = None
 
 
 class WorkPaused(Fact, frozen=True, kw_only=True, omit_defaults=True):
@@ -232,12 +241,50 @@ class CountUnattributed(CountRecorded, frozen=True, kw_only=True, omit_defaults=
 
 
 class TimeUnassigned(Fact, frozen=True, kw_only=True, omit_defaults=True):
-    """Presence that belongs to no job, in seconds."""
+    """Presence that belongs to no job, in seconds.
+
+    `category`: `waiting` (no order open), `paused` (`reason` says why), `break` (a paid one), `unconfirmed`
+    (signed on for so long that the badge was asked for again), `undone` (of a start that was undone).
+    """
 
     type = "time.unassigned"
     operator: str | None = None
     category: str
+    reason: str | None = None
     s: Quantity
+
+
+class BreakTaken(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """A person's unpaid break, in seconds: presence = labour + time.unassigned + break.taken."""
+
+    type = "break.taken"
+    operator: str
+    s: Quantity
+
+
+class ShiftChanged(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """A shift, a posting date or a break began or ended, while somebody was signed on or a job was open.
+
+    Its dates are those of what begins. What was open was reported before it, up to this moment.
+    """
+
+    type = "shift.changed"
+    on_break: Literal["paid", "unpaid"] | None = None
+    incomplete: bool = False  # nobody knows what people did since the fact before
+
+
+class CrewRecorded(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """Nothing changed for a quarter of an hour: `operators` are still signed on."""
+
+    type = "crew.recorded"
+
+
+class OperatorDoubted(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """A person was signed on for so long that the badge is asked for: until then their time is no job's."""
+
+    type = "operator.doubted"
+    operator: str
+    present_s: Quantity | None = None  # since the badge was last scanned
 
 
 class OperatorSignedOn(Fact, frozen=True, kw_only=True, omit_defaults=True):

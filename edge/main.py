@@ -251,7 +251,9 @@ def site_of(loaded: Settings) -> Site:
     """What stations need of the configuration."""
     calendar = Calendar(loaded.edge.zone, loaded.shifts, loaded.posting)
     grammar = Grammar(loaded.rules)
-    return Site(loaded.edge.line, calendar, loaded.stations, loaded.pauses, loaded.checks, grammar)
+    return Site(
+        loaded.edge.line, calendar, loaded.stations, loaded.pauses, loaded.checks, loaded.crew, grammar
+    )
 
 
 def delivery(data_dir: Path, loaded: Settings) -> Delivery:

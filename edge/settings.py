@@ -302,12 +302,29 @@ class Pause(Part):
     machine: bool = False
 
 
+class Break(Part):
+    """A break of everybody in the shift: people's time goes into no job; paid or not."""
+
+    start: TimeOfDay
+    end: TimeOfDay
+    paid: bool = False
+
+
 class Shift(Part):
     """A shift; one whose start equals its end lasts 24 h."""
 
     name: Name
     start: TimeOfDay
     end: TimeOfDay
+    breaks: tuple[Break, ...] = ()
+
+
+class Crew(Part):
+    """People at the stations. Whoever is signed on for `confirm_after_h` (0: never asked) is asked for their
+    badge again: until it is scanned their time is no job's.
+    """
+
+    confirm_after_h: Annotated[float, Field(ge=0, le=168, allow_inf_nan=False)] = 14
 
 
 class OwnCode(Part):
@@ -392,6 +409,7 @@ class _File(Part):
     devices: dict[Name, dict[str, Any]] = {}
     stations: dict[Name, Station] = {}
     shifts: tuple[Shift, ...] = ()
+    crew: Crew = Crew()
     pauses: dict[str, Pause] = {}
     posting: Posting = Posting()
     grammar: Annotated[tuple[OwnCode, ...], Field(max_length=50)] = ()
@@ -412,6 +430,7 @@ class Settings:
     devices: Mapping[str, DeviceSettings]
     stations: Mapping[str, Station]
     shifts: tuple[Shift, ...]
+    crew: Crew
     pauses: Mapping[str, Pause]
     posting: Posting
     rules: tuple[Rule, ...]
@@ -471,6 +490,7 @@ def load(path: Path, devices: DeviceKinds, uplinks: UplinkKinds) -> Settings:
         devices=chosen_devices,
         stations=file.stations,
         shifts=file.shifts,
+        crew=file.crew,
         pauses=file.pauses,
         posting=file.posting,
         rules=tuple(one.rule for one in file.grammar),
@@ -722,14 +742,42 @@ def _shifts(shifts: tuple[Shift, ...]) -> Iterable[str]:
     """Shifts of one day may not overlap: a moment belongs to one shift at most."""
     minutes: dict[int, str] = {}
     for index, shift in enumerate(shifts):
-        start = shift.start.hour * 60 + shift.start.minute
-        length = (shift.end.hour * 60 + shift.end.minute - start) % 1440 or 1440
+        start = _minutes(shift.start)
+        length = _length(shift.start, shift.end)
         for minute in range(start, start + length):
             other = minutes.setdefault(minute % 1440, shift.name)
             if other != shift.name:
-                at = f"{minute % 1440 // 60:02d}:{minute % 60:02d}"
-                yield f"shifts.{index} ({shift.name}): overlaps shift {other} at {at}"
+                yield f"shifts.{index} ({shift.name}): overlaps shift {other} at {_shown_minute(minute)}"
                 break
+        yield from _breaks(f"shifts.{index}", shift)
+
+
+def _breaks(at: str, shift: Shift) -> Iterable[str]:
+    """A break lies wholly within its shift, and beside the other breaks."""
+    taken: dict[int, int] = {}
+    for index, one in enumerate(shift.breaks):
+        key = f"{at}.breaks.{index} ({one.start:%H:%M} to {one.end:%H:%M})"
+        begins, length = _length(shift.start, one.start) % 1440, _length(one.start, one.end)
+        if one.start == one.end:
+            yield f"{key}: has no length; it must end later than it starts"
+        elif begins + length > _length(shift.start, shift.end):
+            yield f"{key}: must lie within shift {shift.name}, {shift.start:%H:%M} to {shift.end:%H:%M}"
+        elif others := [taken[minute] for minute in range(begins, begins + length) if minute in taken]:
+            yield f"{key}: overlaps breaks.{others[0]} of the same shift"
+        taken |= dict.fromkeys(range(begins, begins + length), index)
+
+
+def _minutes(face: time) -> int:
+    return face.hour * 60 + face.minute
+
+
+def _length(start: time, end: time) -> int:
+    """Minutes from one time of day to another, up to a whole day."""
+    return (_minutes(end) - _minutes(start)) % 1440 or 1440
+
+
+def _shown_minute(minute: int) -> str:
+    return f"{minute % 1440 // 60:02d}:{minute % 60:02d}"
 
 
 def _own_codes(codes: tuple[OwnCode, ...], scanners: list[str]) -> Iterable[str]:

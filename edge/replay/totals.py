@@ -2,8 +2,9 @@
 
 Each line is a posting date, order and operation, what (material, operator, counter), kind, quantity and unit.
 Kinds that carry cost are those of the reconciliation (DESIGN, section 6), labour by person. What waits for a
-person: `unattributed` pieces, `held` counter movement in raw units, and `unassigned` time. The arithmetic is
-written here once more, for its own sake: a test compares it with that of the reconciliation.
+person: `unattributed` pieces and `held` counter movement in raw units. What no order has: `unassigned` time
+and unpaid breaks (`break`). The arithmetic is written here once more, for its own sake: a test compares it
+with that of the reconciliation.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,6 +14,7 @@ from decimal import Decimal
 from msgspec import UNSET
 
 from edge.events import (
+    BreakTaken,
     ClockStepped,
     CountUnattributed,
     Event,
@@ -25,7 +27,7 @@ from edge.events import (
     WorkReported,
 )
 
-WAITING = frozenset({"unattributed", "held", "unassigned"})
+WAITING = frozenset({"unattributed", "held", "unassigned", "break"})
 UNDATED = "undated"
 NONE = "-"
 
@@ -104,6 +106,8 @@ def _figures(event: Event) -> Iterator[tuple[str, str, str, Decimal]]:
             yield data.counter, "unattributed", data.unit or NONE, data.quantity or Decimal(0)
         case TimeUnassigned() as data:
             yield data.operator or data.equipment or NONE, "unassigned", "SEC", data.s
+        case BreakTaken() as data:
+            yield data.operator, "break", "SEC", data.s
 
 
 def _used(used: Resources) -> Iterator[tuple[str, str, str, Decimal]]:

@@ -1,7 +1,7 @@
 """The fold: how each fact changes the state of the line. Deterministic, from the fact alone.
 
-People's time is shared out at every fact: the milliseconds since the fact before go to the jobs that each
-person works on, edge-wide, equally and exactly (the remainder of a division goes to the first jobs).
+People's time is given away at every fact (`hours.py`), but not at a clock's step: by the time as it is set
+now, a shift may have ended before it.
 """
 
 from collections.abc import Callable
@@ -13,10 +13,12 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from edge import events, wallclock
-from edge.events import Draft, Event, Fact, Phase, Resources, parse_instant
+from edge.calendar import Period
+from edge.events import Draft, Event, Fact, Resources, parse_instant
 from edge.readings import Moment
-from edge.station import quantities
+from edge.station import hours, quantities
 from edge.station.state import (
+    MACHINE,
     STATE_VERSION,
     ZERO,
     Counter,
@@ -34,7 +36,6 @@ from edge.station.state import (
 NOTED = 3
 PIECES = "C62"  # what counters and people count in while nobody says otherwise
 FINISHED = 64
-LONGEST_ABSENCE_MS = 12 * 3_600_000
 UNDOABLE = (events.MaterialConsumed, events.WorkReported, events.WorkStarted)
 
 
@@ -45,16 +46,65 @@ def evolve(line: Line, draft: Draft) -> Line:
     line = replace(line, wall=wallclock.after(line.wall, fact, at))
     if isinstance(fact, events.JournalOpened):
         return _taken_over(line, fact)
-    if at is None:
+    if at is None or (isinstance(fact, events.ClockStepped) and hours.timed(line, at)):
         return line
-    line = shared_out(line, at)
+    line = hours.passed(line, at, known=not (isinstance(fact, events.ShiftChanged) and fact.incomplete))
+    line = _with_people(_in_period(line, fact, at), fact, at)
     apply = _APPLY.get(type(fact))
-    if apply is None or fact.station is None:
+    if apply is not None and fact.station is not None:
+        before = line.station(fact.station)
+        station = _crossed(before, apply(before, fact, draft.id, at))
+        station = _noted(before, station, draft, at)
+        line = replace(line, stations={**line.stations, fact.station: station})
+    return hours.left(line, fact.operator) if isinstance(fact, events.OperatorSignedOff) else line
+
+
+def _in_period(line: Line, fact: Fact, at: Moment) -> Line:
+    """The line in the period that a fact bears."""
+    if fact.posting_date is None or isinstance(fact, events.ClockStepped):
         return line
-    before = line.station(fact.station)
-    station = _crossed(before, apply(before, fact, draft.id, at))
-    station = _noted(before, station, draft, at)
-    return replace(line, stations={**line.stations, fact.station: station})
+    before = line.period
+    on_break = before.on_break if before else None
+    if isinstance(fact, events.ShiftChanged):
+        on_break = fact.on_break
+    period = Period(fact.shift, fact.production_date, fact.posting_date, on_break)
+    if period == before:
+        return line
+    if before is not None and period.dates != before.dates:
+        stations = {name: _settled(station, at) for name, station in line.stations.items()}
+        line = replace(line, stations=stations)
+    return replace(line, period=period)
+
+
+def _settled(station: Station, at: Moment) -> Station:
+    """The station after a shift: time that was reported in it, or a start, is no more to be undone."""
+    fact = original(station.last) if station.last else None
+    timed = isinstance(fact, events.WorkReported) and fact.resources is not None
+    jobs = tuple(replace(job, since=at) for job in station.jobs)
+    last = None if timed or isinstance(fact, events.WorkStarted) else station.last
+    return replace(station, jobs=jobs, last=last)
+
+
+def _with_people(line: Line, fact: Fact, at: Moment) -> Line:
+    """What a fact says of people's time, beyond its station."""
+    match fact:
+        case events.OperatorSignedOn(operator=operator):
+            return hours.joined(line, operator, at)
+        case events.OperatorDoubted(operator=operator):
+            return hours.doubted(line, operator)
+        case events.TimeUnassigned():
+            return hours.unassigned(line, fact)
+        case events.BreakTaken(operator=operator, s=s):
+            return hours.told(line, operator, hours.UNPAID, None, int(s * 1000))
+        case events.CountRecorded(station=str(station)) if fact.work_order:
+            return hours.counted(line, station, _key(fact), fact)
+        case events.WorkReported(station=str(station)):
+            return hours.reported(line, station, _key(fact), fact)
+        case events.WorkCorrected(station=str(station)):
+            last = line.station(station).last
+            if last is not None and last.id == fact.corrects and last.type == events.WorkStarted.type:
+                return hours.divided(line, station, _key(fact))
+    return line
 
 
 def fold(line: Line, event: Event) -> Line:
@@ -96,7 +146,7 @@ def posted_unknown(line: Line) -> Line:
         return replace(one, jobs=tuple(map(job, one.jobs)), counters=counters, last=None)
 
     stations = {name: station(one) for name, one in line.stations.items()}
-    return replace(line, stations=stations, at=None)
+    return replace(line, stations=stations, at=None, pools=(), idle=())
 
 
 def _taken_over(line: Line, fact: events.JournalOpened) -> Line:
@@ -112,69 +162,6 @@ def _taken_over(line: Line, fact: events.JournalOpened) -> Line:
 
 class _Carried(msgspec.Struct):
     line: Line
-
-
-def shared_out(line: Line, at: Moment) -> Line:
-    """Give each person's time since the last fact to the jobs they work on.
-
-    Over a boot of which nobody knows how long it took, or that took longer than a shift, nothing is given:
-    the jobs' time has a gap then.
-    """
-    elapsed_ms = at.elapsed(line.at) if line.at else 0
-    if line.at and elapsed_ms is not None and line.at.boot_id != at.boot_id:
-        elapsed_ms = elapsed_ms if elapsed_ms <= LONGEST_ABSENCE_MS else None
-    if elapsed_ms is None:
-        stations = {name: _with_gap(station) for name, station in line.stations.items()}
-        return replace(line, stations=stations, at=at)
-    if not elapsed_ms:
-        return line if line.at and line.at.boot_id == at.boot_id else replace(line, at=at)
-    working = _working(line)
-    gains: dict[str, dict[JobKey, list[Labour]]] = {}
-    for operator, places in working.items():
-        share, rest = divmod(elapsed_ms, len(places))
-        for index, (name, job) in enumerate(places):
-            gained = Labour(operator, job.phase, share + (index < rest))
-            gains.setdefault(name, {}).setdefault(job.key, []).append(gained)
-    stations = {
-        name: _with_time(station, gains.get(name, {}), elapsed_ms) for name, station in line.stations.items()
-    }
-    return replace(line, stations=stations, at=at)
-
-
-def _working(line: Line) -> dict[str, list[tuple[str, Job]]]:
-    """Who works on which jobs, edge-wide."""
-    working: dict[str, list[tuple[str, Job]]] = {}
-    for name, station in line.stations.items():
-        for job in station.jobs:
-            if job.working:
-                for operator in station.crew:
-                    working.setdefault(operator, []).append((name, job))
-    return working
-
-
-def _with_time(station: Station, gains: dict[JobKey, list[Labour]], elapsed_ms: int) -> Station:
-    def gained(job: Job) -> Job:
-        labour = _summed(job.labour, gains[job.key]) if job.key in gains else job.labour
-        in_setup = job.phase == "setup" and job.paused is None
-        return replace(job, labour=labour, setup_ms=job.setup_ms + (elapsed_ms if in_setup else 0))
-
-    return replace(station, jobs=tuple(map(gained, station.jobs))) if station.jobs else station
-
-
-def _with_gap(station: Station) -> Station:
-    """The station after a stretch of unknown length."""
-    jobs = tuple(
-        replace(job, gap=job.gap or job.phase == "setup" or bool(station.crew)) if job.working else job
-        for job in station.jobs
-    )
-    return replace(station, jobs=jobs)
-
-
-def _summed(held: tuple[Labour, ...], more: list[Labour], sign: int = 1) -> tuple[Labour, ...]:
-    sums: dict[tuple[str, Phase], int] = {(one.operator, one.phase): one.ms for one in held}
-    for one in more:
-        sums[one.operator, one.phase] = sums.get((one.operator, one.phase), 0) + sign * one.ms
-    return tuple(Labour(operator, phase, ms) for (operator, phase), ms in sums.items() if ms)
 
 
 def _crossed(before: Station, after: Station) -> Station:
@@ -204,14 +191,14 @@ def _hands(station: Station, counter: str) -> tuple[object, ...]:
 def owner(station: Station, counter: str) -> JobKey | None:
     """Whose a counter's movement is: pieces are the selected job's, machine time not while it is paused."""
     job = station.job
-    if job is None or (counter in ("running", "energy") and job.paused and not job.paused_machine):
+    if job is None or (counter in MACHINE and job.paused and not job.paused_machine):
         return None
     return job.key
 
 
 def _noted(before: Station, station: Station, draft: Draft, at: Moment) -> Station:
     fact = draft.data
-    if isinstance(fact, events.CountRecorded):
+    if isinstance(fact, events.CountRecorded | events.CrewRecorded):
         return station
     line = Noted(draft.time_ms, fact.type, detail(fact))
     station = replace(station, noted=(line, *station.noted)[:NOTED])
@@ -231,8 +218,12 @@ def detail(fact: Fact) -> str:
             return f"{fact.lot or fact.material} {fact.quantity}" + ("" if pieces else f" {fact.unit}")
         case events.WorkReported():
             return ", ".join(f"{one.disposition} {one.quantity}" for one in fact.outputs)
-        case events.OperatorSignedOn() | events.OperatorSignedOff():
+        case events.OperatorSignedOn() | events.OperatorSignedOff() | events.OperatorDoubted():
             return fact.operator
+        case events.TimeUnassigned() | events.BreakTaken():
+            return f"{fact.operator or fact.equipment or ''} {fact.s} s"
+        case events.ShiftChanged():
+            return fact.shift or ""
         case events.LotMounted():
             return fact.lot
         case events.ToolMounted():
@@ -277,6 +268,7 @@ def _started(station: Station, fact: events.WorkStarted, _id: str, at: Moment) -
         unit=fact.unit or PIECES,
         planned=fact.planned_quantity or ZERO,
         refs=fact.refs,
+        labour_s=fact.standard.labour_s if fact.standard else None,
         phase=fact.phase,
         since=at,
         provisional=fact.provisional,
@@ -325,9 +317,11 @@ def _resumed(station: Station, fact: events.WorkResumed, *_: object) -> Station:
 def _reported(station: Station, fact: events.WorkReported, _id: str, at: Moment) -> Station:
     def report(job: Job) -> Job:
         since = at if fact.resources else job.since
+        due = fact.origin == "signal" if fact.resources else job.due
         job = _with_resources(quantities.with_outputs(job, fact, 1), fact.resources, -1)
         # Nothing is known yet of the time that follows: not nought.
-        return replace(job, since=since, machine_s=job.machine_s or None, energy_kwh=job.energy_kwh or None)
+        machine_s, energy_kwh = job.machine_s or None, job.energy_kwh or None
+        return replace(job, since=since, machine_s=machine_s, energy_kwh=energy_kwh, due=due)
 
     return _changed(station, _key(fact), report)
 
@@ -356,7 +350,7 @@ def _with_resources(job: Job, resources: Resources | None, sign: int) -> Job:
     job = replace(job, gap=sign > 0 and (job.gap or "labour" not in (resources.basis or {})))
     if isinstance(resources.labour, tuple):
         shares = [Labour(one.operator, one.phase, int(one.s * 1000)) for one in resources.labour]
-        job = replace(job, labour=_summed(job.labour, shares, sign))
+        job = replace(job, labour=hours.summed(job.labour, shares, sign))
     return job
 
 

@@ -10,13 +10,15 @@ from typing import Literal
 
 import msgspec
 
+from edge.calendar import Period
 from edge.events import Blocked, Disposition, Phase, ToolShare
 from edge.readings import Moment
 from edge.station.texts import Text
 from edge.wallclock import Wall
 
-STATE_VERSION = "5"
+STATE_VERSION = "6"
 ZERO = Decimal(0)
+MACHINE = ("running", "energy")  # counters of the machine; all others count pieces
 SWITCHED = "switched"  # the pause of a job whose station went on with another
 JobKey = tuple[str, str]  # (work order, operation)
 
@@ -42,6 +44,44 @@ class SideProduct(msgspec.Struct, frozen=True, kw_only=True):
     setup_scrap: Decimal = ZERO
 
 
+class Share(msgspec.Struct, frozen=True):
+    """A job that a person works on beside others, and what came out of it meanwhile."""
+
+    station: str
+    job: JobKey
+    phase: Phase
+    made: dict[str, Decimal] = {}  # pieces by counter; under "" what was reported
+
+
+class Pool(msgspec.Struct, frozen=True):
+    """A person's time over several jobs, to be divided when one of them is reported."""
+
+    operator: str
+    shares: tuple[Share, ...]
+    since: Moment
+    ms: int = 0
+
+    @property
+    def places(self) -> tuple[tuple[str, JobKey, Phase], ...]:
+        return tuple((share.station, share.job, share.phase) for share in self.shares)
+
+
+class Idle(msgspec.Struct, frozen=True):
+    """A person's time that no job has and no fact carries yet."""
+
+    operator: str
+    category: str
+    reason: str | None
+    ms: int
+
+
+class Person(msgspec.Struct, frozen=True):
+    """Somebody signed on at a station or several."""
+
+    since: Moment  # the badge was last scanned
+    doubted: bool = False
+
+
 class Job(msgspec.Struct, frozen=True, kw_only=True):
     """A work order's operation open at a station."""
 
@@ -52,6 +92,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     unit: str
     planned: Decimal
     refs: dict[str, str] | None = None
+    labour_s: Decimal | None = None  # the ERP's standard per unit
     phase: Phase = "run"
     paused: str | None = None  # the reason
     paused_labour: bool = False  # labour time goes on while paused
@@ -75,6 +116,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     provisional: bool = False  # the order is not in the master data: product, plan and BOM are unknown
     gap: bool = False  # a stretch of unknown length is missing in people's and set-up time
     machine_gap: bool = False  # the machine was not heard for a while: it may have run longer
+    due: bool = False  # a shift ended since the last figure: the quantity is asked for
 
     @property
     def key(self) -> JobKey:
@@ -157,10 +199,14 @@ class Station(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
-    """All stations; `at` is the moment up to which people's time has been shared out."""
+    """All stations and people; `at` is the moment up to which people's time has been given away."""
 
     stations: dict[str, Station] = {}
     at: Moment | None = None
+    period: Period | None = None  # the last that a fact bore
+    people: dict[str, Person] = {}
+    pools: tuple[Pool, ...] = ()
+    idle: tuple[Idle, ...] = ()
     wall: Wall = Wall()
 
     def station(self, name: str) -> Station:
@@ -194,12 +240,13 @@ class Counted(msgspec.Struct, frozen=True, kw_only=True):
 class PendingReport(msgspec.Struct, frozen=True, kw_only=True):
     """A total that waits for OK; `switch_to` is the order scanned meanwhile."""
 
-    kind: Literal["done", "part", "switch"]
+    kind: Literal["done", "part", "switch", "shift"]
     counter: Decimal | None  # what the counter proposes
     total: Decimal | None  # what OK would post
     doubted: Decimal | None = None  # an entry far off the counter, asked for again
     switch_to: JobKey | None = None
     beside: tuple[Counted, ...] = ()  # what is reported with it
+    rest: tuple[JobKey, ...] = ()  # further jobs that are handed over
 
 
 class PendingDefect(msgspec.Struct, frozen=True, kw_only=True):
@@ -233,6 +280,10 @@ class PendingSignOff(msgspec.Struct, frozen=True):
     """A sign-off that waits for the badge."""
 
 
+class PendingShift(msgspec.Struct, frozen=True):
+    """A handover that waits for the badge of whoever takes over."""
+
+
 class PendingSetup(msgspec.Struct, frozen=True):
     """Set-up strokes that wait for OK before they are scrap."""
 
@@ -248,6 +299,7 @@ Pending = (
     | PendingPause
     | PendingUndo
     | PendingSignOff
+    | PendingShift
     | PendingSetup
 )
 

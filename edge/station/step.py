@@ -40,6 +40,7 @@ from edge.station.state import (
     PendingPause,
     PendingReport,
     PendingSetup,
+    PendingShift,
     PendingSignOff,
     PendingStart,
     PendingUndo,
@@ -184,7 +185,7 @@ def _meant(work: Work, word: Word) -> Text:
 def _answers(word: Word, pending: Pending | None) -> bool:
     """Whether a scan is what the entry waited for, or the same done by hand."""
     match pending:
-        case PendingSignOff():
+        case PendingSignOff() | PendingShift():
             return isinstance(word, Badge)
         case PendingStart():
             return isinstance(word, Order)
@@ -245,6 +246,8 @@ def _ok(work: Work, pending: Pending | None) -> Text:
             return reports.complete(work, pending)
         case PendingReport(kind="part"):
             return reports.report(work, pending)
+        case PendingReport(kind="shift"):
+            return people.handed(work, pending)
         case PendingReport(kind="switch"):
             return orders.switch(work, pending)
         case PendingDefect():
@@ -291,6 +294,8 @@ def _command(work: Work, name: str, reason: str) -> Text:
             return undo.propose(work)
         case "OUT":
             return people.sign_off(work)
+        case "SHIFT":
+            return people.hand_over(work)
     raise Refused("not_offered", command=f"LSC{name}")
 
 
@@ -324,6 +329,8 @@ def _waiting(pending: Pending) -> Text:
             return say("wait_undo")
         case PendingSignOff():
             return say("wait_sign_off")
+        case PendingShift():
+            return say("wait_shift")
     return say("wait_setup")
 
 

@@ -119,6 +119,11 @@ _TEXTS = {
     ),
     "enter_good": ("Enter the good quantity (LSQ…), then scan OK", "请输入良品数量（LSQ…），再扫“确认”"),
     "enter_lot_quantity": ("Scan or enter the quantity of lot {lot} in {unit}", "请扫或输入批次{lot}的数量（{unit}）"),
+    "quantity_due": (
+        "The shift ended: scan PART for its quantity; or lot, pause, DONE",
+        "班次已结束：请扫“报工”报上班数量；或扫物料、暂停、完工",
+    ),
+    "badge_to_take_over": ("Scan the badge of the person who takes over", "请扫接班人员的工牌"),
     "confirm_undo": ("Scan OK to undo it", "扫“确认”以撤销"),
     "confirm_setup": ("{strokes} set-up pieces become scrap: scan OK", "换型件{strokes}计为报废：扫“确认”"),
     "confirm_defect": ("{disposition} {quantity}? Scan OK, or scan/enter quantity", "{disposition}{quantity}？扫“确认”或输入数量"),
@@ -127,6 +132,7 @@ _TEXTS = {
     "badge_to_leave": ("Scan the badge of the person who leaves", "请扫离岗人员的工牌"),
     # good
     "signed_on": ("{operator} signed on", "{operator} 已上岗"),
+    "confirmed": ("{operator} is here: time counts again", "{operator} 已确认在岗，继续计时"),
     "signed_off": ("{operator} signed off", "{operator} 已离岗"),
     "status": ("{operator} is signed on; {jobs}", "{operator} 已在岗；{jobs}"),
     "started": ("WO {order} started", "工单{order}已开工"),
@@ -160,6 +166,9 @@ _TEXTS = {
     "undo_start": ("start of WO {order}", "工单{order}的开工"),
     "undo_output": (" {disposition} {quantity}", "{disposition}{quantity} "),
     "undone": ("Undone: {what}", "已撤销：{what}"),
+    "handing_over": ("Change of shift", "交接班"),
+    "took_over": ("{operator} took over; signed off: {leaving}", "{operator} 已接班；已离岗：{leaving}"),
+    "of_order": ("WO {order}: ", "工单{order}："),
     "signing_off": ("Sign-off", "离岗"),
     "setup_strokes": ("{strokes} pieces counted in set-up", "换型中计数{strokes}件"),
     "repeated": ("Already taken: {text}", "已收到：{text}"),
@@ -298,6 +307,7 @@ _TEXTS = {
     "wait_defect": ("the {disposition} of {quantity}", "{disposition}{quantity}"),
     "wait_start": ("the start of WO {order}", "工单{order}的开工"),
     "wait_pause": ("the pause", "暂停"),
+    "wait_shift": ("the change of shift", "交接班"),
     "wait_setup": ("the end of set-up", "换型结束"),
     # how old the master data is
     "masterdata_never": ("No orders from the ERP yet", "尚未收到ERP数据"),

@@ -19,6 +19,7 @@ from edge.station.state import (
     PendingPause,
     PendingReport,
     PendingSetup,
+    PendingShift,
     PendingSignOff,
     PendingStart,
     PendingUndo,
@@ -181,6 +182,8 @@ def _next(station: Station, live: Live, state: State, master: MasterData) -> Tex
             return say("confirm_undo")
         case PendingSignOff():
             return say("badge_to_leave")
+        case PendingShift():
+            return say("badge_to_take_over")
         case PendingSetup(strokes=strokes):
             return say("confirm_setup", strokes=number(strokes))
     job = station.job
@@ -193,4 +196,4 @@ def _next(station: Station, live: Live, state: State, master: MasterData) -> Tex
             return say("scan_go_setup")
         case "paused":
             return say("scan_go", reason=_pause(master, job))
-    return say("scan_lot")
+    return say("quantity_due") if job is not None and job.due else say("scan_lot")

@@ -3,7 +3,7 @@
 Facts drafted by one step are committed as one transaction. A refusal leaves state and facts as they were.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -11,13 +11,14 @@ import msgspec
 from msgspec.structs import replace
 
 from edge import settings
-from edge.calendar import Calendar
-from edge.events import Draft, Fact, Origin, seconds
+from edge.calendar import Calendar, Day
+from edge.events import Draft, Fact, Origin, Output, seconds
 from edge.masterdata import BomLine, MasterData, Operation
 from edge.readings import Moment
-from edge.station.evolve import evolve, shared_out
+from edge.station import hours
+from edge.station.evolve import evolve
 from edge.station.grammar import DEFAULT, Grammar
-from edge.station.state import Job, Line, Live, Pending, Station
+from edge.station.state import Job, JobKey, Line, Live, Pending, Station
 from edge.station.texts import Text, say
 from edge.wallclock import dates, judged
 
@@ -44,6 +45,7 @@ class Site(msgspec.Struct, frozen=True):
     stations: Mapping[str, settings.Station]
     pauses: Mapping[str, settings.Pause]
     checks: settings.Checks = settings.Checks()
+    crew: settings.Crew = settings.Crew()
     grammar: Grammar = DEFAULT
 
 
@@ -66,15 +68,17 @@ class Work:
         master: MasterData,
         now: Moment,
         new_id: Callable[[int], str],
+        day: Day | None = None,
     ) -> None:
+        """`day`: the dates where they are not those of `now`, which is judged already then."""
         self.site = site
         self.name = name
         self.settings = site.stations[name]
         self.line = line
         self.live = live
         self.master = master
-        self.now = now = judged(line.wall, now, site.calendar)
-        self.day = dates(site.calendar, now)
+        self.now = now = now if day else judged(line.wall, now, site.calendar)
+        self.day = day or dates(site.calendar, now)
         self.drafts: list[Draft] = []
         self._new_id = new_id
 
@@ -90,20 +94,22 @@ class Work:
             raise Refused("no_job")
         return job
 
-    def with_time(self, job: Job) -> Job:
-        """A job with people's time shared out up to now, as the next fact will have it."""
-        return shared_out(self.line, self.now).station(self.name).find(job.key) or job
+    def with_time(self, job: Job, outputs: Iterable[Output] = ()) -> Job:
+        """A job with people's time up to now, as a report of it with these outputs will find it."""
+        line = hours.divided(hours.passed(self.line, self.now), self.name, job.key, outputs)
+        return line.station(self.name).find(job.key) or job
 
     @property
     def operation(self) -> Operation | None:
         """The selected job's operation in the master data."""
         job = self.station.job
-        order = self.master.orders.get(job.work_order) if job else None
-        return (
-            next((o for o in order.operations if job and o.operation == job.operation), None)
-            if order
-            else None
-        )
+        return self.planned(job.key) if job else None
+
+    def planned(self, key: JobKey) -> Operation | None:
+        """A job's operation in the master data."""
+        order = self.master.orders.get(key[0])
+        operations = order.operations if order else ()
+        return next((one for one in operations if one.operation == key[1]), None)
 
     @property
     def bom(self) -> tuple[BomLine, ...]:

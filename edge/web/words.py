@@ -72,6 +72,9 @@ EVENTS = {
     "output.reclassified": Text("Reclassified", "改判"),
     "count.unattributed": Text("Count without order", "无工单计数"),
     "time.unassigned": Text("Time without order", "无工单工时"),
+    "break.taken": Text("Break", "休息"),
+    "shift.changed": Text("Shift changed", "班次变更"),
+    "operator.doubted": Text("Badge asked for", "待刷卡确认"),
     "review.settled": Text("Settled", "已处理"),
     "clock.stepped": Text("Clock set", "时钟调整"),
 }

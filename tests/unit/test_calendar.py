@@ -120,3 +120,88 @@ def test_what_was_asked_before_changes_no_answer(moments: list[int]) -> None:
     assert [calendar.day(base + ms) for ms in moments] == [
         Calendar(BERLIN, THREE).day(base + ms) for ms in moments
     ]
+
+
+def with_breaks(name: str, start: str, end: str, *breaks: tuple[str, str, bool]) -> Shift:
+    rows = [{"start": begins, "end": ends, "paid": paid} for begins, ends, paid in breaks]
+    return Shift.model_validate({"name": name, "start": start, "end": end, "breaks": rows})
+
+
+NIGHT = with_breaks("night", "22:00", "06:00", ("23:50", "00:20", False), ("02:30", "02:45", True))
+
+
+def test_a_break_over_midnight_belongs_to_the_night_on_which_it_began() -> None:
+    calendar = Calendar(SHANGHAI, (NIGHT,))
+    found = [
+        calendar.day(at(SHANGHAI, 2026, 11, day, hour, minute))
+        for day, hour, minute in (
+            (22, 23, 49),
+            (22, 23, 50),
+            (23, 0, 19),
+            (23, 0, 20),
+            (23, 2, 30),
+            (23, 2, 45),
+        )
+    ]
+    assert [one.on_break for one in found] == [None, "unpaid", "unpaid", None, "paid", None]
+    assert {one.production_date for one in found} == {"2026-11-22"}
+
+
+def breaks_of(year: int, month: int, day: int) -> Counter[str | None]:
+    """Minutes of each kind of break in the night that begins on a day."""
+    calendar = Calendar(BERLIN, (NIGHT,))
+    start = at(BERLIN, year, month, day, 22)
+    return Counter(calendar.day(start + minute * 60_000).on_break for minute in range(9 * 60))
+
+
+def test_a_break_in_the_hour_that_comes_twice_is_taken_once() -> None:
+    assert breaks_of(2026, 10, 24) == {None: 9 * 60 - 45, "unpaid": 30, "paid": 15}
+
+
+def test_a_break_in_the_hour_that_is_left_out_has_no_length() -> None:
+    assert breaks_of(2026, 3, 28) == {None: 9 * 60 - 30, "unpaid": 30}
+
+
+def test_a_shift_that_begins_in_the_hour_that_comes_twice_begins_once() -> None:
+    calendar = Calendar(BERLIN, (shift("a", "02:30", "14:30"), shift("b", "14:30", "02:30")))
+    begins = at(BERLIN, 2026, 10, 25, 2, 30)
+    shifts = [calendar.day(begins + minute * 60_000).shift for minute in range(-60, 120)]
+    assert shifts == ["b"] * 60 + ["a"] * 120
+    assert calendar.edges(begins - 3_600_000, begins + 3_600_000 * 8) == [begins]
+
+
+def test_a_shift_that_begins_in_the_hour_that_is_left_out_begins_at_the_change() -> None:
+    calendar = Calendar(BERLIN, (shift("a", "02:30", "14:30"), shift("b", "14:30", "02:30")))
+    change = at(BERLIN, 2026, 3, 29, 3)
+    assert calendar.edges(change - 3_600_000, change + 3_600_000) == [change]
+    assert calendar.day(change).production_date == "2026-03-29"
+
+
+def test_midnight_is_an_edge_only_where_a_date_changes_at_it() -> None:
+    noon, midnight = at(SHANGHAI, 2026, 11, 22, 12), at(SHANGHAI, 2026, 11, 23)
+    day = 24 * 3_600_000
+    eight = [at(SHANGHAI, 2026, 11, 22, 20), at(SHANGHAI, 2026, 11, 23, 8)]
+    assert Calendar(SHANGHAI, TWO).edges(noon, noon + day) == eight
+    by_calendar = Calendar(SHANGHAI, TWO, Posting.model_validate({"date": "calendar"}))
+    assert by_calendar.edges(noon, noon + day) == [eight[0], midnight, eight[1]]
+    assert Calendar(SHANGHAI).edges(noon, noon + day) == [midnight]
+
+
+@given(
+    st.sampled_from(((2026, 3, 28), (2026, 10, 24), (2026, 6, 1))),
+    st.integers(0, 3 * 1440 * 60_000),
+    st.integers(0, 1440 * 60_000),
+    st.sampled_from(("production", "calendar")),
+)
+def test_between_two_edges_the_period_is_one(
+    day: tuple[int, int, int], start_ms: int, length_ms: int, rule: str
+) -> None:
+    early = with_breaks("early", "06:15", "14:00", ("09:00", "09:15", True), ("12:00", "12:30", False))
+    calendar = Calendar(BERLIN, (NIGHT, early), Posting.model_validate({"date": rule}))
+    start = at(BERLIN, *day) + start_ms
+    edges = calendar.edges(start, start + length_ms)
+    for begins, ends in zip([start, *edges], [*edges, start + length_ms + 1], strict=True):
+        step = max(60_000, (ends - begins) // 20)
+        periods = {calendar.day(ms).period for ms in [*range(begins, ends, step), ends - 1]}
+        assert len(periods) == 1
+    assert all(calendar.day(edge - 1).period != calendar.day(edge).period for edge in edges)

@@ -107,7 +107,10 @@ def test_the_official_sdk_takes_an_event() -> None:
 
 
 EXAMPLES: dict[str, e.Fact] = {
-    "work.started": e.WorkStarted(phase="run", planned_quantity=Decimal(5), product="P", unit="C62"),
+    "work.started": e.WorkStarted(
+        phase="run", planned_quantity=Decimal(5), product="P", unit="C62",
+        standard=e.Standard(setup_s=Decimal(600), labour_s=Decimal("12.5")),
+    ),
     "work.paused": e.WorkPaused(reason="21"),
     "work.resumed": e.WorkResumed(),
     "work.reported": e.WorkReported(
@@ -124,6 +127,10 @@ EXAMPLES: dict[str, e.Fact] = {
     "count.recorded": e.CountRecorded(counter="good", from_=Decimal(1), to=Decimal(2), delta=Decimal(1)),
     "count.unattributed": e.CountUnattributed(counter="good", held="backwards"),
     "time.unassigned": e.TimeUnassigned(category="undone", s=Decimal("1.000")),
+    "break.taken": e.BreakTaken(operator="1", s=Decimal("1800.000")),
+    "shift.changed": e.ShiftChanged(on_break="unpaid", incomplete=True),
+    "crew.recorded": e.CrewRecorded(operators=("1",)),
+    "operator.doubted": e.OperatorDoubted(operator="1", present_s=Decimal("50400.000")),
     "operator.signed_on": e.OperatorSignedOn(operator="1"),
     "operator.signed_off": e.OperatorSignedOff(operator="1"),
     "lot.mounted": e.LotMounted(material="M", lot="L"),

@@ -488,3 +488,28 @@ def test_own_codes_together_are_bounded(tmp_path: Path) -> None:
     many = [f"name = 'r{at}'\npattern = '{at:02d}(?P<lot>[A-Z]{{1,190}})'" for at in range(11)]
     (problem,) = problems(tmp_path, rules(*many))
     assert "2112 characters; 2000 are the most" in problem
+
+
+@pytest.mark.parametrize(
+    ("breaks", "said"),
+    [
+        ('[{ start = "12:00", end = "12:00" }]', "shifts.0.breaks.0 (12:00 to 12:00): has no length"),
+        ('[{ start = "19:50", end = "20:10" }]', "must lie within shift day, 08:00 to 20:00"),
+        ('[{ start = "07:00", end = "07:10" }]', "must lie within shift day, 08:00 to 20:00"),
+        (
+            '[{ start = "12:00", end = "12:30" }, { start = "12:29", end = "13:00", paid = true }]',
+            "shifts.0.breaks.1 (12:29 to 13:00): overlaps breaks.0 of the same shift",
+        ),
+    ],
+)
+def test_a_break_that_cannot_be_is_refused_and_named(tmp_path: Path, breaks: str, said: str) -> None:
+    text = changed('end = "20:00"\n', f'end = "20:00"\nbreaks = {breaks}\n')
+    (found,) = problems(tmp_path, text)
+    assert said in found
+
+
+def test_breaks_at_the_ends_of_a_shift_and_beside_one_another_are_taken(tmp_path: Path) -> None:
+    faces = (("08:00", "08:10"), ("08:10", "08:20"), ("19:50", "20:00"))
+    rows = ", ".join(f'{{ start = "{start}", end = "{end}" }}' for start, end in faces)
+    found = loaded(tmp_path, changed('end = "20:00"\n', f'end = "20:00"\nbreaks = [{rows}]\n'))
+    assert len(found.shifts[0].breaks) == 3

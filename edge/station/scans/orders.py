@@ -1,6 +1,6 @@
 """Orders: starting, selecting, switching, pausing, set-up."""
 
-from edge.events import Origin, WorkPaused, WorkReported, WorkResumed, WorkStarted
+from edge.events import Origin, Standard, WorkPaused, WorkReported, WorkResumed, WorkStarted
 from edge.masterdata import Operation, WorkOrder
 from edge.settings import Pause
 from edge.station import provisional, signals
@@ -154,7 +154,16 @@ def _start(work: Work, job: Job, phase: str, origin: Origin = "scan") -> None:
         planned_quantity=None if job.provisional else job.planned,
         product=job.product or None,
         unit=None if job.provisional else job.unit,
+        standard=_standard(work, job) if work.station.find(job.key) is None else None,
     )
+
+
+def _standard(work: Work, job: Job) -> Standard | None:
+    """The planned times of an operation, where the ERP gave any."""
+    found = work.planned(job.key)
+    if found is None or all(one is None for one in (found.setup_s, found.machine_s, found.labour_s)):
+        return None
+    return Standard(setup_s=found.setup_s, machine_s=found.machine_s, labour_s=found.labour_s)
 
 
 def _open(work: Work, scan: Order) -> JobKey | None:

@@ -38,13 +38,21 @@ def part(work: Work) -> Text:
     return _proposed(work, "part")
 
 
-def propose(work: Work, kind: Literal["done", "part", "switch"], switch_to: JobKey | None = None) -> Text:
+def propose(
+    work: Work,
+    kind: Literal["done", "part", "switch", "shift"],
+    switch_to: JobKey | None = None,
+    rest: tuple[JobKey, ...] = (),
+) -> Text:
     """Wait for OK with what the counter says, or for the quantity where no counter can say it."""
     job = work.job
     counted = beside.good_by_counter(work, job)
     total = counted if counted is not None and counted >= job.good else None
     also = beside.counted(work, job)
-    work.wait_for(PendingReport(kind=kind, counter=total, total=total, switch_to=switch_to, beside=also))
+    pending = PendingReport(
+        kind=kind, counter=total, total=total, switch_to=switch_to, rest=rest, beside=also
+    )
+    work.wait_for(pending)
     return _shown(job, total) + beside.shown(work, also)
 
 
@@ -74,7 +82,7 @@ def complete(work: Work, pending: PendingReport) -> Text:
 
 
 def report(work: Work, pending: PendingReport) -> Text:
-    """OK after PART."""
+    """OK after PART, or at the change of shift."""
     signals.boundary(work)
     return post(work, WorkReported, pending)
 
@@ -91,16 +99,25 @@ def post(work: Work, fact: type[WorkReported], pending: PendingReport) -> Text:
     good = Output(
         material=job.product or None, role="main", disposition="good", quantity=plain(new), unit=job.unit
     )
+    outputs = ((good,) if new else ()) + beside.outputs(work, job, pending.beside)
     fields: dict[str, Any] = {"final": True} if fact is WorkCompleted else {}
     work.emit(
         fact,
         job=job,
-        outputs=((good,) if new else ()) + beside.outputs(work, job, pending.beside),
-        resources=_resources(work, work.with_time(job)),
+        outputs=outputs,
+        resources=_resources(work, work.with_time(job, outputs)),
         interval=_interval(work, job),
         **fields,
     )
     return say("reported", total=number(total), before=number(job.good), new=number(new))
+
+
+def report_time(work: Work, job: Job) -> None:
+    """What a job's shift took until it ended, without a figure of pieces: nothing where it took nothing."""
+    job = work.with_time(job)
+    if job.labour or job.setup_ms or job.machine_s or job.energy_kwh or job.gap:
+        resources, interval = _resources(work, job), _interval(work, job)
+        work.emit(WorkReported, job=job, origin="signal", resources=resources, interval=interval)
 
 
 def _interval(work: Work, job: Job) -> Interval | None:

@@ -69,6 +69,11 @@ def record_late_pieces(work: Work, shown: Job) -> None:
     recording.record_late(work, shown)
 
 
+def figure_shown(work: Work) -> bool:
+    """Whether a total waits for OK: what the counters move from then on is not in it."""
+    return recording.figure_shown(work) is not None
+
+
 def known(work: Work, name: str) -> bool:
     """Whether the device of `running` or `energy` answers now: standing still is then a measured nought."""
     live = work.live.running if name == "running" else work.live.counters.get(name)

@@ -28,7 +28,11 @@ def moving(work: Work) -> bool:
 def figure_shown(work: Work) -> Job | None:
     """The job whose total waits for OK: what the counter moves from then on is not in it."""
     pending = work.live.pending
-    late = isinstance(pending, PendingReport) and pending.kind != "part" and pending.total is not None
+    late = (
+        isinstance(pending, PendingReport)
+        and pending.kind in ("done", "switch")
+        and pending.total is not None
+    )
     return work.station.job if late or isinstance(pending, PendingSetup) else None
 
 

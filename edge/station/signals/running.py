@@ -54,6 +54,8 @@ def run_on(work: Work, *, only_good: bool = False) -> None:
     live = work.live.running
     if live is None or (only_good and not live.good):
         return
+    if live.at.boot_id == work.now.boot_id and live.at.monotonic_ms > work.now.monotonic_ms:
+        return  # a boundary that lies before the last look
     if live.good:
         ms = work.now.since(live.at) if live.on and work.now.since(live.at) <= GAP_MS else 0
         work.live = replace(work.live, running=replace(live, at=work.now, ms=live.ms + ms))

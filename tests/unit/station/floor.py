@@ -16,6 +16,7 @@ from edge.readings import Moment, Quality, Reading, Scan
 from edge.station.evolve import fold
 from edge.station.state import Job, Line, Live, Station
 from edge.station.step import Input, Observed, Restarted, Step, Tick, step
+from edge.station.turn import turn
 from edge.station.view import View, view
 from edge.station.work import Answer, Site
 
@@ -162,7 +163,11 @@ class Floor:
         return self
 
     def put(self, given: Input, station: str) -> Step:
-        """One input; its facts are committed."""
+        """One input; its facts are committed, after those of the calendar."""
+        if turned := turn(self.site, self.line, self.lives, self.master, self.now, self._new_id):
+            self.line, self.lives = turned.line, dict(turned.lives)
+            for draft in turned.drafts:
+                self._commit(draft)
         done = step(
             self.site, station, self.line, self.lives[station], given, self.master, self.now, self._new_id
         )

@@ -2,7 +2,6 @@
 
 import re
 from decimal import Decimal
-from itertools import pairwise
 
 import msgspec
 from hypothesis import HealthCheck, given, settings
@@ -10,7 +9,6 @@ from hypothesis import strategies as st
 
 from edge import events as e
 from edge.events import DECIMAL_PATTERN
-from edge.station.evolve import fold
 from edge.station.state import Line
 from tests.unit.station.floor import START_MS, Floor
 
@@ -75,46 +73,6 @@ def test_the_state_folded_from_the_journal_is_the_live_state(moves: list[object]
     assert floor.refolded() == floor.line
     stored = msgspec.json.encode(floor.line)
     assert msgspec.json.decode(stored, type=Line) == floor.line, "through a snapshot too"
-
-
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(MOVES, max_size=40), st.booleans())
-def test_labour_is_the_time_that_people_spent_at_running_jobs(moves: list[object], signals: bool) -> None:
-    floor, _ = played(moves, signals)
-    floor.scan("LSE1042")  # a last fact, so that time is shared out up to it
-    expected: dict[str, int] = {}
-    for before, after in pairwise(floor.events):
-        line = refold(floor, before.seq)
-        elapsed = round((after.data.monotonic_s - before.data.monotonic_s) * 1000)  # type: ignore[operator]
-        station = line.station("OP20")
-        if any(job.paused is None for job in station.jobs):
-            for operator in station.crew:
-                expected[operator] = expected.get(operator, 0) + elapsed
-    assert labour_of(floor) == {operator: ms for operator, ms in expected.items() if ms}
-
-
-def refold(floor: Floor, upto: int) -> Line:
-    line = Line()
-    for body in floor.bodies[:upto]:
-        line = fold(line, e.decode(body))
-    return line
-
-
-def labour_of(floor: Floor) -> dict[str, int]:
-    """Each person's time in reports that stand, in open jobs, and left without a job by an undo."""
-    sums: dict[str, int] = {}
-    corrected = {fact.corrects for fact in floor.facts(e.WorkCorrected) if isinstance(fact, e.WorkCorrected)}
-    for event in floor.events:
-        fact = event.data
-        if isinstance(fact, e.WorkReported) and event.id not in corrected and fact.resources:
-            for one in fact.resources.labour or ():  # type: ignore[union-attr]
-                sums[one.operator] = sums.get(one.operator, 0) + round(one.s * 1000)
-        if isinstance(fact, e.TimeUnassigned) and fact.operator:
-            sums[fact.operator] = sums.get(fact.operator, 0) + round(fact.s * 1000)
-    for job in floor.station.jobs:
-        for held in job.labour:
-            sums[held.operator] = sums.get(held.operator, 0) + held.ms
-    return {operator: ms for operator, ms in sums.items() if ms}
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -2,7 +2,13 @@
 
 from decimal import Decimal
 
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
 from edge import events as e
+from edge.masterdata import MasterData, parse
+from edge.station.hours import parts
 from tests.unit.station.floor import MASTER, Floor
 
 
@@ -85,3 +91,99 @@ def test_a_clock_that_was_set_does_not_change_a_duration() -> None:
     floor.scan("LSCDONE", "LSQ10", "LSCOK")
     (done,) = floor.facts(e.WorkCompleted)
     assert labour(done) == [("1042", "run", Decimal("13.000"))]
+
+
+# Shared by standard hours
+
+
+def standard(labour_a: str | None = "2", labour_b: str | None = "6") -> dict[str, object]:
+    """Orders 100 at OP20 and 200 at OP30 with standard labour per unit."""
+    orders = [
+        {
+            "work_order": number, "product": product, "quantity": "50", "unit": "C62",
+            "operations": [{"operation": "0020", "work_center": "WC-PRESS-1", "labour_s": s}],
+        }
+        for number, product, s in (("100", "BRACKET-7", labour_a), ("200", "COVER-2", labour_b))
+    ]  # fmt: skip
+    return MASTER | {"work_orders": orders}
+
+
+def two_stations(master: object) -> Floor:
+    """OP20 with a counter at 100, OP30 by hand; 1042 works at both from 4 s on."""
+    floor = Floor(master=master)
+    floor.read(cycles=100, running=True, energy=1.0)
+    floor.scan("LSE1042", "LSW100")  # t = 2 s
+    floor.scan("LSE1042", "LSW200", station="OP30", device="gun2")  # t = 4 s
+    return floor
+
+
+def test_time_at_two_jobs_is_shared_by_the_standard_hours_of_what_came_out() -> None:
+    floor = two_stations(standard())
+    floor.wait(30).read(cycles=130)
+    floor.wait(66)  # t = 100 s: 30 pieces of 2 s at OP20
+    floor.scan("LSCPART", "LSQ10", "LSCOK", station="OP30")  # t = 103 s: 10 of 6 s at OP30
+    (report,) = floor.facts(e.WorkReported)
+    # 99 s shared as 60 : 60.
+    assert labour(report) == [("1042", "run", Decimal("49.500"))]
+    assert floor.job.labour[0].ms == 2_000 + 49_500
+    floor.wait(20).read(cycles=145)
+    floor.wait(17)  # t = 140 s: 15 more of 2 s
+    floor.scan("LSCPART", "LSQ15", "LSCOK", station="OP30")  # t = 143 s: 5 more of 6 s
+    assert labour(floor.facts(e.WorkReported)[1]) == [("1042", "run", Decimal("20.000"))]
+    floor.wait(7).read(cycles=160)  # t = 150 s
+    floor.scan("LSCDONE", "LSQ15", "LSCOK", station="OP30")
+    (done,) = floor.facts(e.WorkCompleted)
+    assert labour(done) == [], "nothing came out of it since: the 10 s are the other job's"
+    assert floor.job.labour[0].ms == 2_000 + 49_500 + 20_000 + 10_000
+
+
+def test_the_first_report_takes_what_counters_say_of_the_other_job() -> None:
+    floor = two_stations(standard())
+    floor.wait(45).read(cycles=145)
+    floor.wait(48).read(cycles=190)  # 90 of 2 s
+    floor.scan("LSCPART", "LSQ10", "LSCOK", station="OP30")  # 10 of 6 s, t = 100 s
+    (report,) = floor.facts(e.WorkReported)
+    assert labour(report) == [("1042", "run", Decimal("24.000"))]  # 60 of 240 parts of 96 s
+
+
+def test_where_one_standard_or_one_output_is_unknown_the_share_is_equal() -> None:
+    for master, at in ((standard(labour_b=None), "OP30"), (standard(), "OP20")):
+        floor = two_stations(master)
+        floor.wait(45).read(cycles=145)
+        floor.wait(48).read(cycles=190)
+        floor.scan("LSCPART", "LSQ90" if at == "OP20" else "LSQ10", "LSCOK", station=at)
+        (report,) = floor.facts(e.WorkReported)
+        alone = Decimal(2) if at == "OP20" else Decimal(0)
+        assert labour(report) == [("1042", "run", alone + Decimal("48.000"))], at
+
+
+def test_an_undone_report_gives_back_its_part_and_the_other_job_keeps_its_own() -> None:
+    floor = two_stations(standard())
+    floor.wait(45).read(cycles=145)
+    floor.wait(48).read(cycles=190)
+    floor.scan("LSCPART", "LSQ10", "LSCOK", station="OP30")
+    held = floor.job.labour
+    floor.scan("LSCUNDO", "LSCOK", station="OP30")  # t = 102 s
+    other = floor.line.station("OP30").job
+    assert other is not None
+    assert [(one.operator, one.ms) for one in other.labour] == [("1042", 24_000)]
+    assert floor.job.labour == held
+    assert [pool.ms for pool in floor.line.pools] == [2_000]
+
+
+def test_the_standard_that_counts_is_the_one_of_the_start() -> None:
+    floor = two_stations(standard())
+    floor.master = MasterData(parse(msgspec.json.encode(standard(labour_a="2000"))), "etag-2")
+    floor.wait(30).read(cycles=130)
+    floor.wait(66)
+    floor.scan("LSCPART", "LSQ10", "LSCOK", station="OP30")
+    assert labour(floor.facts(e.WorkReported)[0]) == [("1042", "run", Decimal("49.500"))]
+
+
+@given(st.integers(0, 10**10), st.lists(st.decimals(0, 10**6, places=3), min_size=1, max_size=5))
+def test_parts_sum_exactly_and_follow_their_weights(ms: int, weights: list[Decimal]) -> None:
+    weights = [*weights, Decimal(1)]
+    found = parts(ms, weights)
+    assert sum(found) == ms
+    for part, weight in zip(found, weights, strict=True):
+        assert abs(part - ms * weight / sum(weights)) <= 1
