@@ -14,6 +14,8 @@ from pymodbus.simulator import SimDevice
 
 from drivers.modbus.simulator import Plc
 
+_TRIES = 5
+
 
 class Cable:
     """Two ptys joined: `link` is the adapter's, `far` the devices'. Each hears what is said on the other."""
@@ -72,15 +74,28 @@ class SerialPlc(Plc):
         """Plug in and answer from now on."""
         if self._serial is not None:
             return
-        self.cable.plug()
         self._off = asyncio.Event()
-        self._serial = ModbusSerialServer(
+        for tries_left in reversed(range(_TRIES)):
+            self.cable.plug()
+            server = self._slaves()
+            try:
+                await server.serve_forever(background=True)
+            except RuntimeError:
+                # The pty's number was just another process's, whose lock on it is not off yet.
+                self.cable.unplug()
+                if not tries_left:
+                    raise
+            else:
+                self._serial = server
+                return
+
+    def _slaves(self) -> ModbusSerialServer:
+        return ModbusSerialServer(
             SimDevice(self.device_id, self._simdata(), action=self._action),
             port=self.cable.far,
             ignore_missing_devices=True,
             trace_packet=lambda sending, packet: b"" if sending and self.fault == "silence" else packet,
         )
-        await self._serial.serve_forever(background=True)
 
     async def power_off(self) -> None:
         """Unplug: the adapter's port is gone as well."""
