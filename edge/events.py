@@ -159,6 +159,7 @@ class WorkReported(Fact, frozen=True, kw_only=True, omit_defaults=True):
     outputs: tuple[Output, ...] = ()
     resources: Resources | None = None
     interval: Interval | None = None
+    counted: dict[str, Quantity] = {}  # pieces that a person adds to the job's counters, by counter
     replaces: str | None = None
 
 
@@ -355,13 +356,15 @@ class MeterReplaced(Fact, frozen=True, kw_only=True, omit_defaults=True, rename=
 
 
 class ReviewSettled(Fact, frozen=True, kw_only=True, omit_defaults=True):
-    """A person decided on something that waited."""
+    """A person decided on something that waited, or entered later what nobody recorded (`made_up`)."""
 
     type = "review.settled"
     settles: tuple[str, ...]
-    how: Literal["accepted", "split", "reassigned", "reversed", "retried", "discarded"]
+    how: Literal["accepted", "split", "reassigned", "reversed", "retried", "discarded", "made_up"]
     note: str | None = None
     person: str
+    approved_by: str | None = None  # the second person, where two are needed
+    led_to: tuple[str, ...] = ()  # the facts that came of it, in the same commit
 
 
 class ClockStepped(Fact, frozen=True, kw_only=True, omit_defaults=True):

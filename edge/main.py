@@ -252,7 +252,14 @@ def site_of(loaded: Settings) -> Site:
     calendar = Calendar(loaded.edge.zone, loaded.shifts, loaded.posting)
     grammar = Grammar(loaded.rules)
     return Site(
-        loaded.edge.line, calendar, loaded.stations, loaded.pauses, loaded.checks, loaded.crew, grammar
+        loaded.edge.line,
+        calendar,
+        loaded.stations,
+        loaded.pauses,
+        loaded.checks,
+        loaded.crew,
+        grammar,
+        loaded.review,
     )
 
 

@@ -404,6 +404,20 @@ class Checks(Part):
     unknown_order: Literal["block", "provisional"] = "block"
 
 
+class Review(Part):
+    """Which of the ERP's roles may settle what waits for a person, enter later what nobody recorded, and
+    grant a concession. Whoever may by roles of `four_eyes` alone needs a second person's badge. An entry lies
+    at most `make_up_days` back; time without an order is listed from `unassigned_s` on.
+    """
+
+    settle: tuple[Name, ...] = ("shift_leader",)
+    make_up: tuple[Name, ...] = ("operator", "shift_leader")
+    concession: tuple[Name, ...] = ("quality",)
+    four_eyes: tuple[Name, ...] = ("operator",)
+    make_up_days: Annotated[int, Field(ge=1, le=366)] = 31
+    unassigned_s: Annotated[int, Field(ge=900, le=86400)] = 1800
+
+
 class _File(Part):
     edge: Edge
     devices: dict[Name, dict[str, Any]] = {}
@@ -419,6 +433,7 @@ class _File(Part):
     storage: Storage = Storage()
     masterdata: MasterDataSettings = MasterDataSettings()
     checks: Checks = Checks()
+    review: Review = Review()
 
 
 @dataclass(frozen=True)
@@ -440,6 +455,7 @@ class Settings:
     storage: Storage
     masterdata: MasterDataSettings
     checks: Checks
+    review: Review
 
     @property
     def masterdata_source(self) -> str | None:
@@ -500,6 +516,7 @@ def load(path: Path, devices: DeviceKinds, uplinks: UplinkKinds) -> Settings:
         storage=file.storage,
         masterdata=file.masterdata,
         checks=file.checks,
+        review=file.review,
     )
 
 

@@ -17,6 +17,7 @@ from edge.calendar import Period
 from edge.events import Draft, Event, Fact, Resources, parse_instant
 from edge.readings import Moment
 from edge.station import hours, quantities
+from edge.station.review import waiting
 from edge.station.state import (
     MACHINE,
     STATE_VERSION,
@@ -41,12 +42,20 @@ UNDOABLE = (events.MaterialConsumed, events.WorkReported, events.WorkStarted)
 
 def evolve(line: Line, draft: Draft) -> Line:
     """The line after a fact."""
+    changed = _evolved(line, draft)
+    open_ = waiting.after(line, changed, draft)
+    return changed if open_ is line.waiting else replace(changed, waiting=open_)
+
+
+def _evolved(line: Line, draft: Draft) -> Line:
     fact = draft.data
     at = _moment(draft)
     line = replace(line, wall=wallclock.after(line.wall, fact, at))
     if isinstance(fact, events.JournalOpened):
         return _taken_over(line, fact)
-    if at is None or (isinstance(fact, events.ClockStepped) and hours.timed(line, at)):
+    if at is None:
+        return made_up(line, draft) if fact.origin == "manual" else line
+    if isinstance(fact, events.ClockStepped) and hours.timed(line, at):
         return line
     line = hours.passed(line, at, known=not (isinstance(fact, events.ShiftChanged) and fact.incomplete))
     line = _with_people(_in_period(line, fact, at), fact, at)
@@ -324,6 +333,35 @@ def _reported(station: Station, fact: events.WorkReported, _id: str, at: Moment)
         return replace(job, since=since, machine_s=machine_s, energy_kwh=energy_kwh, due=due)
 
     return _changed(station, _key(fact), report)
+
+
+def made_up(line: Line, draft: Draft) -> Line:
+    """The line after a fact that a person entered later: of a time that is past, so that none is shared out.
+
+    Its resources never were a job's unreported ones.
+    """
+    fact = draft.data
+    if fact.station is None:
+        return line
+    station = before = line.station(fact.station)
+    match fact:
+        case events.WorkReported():
+            station = _changed(
+                station, _key(fact), lambda job: _with_counted(quantities.with_outputs(job, fact, 1), fact)
+            )
+        case events.MaterialConsumed(replaces=None):
+            station = _consumed(station, fact)
+    if station is before:
+        return line
+    noted = Noted(draft.time_ms, fact.type, detail(fact))
+    station = replace(station, noted=(noted, *station.noted)[:NOTED])
+    return replace(line, stations={**line.stations, fact.station: station})
+
+
+def _with_counted(job: Job, fact: events.WorkReported) -> Job:
+    """The job with pieces that belong into its counters' totals."""
+    sums = {name: job.counted.get(name, ZERO) + more for name, more in fact.counted.items()}
+    return replace(job, counted={**job.counted, **sums}) if sums else job
 
 
 def _completed(station: Station, fact: events.WorkCompleted, id_: str, at: Moment) -> Station:

@@ -13,10 +13,11 @@ import msgspec
 from edge.calendar import Period
 from edge.events import Blocked, Disposition, Phase, ToolShare
 from edge.readings import Moment
+from edge.station.review.waiting import Waiting
 from edge.station.texts import Text
 from edge.wallclock import Wall
 
-STATE_VERSION = "6"
+STATE_VERSION = "7"
 ZERO = Decimal(0)
 MACHINE = ("running", "energy")  # counters of the machine; all others count pieces
 SWITCHED = "switched"  # the pause of a job whose station went on with another
@@ -208,6 +209,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     pools: tuple[Pool, ...] = ()
     idle: tuple[Idle, ...] = ()
     wall: Wall = Wall()
+    waiting: dict[str, Waiting] = {}  # for a person, by the id of the first fact, in order
 
     def station(self, name: str) -> Station:
         return self.stations.get(name) or _EMPTY

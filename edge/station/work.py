@@ -47,6 +47,7 @@ class Site(msgspec.Struct, frozen=True):
     checks: settings.Checks = settings.Checks()
     crew: settings.Crew = settings.Crew()
     grammar: Grammar = DEFAULT
+    review: settings.Review = settings.Review()
 
 
 class Answer(msgspec.Struct, frozen=True):

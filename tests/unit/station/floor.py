@@ -14,6 +14,9 @@ from edge.ids import uuid7
 from edge.masterdata import MasterData, parse
 from edge.readings import Moment, Quality, Reading, Scan
 from edge.station.evolve import fold
+from edge.station.review.requests import Request
+from edge.station.review.settle import Settled, settle
+from edge.station.review.waiting import Waiting
 from edge.station.state import Job, Line, Live, Station
 from edge.station.step import Input, Observed, Restarted, Step, Tick, step
 from edge.station.turn import turn
@@ -175,6 +178,20 @@ class Floor:
         for draft in done.drafts:
             self._commit(draft)
         return done
+
+    def settle(self, **asked: object) -> Settled:
+        """What a person decides; its facts are committed. Raises Unsettled."""
+        request: Request = msgspec.convert(asked, Request)  # type: ignore[arg-type]
+        done = settle(self.site, self.line, request, self.master, self.now, self._new_id)
+        self.line = done.line
+        for draft in done.drafts:
+            self._commit(draft)
+        return done
+
+    @property
+    def waiting(self) -> list[Waiting]:
+        """What needs a person."""
+        return list(self.line.waiting.values())
 
     def refolded(self) -> Line:
         """The state from the stored facts alone."""

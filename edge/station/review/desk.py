@@ -1,0 +1,150 @@
+"""The desk on which a settlement is worked out: the facts that it leads to, and their dates.
+
+What happened earlier bears its own time and neither boot nor time since boot: those are of the moment of
+recording, and no clock or crew is told by it. The settlement itself comes last, names all others, and bears
+the present.
+"""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from edge.events import Draft, Fact, ReviewSettled, WorkCorrected, seconds
+from edge.masterdata import MasterData
+from edge.readings import Moment
+from edge.station.evolve import evolve
+from edge.station.review.periods import open_date
+from edge.station.review.rights import Authority
+from edge.station.review.words import Unsettled
+from edge.station.state import JobKey, Line
+from edge.station.work import Site
+from edge.wallclock import dates, judged
+
+
+class Target(msgspec.Struct, frozen=True, kw_only=True):
+    """A job that something is booked on, open or not."""
+
+    work_order: str
+    operation: str
+    order_line: str | None
+    product: str
+    unit: str
+    refs: dict[str, str] | None
+    provisional: bool = False
+
+
+class Desk:
+    """One settlement."""
+
+    def __init__(
+        self, site: Site, line: Line, master: MasterData, now: Moment, new_id: Callable[[int], str]
+    ) -> None:
+        self.site = site
+        self.line = line
+        self.master = master
+        self.now = judged(line.wall, now, site.calendar)
+        self.drafts: list[Draft] = []
+        self.moved: tuple[str, str] | None = None  # a locked date and the one it became
+        self._new_id = new_id
+        if not self.now.sound:
+            raise Unsettled("clock")
+
+    def belated(
+        self, fact: type[Fact], who: Authority, station: str, target: Target, at_ms: int | None, **fields: Any
+    ) -> str:
+        """Draft a fact of a time that is past; None: nobody knows it, the present stands for it."""
+        at_ms = self.now.wall_ms if at_ms is None else at_ms
+        draft = self._draft(fact, at_ms, station, who, **self._job(target), **fields)
+        return draft.id
+
+    def corrects(self, who: Authority, original: Fact, id_: str, reason: str, note: str | None) -> str:
+        """Cancel a fact, on the present day."""
+        same = ("work_order", "order_line", "operation", "refs", "provisional")
+        job = {name: getattr(original, name) for name in same}
+        station = original.station or ""
+        fields = {"corrects": id_, "reason": reason, "note": note, "person": who.person}
+        return self._draft(WorkCorrected, self.now.wall_ms, station, who, **job, **fields).id
+
+    def again(self, fact: Fact, at_ms: int) -> None:
+        """Draft a fact that is given whole."""
+        self._keep(Draft(self._new_id(self.now.wall_ms), at_ms, fact))
+
+    def settled(
+        self, who: Authority, station: str, settles: tuple[str, ...], how: str, note: str | None
+    ) -> None:
+        """Draft the settlement itself, of this moment."""
+        moment = {"boot_id": self.now.boot_id, "monotonic_s": seconds(self.now.monotonic_ms)}
+        self._draft(
+            ReviewSettled, self.now.wall_ms, station, who, **moment,
+            settles=settles, how=how, note=note, person=who.person, approved_by=who.approved_by,
+            led_to=tuple(draft.id for draft in self.drafts),
+        )  # fmt: skip
+
+    def target(self, station: str, key: JobKey) -> Target:
+        """The job of that order and operation. Raises Unsettled where nobody knows it."""
+        order, operation = key
+        here = self.line.station(station)
+        job = here.find(key) or (here.closed if here.closed and here.closed.key == key else None)
+        if job is not None and not job.provisional:
+            return Target(
+                work_order=order, operation=operation, order_line=job.order_line, product=job.product,
+                unit=job.unit, refs=job.refs,
+            )  # fmt: skip
+        found = self.master.orders.get(order)
+        if found is not None:
+            known = [one.operation for one in found.operations]
+            if known and operation not in known:
+                raise Unsettled("operation_unknown", order=order, operation=operation, known=", ".join(known))
+            return Target(
+                work_order=order, operation=operation, order_line=found.line, product=found.product,
+                unit=found.unit, refs=dict(found.refs) or None,
+            )  # fmt: skip
+        if job is None and self.site.checks.unknown_order != "provisional":
+            raise Unsettled("order_unknown", order=order)
+        return Target(
+            work_order=order, operation=operation, order_line=None, product="", unit="C62", refs=None,
+            provisional=True,
+        )  # fmt: skip
+
+    def counted(
+        self, station: str, target: Target, pieces: Decimal, counter: str | None
+    ) -> dict[str, Decimal]:
+        """What an open job's counter gains, so that its next proposal holds these pieces."""
+        job = self.line.station(station).find((target.work_order, target.operation))
+        return {counter: pieces} if job is not None and counter else {}
+
+    def _job(self, target: Target) -> dict[str, Any]:
+        same = ("work_order", "operation", "order_line", "refs", "provisional")
+        return {name: getattr(target, name) for name in same}
+
+    def _draft(self, fact: type[Fact], at_ms: int, station: str, who: Authority, **fields: Any) -> Draft:
+        configured = self.site.stations.get(station)
+        day = dates(self.site.calendar, msgspec.structs.replace(self.now, wall_ms=at_ms))
+        common = {
+            "station": station,
+            "work_center": configured.work_center if configured else None,
+            "equipment": configured.equipment if configured else None,
+            "actor": who.person,
+            "origin": "manual",
+            "posting_date": self._posted(day.posting_date or ""),
+            "production_date": day.production_date,
+            "shift": day.shift,
+            "clock": self.now.clock,
+            "utc_offset": day.utc_offset,
+            "masterdata": self.master.etag,
+        }
+        draft = Draft(self._new_id(self.now.wall_ms), at_ms, fact(**(common | fields)))
+        self._keep(draft)
+        return draft
+
+    def _keep(self, draft: Draft) -> None:
+        self.drafts.append(draft)
+        self.line = evolve(self.line, draft)
+
+    def _posted(self, day: str) -> str:
+        posted = open_date(self.master.document.periods or (), day)
+        if posted != day:
+            self.moved = day, posted
+        return posted

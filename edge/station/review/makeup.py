@@ -1,0 +1,179 @@
+"""Make-up entries (补录): what happened and nobody recorded, with its actual time, person and reason.
+
+For a job that is still open at the station it is what its counter did not see: the counter's total grows by
+it, so that the completion that follows proposes both.
+"""
+
+from decimal import Decimal
+from typing import Literal
+
+from msgspec import UNSET
+
+from edge.events import (
+    Disposition,
+    Entered,
+    Labour,
+    MaterialConsumed,
+    Output,
+    Resources,
+    WorkReported,
+    parse_instant,
+    plain,
+)
+from edge.station.review.desk import Desk, Target
+from edge.station.review.requests import Made, MakeUp, Used, Worked, number
+from edge.station.review.rights import Authority, authority
+from edge.station.review.words import Unsettled, word
+from edge.station.state import ZERO
+from edge.station.texts import Text, disposition
+from edge.station.units import converted
+
+_AHEAD_MS = 60_000  # clocks of browsers differ
+_DAY_MS = 86_400_000
+
+
+def enter(desk: Desk, asked: MakeUp) -> tuple[Authority, Text]:
+    """Draft the entry's facts. Raises Unsettled, Refused."""
+    granted = any(one.disposition == "concession" for one in asked.outputs)
+    who = authority(desk.site.review, desk.master, asked, "make_up", concession=granted)
+    if asked.station not in desk.site.stations:
+        raise Unsettled("station_unknown", station=asked.station, known=", ".join(desk.site.stations))
+    if not asked.note:
+        raise Unsettled("note_missing")
+    if not (asked.outputs or asked.materials or asked.labour or asked.machine_s):
+        raise Unsettled("nothing_made")
+    at_ms = _time(desk, asked.time)
+    target = desk.target(asked.station, (asked.work_order, asked.operation))
+    if asked.outputs or asked.labour or asked.machine_s:
+        _report(desk, who, asked, target, at_ms)
+    for used in asked.materials:
+        _consume(desk, who, asked.station, target, at_ms, used)
+    desk.settled(who, asked.station, (), "made_up", asked.note)
+    return who, word("make_up", person=who.person, order=asked.work_order, time=asked.time)
+
+
+def output(desk: Desk, target: Target, quantity: Decimal, kind: Disposition, reason: str | None) -> Output:
+    """Pieces of an order's product. Raises Unsettled where scrap or rework has no reason that is known."""
+    if kind in ("scrap", "rework"):
+        _check_reason(desk, kind, reason)
+    known = desk.master.reasons.get((kind, reason or ""))
+    cause = (known.cause if known and known.cause else "process") if kind == "scrap" else None
+    return Output(
+        material=target.product or None,
+        role="main",
+        disposition=kind,
+        reason=reason,
+        cause=cause,
+        quantity=quantity,
+        unit=target.unit,
+    )
+
+
+def _check_reason(desk: Desk, kind: str, reason: str | None) -> None:
+    known = [code for of, code in desk.master.reasons if of == kind]
+    if reason is None or (desk.master.document.reasons is not None and reason not in known):
+        allowed = ", ".join(known) or "-"
+        raise Unsettled("reason_unknown", reason=reason or "-", kind=disposition(kind), allowed=allowed)
+
+
+def _time(desk: Desk, given: str) -> int:
+    try:
+        at_ms = parse_instant(given)
+    except ValueError:
+        raise Unsettled("time_wrong", time=given) from None
+    if not _has_offset(given):
+        raise Unsettled("time_wrong", time=given)
+    if at_ms > desk.now.wall_ms + _AHEAD_MS:
+        raise Unsettled("time_ahead", time=given)
+    days = desk.site.review.make_up_days
+    if desk.now.wall_ms - at_ms > days * _DAY_MS:
+        raise Unsettled("time_long_ago", time=given, days=days)
+    return at_ms
+
+
+def _has_offset(given: str) -> bool:
+    """Whether a time says what it is in: the machine's own zone is nobody's."""
+    tail = given[10:]
+    return given.endswith(("Z", "z")) or "+" in tail or "-" in tail
+
+
+def _report(desk: Desk, who: Authority, asked: MakeUp, target: Target, at_ms: int) -> None:
+    outputs = tuple(_output(desk, target, one) for one in asked.outputs)
+    pieces = sum((one.quantity for one in outputs), ZERO)
+    counter = next(iter(desk.site.stations[asked.station].counters), None)
+    desk.belated(
+        WorkReported,
+        who,
+        asked.station,
+        target,
+        at_ms,
+        outputs=outputs,
+        resources=_resources(asked),
+        counted=desk.counted(asked.station, target, pieces, counter) if pieces else {},
+    )
+
+
+def _output(desk: Desk, target: Target, made: Made) -> Output:
+    return output(desk, target, _above_nought(made.quantity), made.disposition, made.reason)
+
+
+def _resources(asked: MakeUp) -> Resources | None:
+    """What a person says of time; what they do not say another report carries."""
+    if not asked.labour and asked.machine_s is None:
+        return None
+    basis: dict[str, Literal["measured", "confirmed", "standard"]] = {}
+    if asked.labour:
+        basis["labour"] = "confirmed"
+    if asked.machine_s is not None:
+        basis["machine_s"] = "confirmed"
+    return Resources(
+        labour=tuple(map(_labour, asked.labour)) if asked.labour else UNSET,
+        machine_s=_above_nought(asked.machine_s) if asked.machine_s is not None else UNSET,
+        basis=basis,
+    )
+
+
+def _labour(one: Worked) -> Labour:
+    return Labour(operator=one.operator, phase="run", s=_above_nought(one.s))
+
+
+def _above_nought(given: str) -> Decimal:
+    quantity = plain(number(given))
+    if quantity <= 0:
+        raise Unsettled("quantity_above_nought")
+    return quantity
+
+
+def _consume(desk: Desk, who: Authority, station: str, target: Target, at_ms: int, used: Used) -> None:
+    order = desk.master.orders.get(target.work_order)
+    lines = [
+        line
+        for line in (order.bom if order else ())
+        if used.material in (line.material, *line.substitutes) and line.operation in (None, target.operation)
+    ]
+    line = lines[0] if lines else None
+    material = desk.master.materials.get(used.material)
+    if material is None and line is None and desk.master.document.materials is not None:
+        raise Unsettled("material_unknown", material=used.material)
+    base = material.unit if material else line.unit if line else used.unit or "C62"
+    given = number(used.quantity)
+    if not given:
+        raise Unsettled("quantity_above_nought")
+    unit = used.unit or base
+    desk.belated(
+        MaterialConsumed,
+        who,
+        station,
+        target,
+        at_ms,
+        material=used.material,
+        lot=used.lot,
+        quantity=converted(desk.master, used.material, base, given, unit),
+        unit=base,
+        entered=Entered(quantity=plain(given), unit=unit) if unit != base else None,
+        bom_line=line.line if line else None,
+        warehouse=line.warehouse if line else None,
+        method="manual",
+        use="return" if given < 0 else "production",
+        posted_by=line.posted_by if line else "edge",
+    )

@@ -1,0 +1,192 @@
+"""Settling what waits: accept, reverse, reassign, split. One commit, and never twice.
+
+The pieces of a settled count are exactly those that waited; a held movement is in doubt, so that a person
+says how many it was. A consumption without a lot is cancelled and recorded again with it.
+"""
+
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import Any, Literal
+
+import msgspec
+from msgspec.structs import replace
+
+from edge.events import Draft, Labour, Resources, WorkReported, plain
+from edge.masterdata import MasterData
+from edge.readings import Moment
+from edge.station.review import makeup
+from edge.station.review.desk import Desk
+from edge.station.review.requests import Accept, MakeUp, Reassign, Request, Reverse, Share, Split, number
+from edge.station.review.rights import Authority, authority
+from edge.station.review.waiting import Waiting, consumption
+from edge.station.review.words import Unsettled, word
+from edge.station.state import ZERO, Line
+from edge.station.texts import Text
+from edge.station.work import Site
+
+_HOW: dict[type[Request], str] = {
+    Accept: "accepted", Reverse: "reversed", Reassign: "reassigned", Split: "split",
+}  # fmt: skip
+_POSSIBLE = {
+    "count": (Accept, Reverse, Reassign, Split),
+    "held": (Accept, Reverse, Reassign, Split),
+    "lot": (Accept, Reverse, Reassign, Split),
+    "provisional": (Accept,),
+    "time": (Accept, Reassign, Split),
+}
+
+
+class Settled(msgspec.Struct, frozen=True):
+    """What a settlement came to."""
+
+    line: Line
+    drafts: tuple[Draft, ...]
+    message: Text
+
+
+def settle(
+    site: Site, line: Line, asked: Request, master: MasterData, now: Moment, new_id: Callable[[int], str]
+) -> Settled:
+    """The facts of one settlement, and the line after them. Raises Unsettled, Refused."""
+    desk = Desk(site, line, master, now, new_id)
+    if isinstance(asked, MakeUp):
+        who, message = makeup.enter(desk, asked)
+    else:
+        who, message = _decide(desk, asked)
+    if desk.moved:
+        message = message + word("moved", date=desk.moved[0], posted=desk.moved[1])
+    if not who.checked:
+        message = message + word("unchecked")
+    return Settled(desk.line, tuple(desk.drafts), message)
+
+
+def _decide(desk: Desk, asked: Accept | Reverse | Reassign | Split) -> tuple[Authority, Text]:
+    shares = _shares(asked)
+    granted = any(share.disposition == "concession" for share in shares)
+    who = authority(desk.site.review, desk.master, asked, "settle", concession=granted)
+    entries = [_entry(desk, id_) for id_ in dict.fromkeys(asked.settles)]
+    for one in entries:
+        if type(asked) not in _POSSIBLE[one.kind]:
+            possible = ", ".join(way.__name__.lower() for way in _POSSIBLE[one.kind])
+            how = word(type(asked).__name__.lower(), person=who.person)
+            raise Unsettled("not_so", kind=word(f"kind_{one.kind}"), how=how, possible=possible)
+    for one in entries:
+        if isinstance(asked, Accept):
+            _accept(desk, who, one)
+        elif isinstance(asked, Reverse):
+            _reverse(desk, who, one, asked.note)
+        else:
+            _share_out(desk, who, one, shares, asked.note)
+    ids = tuple(id_ for one in entries for id_ in one.ids)
+    desk.settled(who, entries[0].station, ids, _HOW[type(asked)], asked.note)
+    return who, word(type(asked).__name__.lower(), person=who.person)
+
+
+def _shares(asked: Accept | Reverse | Reassign | Split) -> tuple[Share, ...]:
+    match asked:
+        case Reassign(to=to):
+            return (to,)
+        case Split(parts=parts):
+            return parts
+    return ()
+
+
+def _entry(desk: Desk, id_: str) -> Waiting:
+    """The entry of that id. Raises Unsettled where it does not wait, or is not what was shown."""
+    found = next((one for one in desk.line.waiting.values() if id_ in one.ids), None)
+    if found is None:
+        raise Unsettled("not_open", id=id_)
+    if found.id != id_:
+        raise Unsettled("whole", id=id_)
+    return found
+
+
+def _accept(desk: Desk, who: Authority, one: Waiting) -> None:
+    """As the evidence says: only a held movement becomes a figure by that."""
+    if one.kind != "held":
+        return
+    if one.job is None:
+        raise Unsettled("no_job_then")
+    if one.delta is None or one.delta <= 0:
+        raise Unsettled("not_forward", delta=abs(one.delta or ZERO))
+    pieces = Share(quantity=str(one.delta * _units(desk, one)), work_order=one.job[0], operation=one.job[1])
+    _share_out(desk, who, one, (pieces,), None)
+
+
+def _units(desk: Desk, one: Waiting) -> Decimal:
+    """Pieces of one count, as the station is configured."""
+    station = desk.site.stations.get(one.station)
+    counter = station.counters.get(one.counter or "") if station else None
+    return counter.units_per_count if counter else Decimal(1)
+
+
+def _reverse(desk: Desk, who: Authority, one: Waiting, note: str | None) -> None:
+    """It did not occur. A count that no fact posted needs no correction: it is settled as nothing."""
+    if one.kind == "lot":
+        desk.corrects(who, consumption(one), one.id, "did_not_occur", note)
+
+
+def _share_out(desk: Desk, who: Authority, one: Waiting, shares: Sequence[Share], note: str | None) -> None:
+    shared = [(share, _quantity(one, share)) for share in shares]
+    total = sum((quantity for _, quantity in shared), ZERO)
+    if one.quantity is not None and total != one.quantity:
+        raise Unsettled("quantity_sum", given=total, waits=one.quantity)
+    if one.kind == "lot":
+        _with_lots(desk, who, one, shared, note)
+        return
+    for share, quantity in shared:
+        if share.work_order is None and len(shared) > 1:
+            continue  # belongs to no order
+        _book(desk, who, one, share, quantity)
+
+
+def _quantity(one: Waiting, share: Share) -> Decimal:
+    quantity = number(share.quantity) if share.quantity is not None else one.quantity
+    if quantity is None:
+        raise Unsettled("quantity_needed")
+    if quantity <= 0:
+        raise Unsettled("quantity_above_nought")
+    return plain(quantity)
+
+
+def _with_lots(
+    desk: Desk, who: Authority, one: Waiting, shared: Sequence[tuple[Share, Decimal]], note: str | None
+) -> None:
+    """Cancel the consumption and record it again with its lots, both on the present day."""
+    original = consumption(one)
+    if any(share.lot is None for share, _ in shared):
+        raise Unsettled("lot_needed")
+    correction = desk.corrects(who, original, one.id, "incorrect_data", note)
+    posted = next(draft.data.posting_date for draft in desk.drafts if draft.id == correction)
+    for share, quantity in shared:
+        changes: dict[str, Any] = {
+            "lot": share.lot, "quantity": quantity, "replaces": one.id, "actor": who.person,
+            "origin": "manual", "posting_date": posted, "boot_id": None, "monotonic_s": None,
+        }  # fmt: skip
+        desk.again(replace(original, **changes), one.from_ms)
+
+
+def _book(desk: Desk, who: Authority, one: Waiting, share: Share, quantity: Decimal) -> None:
+    """A share of what waited becomes a report on its order."""
+    if share.work_order is None or share.operation is None:
+        raise Unsettled("order_needed")
+    target = desk.target(one.station, (share.work_order, share.operation))
+    at_ms = one.to_ms if one.dated else None
+    if one.kind == "time":
+        figure = _time(one, quantity)
+    elif one.counter == "energy":
+        figure = {"resources": Resources(energy_kwh=quantity, basis={"energy_kwh": "confirmed"})}
+    else:
+        output = makeup.output(desk, target, quantity, share.disposition, share.reason)
+        gained = desk.counted(one.station, target, quantity, one.counter)
+        figure = {"outputs": (output,), "counted": gained}
+    desk.belated(WorkReported, who, one.station, target, at_ms, **figure)
+
+
+def _time(one: Waiting, s: Decimal) -> dict[str, Any]:
+    """Time that belonged to no job, as an order's: a person's, or a machine's where `subject` is one."""
+    basis: Literal["confirmed"] = "confirmed"
+    if one.person:
+        labour = (Labour(operator=one.subject or "", phase="run", s=s),)
+        return {"resources": Resources(labour=labour, basis={"labour": basis})}
+    return {"resources": Resources(machine_s=s, basis={"machine_s": basis})}

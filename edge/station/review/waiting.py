@@ -1,0 +1,189 @@
+"""The open list: what needs a person, as a fold over the facts. What is settled is gone from it.
+
+Pieces that one counter moved without a job, fact after fact, are one entry of at most an hour: a person
+settles a stretch, not each half minute of it. Time without a job waits from a quarter of an hour on; below it
+is the walk from one job to the next.
+"""
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+from msgspec.structs import replace
+
+from edge import events
+from edge.events import Draft, Fact
+
+if TYPE_CHECKING:
+    from edge.station.state import Line
+
+_Job = tuple[str, str]  # (work order, operation)
+Kind = Literal["count", "held", "lot", "provisional", "time"]
+UNASSIGNED_S = Decimal(900)
+RESTING = frozenset({"break"})  # categories of time that nobody asks about
+STRETCH_FACTS = 120  # an hour of facts every 30 s
+
+
+class Waiting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Something that waits for a settlement, with its evidence."""
+
+    ids: tuple[str, ...]  # of the facts
+    kind: Kind
+    station: str
+    from_ms: int  # when the first fact happened, UTC
+    to_ms: int
+    dated: bool = True  # whether the clock could be right then
+    job: _Job | None = None  # the job that was at hand
+    before: _Job | None = None  # that one, or else the one completed last
+    after: _Job | None = None  # the next one that began there
+    quantity: Decimal | None = None  # pieces, kWh, seconds or material; None: in doubt
+    unit: str | None = None
+    counter: str | None = None
+    raw_from: Decimal | None = None
+    raw_to: Decimal | None = None
+    delta: Decimal | None = None  # raw units
+    doubt: str | None = None  # why a counter's movement is held
+    subject: str | None = None  # the person or machine whose time it is; the material without a lot
+    person: bool = False  # whether `subject` is a person
+    category: str | None = None  # of time
+    fact: str | None = None  # the fact's data as JSON, where a settlement replaces it
+
+    @property
+    def id(self) -> str:
+        """What names it as it is now: once more joins it, another."""
+        return self.ids[-1]
+
+
+Open = dict[str, Waiting]  # by the id of the first fact
+
+
+def after(before: "Line", line: "Line", draft: Draft) -> Open:
+    """The open list after a fact; `line` is the line after it."""
+    held = before.waiting
+    fact = draft.data
+    match fact:
+        case events.ReviewSettled():
+            return _without(held, fact.settles)
+        case events.WorkCorrected():
+            return _corrected(held, fact.corrects)
+        case events.WorkStarted():
+            held = _begun(held, fact)
+    found = _found(before, fact, draft)
+    if found is None:
+        return held
+    last = held[next(reversed(held))] if held else None
+    if last is not None and _goes_on(last, found):
+        return {**held, last.ids[0]: _joined(last, found)}
+    return {**held, found.id: found}
+
+
+def _without(held: Open, ids: tuple[str, ...]) -> Open:
+    gone = set(ids)
+    return {key: one for key, one in held.items() if not gone.intersection(one.ids)} if held else held
+
+
+def _corrected(held: Open, corrects: str) -> Open:
+    """A fact that is cancelled waits no longer, and nor does what it caused."""
+    left = {key: one for key, one in held.items() if corrects not in (key, _caused_by(one))}
+    return left if len(left) != len(held) else held
+
+
+def _caused_by(one: Waiting) -> str | None:
+    return consumption(one).caused_by if one.kind == "lot" else None
+
+
+def consumption(one: Waiting) -> events.MaterialConsumed:
+    """The consumption that waits for its lot."""
+    return msgspec.json.decode(one.fact or "", type=events.MaterialConsumed)
+
+
+def _begun(held: Open, fact: events.WorkStarted) -> Open:
+    """Tell what waited at the station which job came next; an order that arrived is settled by that."""
+    key = fact.work_order or "", fact.operation or ""
+    changed: dict[str, Waiting] = {}
+    for name, one in held.items():
+        if one.station != fact.station:
+            changed[name] = one
+        elif one.kind == "provisional" and one.job == key:
+            if fact.provisional:
+                changed[name] = one
+        else:
+            changed[name] = replace(one, after=key) if one.after is None and one.job != key else one
+    return changed
+
+
+def _found(line: "Line", fact: Fact, draft: Draft) -> Waiting | None:
+    """What a fact leaves to a person."""
+    if fact.station is None or fact.origin == "manual":
+        return None
+    station = line.station(fact.station)
+    job = (fact.work_order, fact.operation or "") if fact.work_order else None
+    job = job or (station.job.key if station.job else None)
+    common = Waiting(
+        ids=(draft.id,),
+        kind="count",
+        station=fact.station,
+        from_ms=draft.time_ms,
+        to_ms=draft.time_ms,
+        dated=fact.posting_date is not None,
+        job=job,
+        before=job or (station.closed.key if station.closed else None),
+    )
+    match fact:
+        case events.CountRecorded():
+            return _count(common, fact)
+        case events.MaterialConsumed(method="backflushed", lot=None, posted_by="edge"):
+            data = msgspec.json.encode(fact, order="sorted").decode()
+            quantity, unit = fact.quantity, fact.unit
+            return replace(common, kind="lot", quantity=quantity, unit=unit, subject=fact.material, fact=data)
+        case events.WorkStarted(provisional=True):
+            known = any(one.kind == "provisional" and one.job == job for one in line.waiting.values())
+            return None if known else replace(common, kind="provisional", before=job)
+        case events.TimeUnassigned() if fact.s >= UNASSIGNED_S and fact.category not in RESTING:
+            return replace(
+                common,
+                kind="time",
+                quantity=fact.s,
+                unit="SEC",
+                subject=fact.operator or fact.equipment,
+                person=fact.operator is not None,
+                category=fact.category,
+            )
+    return None
+
+
+def _count(common: Waiting, fact: events.CountRecorded) -> Waiting | None:
+    if fact.held is None and not (isinstance(fact, events.CountUnattributed) and fact.quantity):
+        return None
+    return replace(
+        common,
+        kind="held" if fact.held else "count",
+        quantity=fact.quantity,
+        unit=fact.unit,
+        counter=fact.counter,
+        raw_from=fact.from_,
+        raw_to=fact.to,
+        delta=fact.delta,
+        doubt=fact.held,
+    )
+
+
+def _goes_on(last: Waiting, found: Waiting) -> bool:
+    """Whether two movements of a counter are one stretch."""
+    return (
+        last.kind == found.kind == "count"
+        and (last.station, last.counter, last.raw_to) == (found.station, found.counter, found.raw_from)
+        and (last.job, last.before, last.after, last.dated) == (found.job, found.before, None, found.dated)
+        and len(last.ids) < STRETCH_FACTS
+    )
+
+
+def _joined(last: Waiting, found: Waiting) -> Waiting:
+    return replace(
+        last,
+        ids=last.ids + found.ids,
+        to_ms=found.to_ms,
+        raw_to=found.raw_to,
+        quantity=(last.quantity or 0) + (found.quantity or 0),
+        delta=(last.delta or 0) + (found.delta or 0),
+    )

@@ -1,0 +1,67 @@
+"""What the review answers, in English and Chinese. A refusal says what happened, that nothing was recorded,
+and what to do.
+"""
+
+from edge.station.texts import Text
+
+
+class Unsettled(Exception):
+    """A settlement that may not be: nothing of it is recorded. `key` names why."""
+
+    def __init__(self, key: str, **values: object) -> None:
+        super().__init__(key)
+        self.key = key
+        self.text = word(key, **values)
+
+
+def word(key: str, **values: object) -> Text:
+    """The sentence named `key`; a value that is a Text is put in by language."""
+    en, zh = _WORDS[key]
+    in_en = {name: one.en if isinstance(one, Text) else one for name, one in values.items()}
+    in_zh = {name: one.zh if isinstance(one, Text) else one for name, one in values.items()}
+    return Text(en.format(**in_en), zh.format(**in_zh))
+
+
+_WORDS: dict[str, tuple[str, str]] = {
+    # done
+    "accept": ("Accepted by {person}", "{person}已确认"),
+    "reverse": ("Reversed by {person}", "{person}已冲销"),
+    "reassign": ("Reassigned by {person}", "{person}已改派"),
+    "split": ("Split by {person}", "{person}已拆分"),
+    "make_up": ("Made up by {person}: WO {order}, {time}", "{person}已补录：工单{order}，{time}"),
+    "moved": (". Posting period of {date} is locked: posted on {posted}", "。{date}所在期间已关账，记账日期为{posted}"),
+    "unchecked": (". People were never received from the ERP: rights were not checked", "。尚未收到ERP人员数据，未核对权限"),
+    # refused
+    "not_open": ("{id} does not wait here: it is settled, or never waited. Nothing recorded. Look at the list again", "{id}不在待处理列表：已处理或无需处理，未记录，请刷新列表"),
+    "whole": ("The entry {id} was joined by more since it was shown. Nothing recorded. Look at the list again", "{id}显示后又有新增，未记录，请刷新列表"),
+    "person_unknown": ("Badge {person} is unknown. Nothing recorded. Scan the badge of a person the ERP knows", "工牌{person}未登记，未记录，请扫已登记的工牌"),
+    "not_allowed": ("{person} may not do this: it takes {roles}. Nothing recorded. Ask one of them", "{person}无此权限，需要：{roles}，未记录，请找有权限的人"),
+    "four_eyes": ("{person} needs a second person: {roles}. Nothing recorded. Have them scan their badge too", "{person}的操作需第二人复核：{roles}，未记录，请复核人扫工牌"),
+    "four_eyes_self": ("{person} cannot approve their own entry. Nothing recorded. Another person must", "{person}不能复核自己的记录，未记录，请由他人复核"),
+    "clock": ("The clock cannot be right now, so there is no posting date. Nothing recorded. Set the clock first", "系统时钟不可信，无法确定记账日期，未记录，请先校准时钟"),
+    "note_missing": ("The reason is missing. Nothing recorded. Say why", "缺少原因说明，未记录，请填写原因"),
+    "not_so": ("{kind} cannot be settled by {how}. Nothing recorded. Possible: {possible}", "{kind}不能{how}，未记录。可用：{possible}"),
+    "no_job_then": ("No order was open when the counter jumped. Nothing recorded. Reassign it to an order, or reverse it", "计数异常时没有工单在产，未记录，请改派到工单或冲销"),
+    "not_forward": ("The counter went back by {delta}: that is no quantity. Nothing recorded. Reverse it, or reassign the pieces that were made", "计数器倒退{delta}，不是产量，未记录。请冲销，或改派实际产量"),
+    "quantity_needed": ("Nobody knows how many. Nothing recorded. Give the quantity", "数量不明，未记录，请输入数量"),
+    "quantity_sum": ("The parts are {given}, {waits} waits. Nothing recorded. Split all of it; a part without an order belongs to none", "各部分合计{given}，待处理{waits}，未记录。请全部拆分；不属于任何工单的部分不填工单"),
+    "quantity_above_nought": ("A quantity must be above 0. Nothing recorded. Correct it", "数量必须大于0，未记录，请更正"),
+    "order_needed": ("The order is missing. Nothing recorded. Give order and operation", "缺少工单，未记录，请输入工单和工序"),
+    "order_unknown": ("WO {order} is unknown. Nothing recorded. Check the number, or wait for the ERP", "工单{order}未登记，未记录，请核对，或等待ERP下发"),
+    "operation_unknown": ("WO {order} has no operation {operation}: it has {known}. Nothing recorded. Correct it", "工单{order}没有工序{operation}，现有：{known}，未记录，请更正"),
+    "reason_unknown": ("Reason {reason} is unknown for {kind}. Nothing recorded. Allowed: {allowed}", "{kind}原因{reason}不存在，未记录。可用：{allowed}"),
+    "lot_needed": ("The lot is missing. Nothing recorded. Give the lot that was used", "缺少批次，未记录，请输入所用批次"),
+    "station_unknown": ("There is no station {station}. Nothing recorded. Stations here: {known}", "没有工位{station}，未记录。现有工位：{known}"),
+    "time_wrong": ("{time} is no time. Nothing recorded. Write 2026-11-23T09:30:00+08:00", "{time}不是有效时间，未记录，请写成2026-11-23T09:30:00+08:00"),
+    "time_ahead": ("{time} is still to come. Nothing recorded. Give the time at which it happened", "{time}尚未到，未记录，请输入实际发生时间"),
+    "time_long_ago": ("{time} is more than {days} days ago. Nothing recorded. Tell finance, or correct the time", "{time}超过{days}天，未记录，请联系财务或更正时间"),
+    "nothing_made": ("The entry holds no quantity and no time. Nothing recorded. Give what was made, used or worked", "没有数量也没有工时，未记录，请输入产量、用料或工时"),
+    "material_unknown": ("Material {material} is unknown. Nothing recorded. Check the number", "物料{material}未登记，未记录，请核对"),
+    "unit_unknown": ("{material} is not counted in {unit}. Nothing recorded. Give another unit", "物料{material}没有单位{unit}，未记录，请用其他单位"),
+    # kinds and ways, as sentences name them
+    "kind_count": ("A count without an order", "无工单计数"),
+    "kind_held": ("A held counter movement", "异常计数"),
+    "kind_lot": ("Material without a lot", "缺批次用料"),
+    "kind_provisional": ("An order the ERP has not delivered", "临时工单"),
+    "kind_time": ("Time without an order", "无工单工时"),
+}  # fmt: skip
