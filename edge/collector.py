@@ -34,6 +34,8 @@ from edge.recovery import restored
 from edge.settings import PAGE
 from edge.station.evolve import fold
 from edge.station.grammar import Command, Order, Word
+from edge.station.review.requests import Asked
+from edge.station.review.words import word
 from edge.station.state import STATE_VERSION, Line, Live, Said
 from edge.station.step import Input, Observed, Restarted, Step, Stopping, Tick, step
 from edge.station.texts import Text, say
@@ -79,6 +81,7 @@ class Result(msgspec.Struct, frozen=True):
     message: Text
     next: Text
     events: tuple[Recorded, ...] = ()
+    why: str = ""  # the name of a refusal, for programs
 
     @property
     def good(self) -> bool:
@@ -242,6 +245,16 @@ class Collector:
             return self._unanswered(station, "storage", say("busy"))
         return await asyncio.shield(done)
 
+    async def settle(self, asked: Asked) -> Result:
+        """What came of a person's decision on what waits, after the commit."""
+        station = self._concerned(asked)
+        if station is None:
+            return Result("refused", word("no_stations"), Text("", ""), why="no_stations")
+        done: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        if not self._put(_Entry(station, asked, done)):
+            return self._unanswered(station, "storage", say("busy"))
+        return await asyncio.shield(done)
+
     def view(self, station: str) -> View:
         """What the page of a station shows now. Raises KeyError."""
         live, now = self.lives[station], self._clock.now()
@@ -256,6 +269,13 @@ class Collector:
         await self._changed.wait()
 
     # Inside
+
+    def _concerned(self, asked: Asked) -> str | None:
+        """The station whose turn a settlement takes: where what waits was, else any."""
+        settled = set(getattr(asked, "settles", ()))
+        named = [one.station for one in self.line.waiting.values() if settled.intersection(one.ids)]
+        named += [getattr(asked, "station", ""), *self.site.stations]
+        return next((name for name in named if name in self.site.stations), None)
 
     def _scanned(self, device: str, given: Scan | Unreadable) -> None:
         station = self._station_of.get(device)
@@ -401,13 +421,15 @@ class Collector:
         if isinstance(entry.given, Scan | Unreadable):
             self._beep(entry.station, entry.given, "good" if good else "bad", answer.result)
             SCANS.labels(answer.result).inc()
-        else:  # a pending entry expired: tell whoever stands at the station
+        elif not isinstance(
+            entry.given, Asked
+        ):  # a pending entry expired: tell whoever stands at the station
             for scanner in self.site.stations[entry.station].scanners:
                 self._signal(scanner, "bad")
         if entry.done is not None and not entry.done.done():
             recorded = tuple(Recorded(event.seq, event.id, event.type) for event in events)
             following = self.view(entry.station).next
-            entry.done.set_result(Result(answer.result, answer.message, following, recorded))
+            entry.done.set_result(Result(answer.result, answer.message, following, recorded, answer.why))
 
     async def _record(self, drafts: Sequence[Draft]) -> None:
         """Commit facts that no input led to, and fold them in."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 from msgspec.structs import replace
 
-from edge.events import CountRecorded, Draft
+from edge.events import CountRecorded, Draft, WorkReported
 from edge.masterdata import MasterData
 from edge.readings import Moment, Reading, Scan, Unreadable
 from edge.station import automatic, grammar, provisional, signals
@@ -29,6 +29,9 @@ from edge.station.grammar import (
     Unrecognised,
     Word,
 )
+from edge.station.review.requests import Asked
+from edge.station.review.settle import settle
+from edge.station.review.words import Unsettled, word
 from edge.station.scans import defects, labels, materials, orders, people, reports, tools, undo
 from edge.station.state import (
     Heard,
@@ -70,7 +73,7 @@ class Restarted(msgspec.Struct, frozen=True):
     """The collector started: pending entries have ended."""
 
 
-Input = Scan | Unreadable | Observed | Tick | Restarted | Stopping
+Input = Scan | Unreadable | Observed | Tick | Restarted | Stopping | Asked
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -115,7 +118,24 @@ def step(
         case Restarted():
             if work.station.jobs:
                 work.live = replace(work.live, said=Said("info", say("restarted"), now))
+        case Asked():
+            answer = _settled(work, given)
     return Step(work.line, work.live, tuple(work.drafts), answer)
+
+
+def _settled(work: Work, asked: Asked) -> Answer:
+    """What a person decides about what waits. A total that is shown here ends, for it may hold too little."""
+    try:
+        done = settle(work.site, work.line, asked, work.master, work.now, work.new_id)
+    except (Unsettled, Refused) as refused:
+        return Answer("refused", refused.text, refused.key)
+    work.line = done.line
+    work.drafts += done.drafts
+    reported = any(isinstance(one.data, WorkReported) for one in done.drafts)
+    if reported and isinstance(work.live.pending, PendingReport):
+        work.end_wait()
+        _say(work, Answer("refused", word("disturbed")))
+    return Answer("recorded", done.message)
 
 
 def _scan(work: Work, scan: Scan) -> Answer:

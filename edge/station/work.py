@@ -30,6 +30,7 @@ class Refused(Exception):
 
     def __init__(self, key: str, **values: object) -> None:
         super().__init__(key)
+        self.key = key
         self.text = say(key, **values)
 
 
@@ -55,6 +56,7 @@ class Answer(msgspec.Struct, frozen=True):
 
     result: Literal["recorded", "pending", "repeated", "refused"]
     message: Text
+    why: str = ""  # the name of a refusal, for programs
 
 
 class Work:
@@ -81,7 +83,7 @@ class Work:
         self.now = now = now if day else judged(line.wall, now, site.calendar)
         self.day = day or dates(site.calendar, now)
         self.drafts: list[Draft] = []
-        self._new_id = new_id
+        self.new_id = new_id
 
     @property
     def station(self) -> Station:
@@ -166,7 +168,7 @@ class Work:
                 "provisional": job.provisional,
                 "tool": self.station.tool.tool if self.station.tool else None,
             }
-        draft = Draft(self._new_id(self.now.wall_ms), self.now.wall_ms, fact(**(common | fields)))
+        draft = Draft(self.new_id(self.now.wall_ms), self.now.wall_ms, fact(**(common | fields)))
         self.drafts.append(draft)
         self.line = evolve(self.line, draft)
         return draft.id

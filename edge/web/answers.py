@@ -7,20 +7,26 @@ for one life of it with If-Match and is told when it speaks to the next.
 """
 
 import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
 
+import msgspec
 from aiohttp import web
 
 from edge.collector import Collector, Result
+from edge.station.review.requests import Asked
 
 _KEYS = 1000  # the oldest is forgotten
+_SETTLEMENTS = "/settlements"  # beside the stations' names
+_Ask = Callable[[], Coroutine[Any, Any, Result]]
 
 
 class KeyReused(Exception):
-    """The key came before, with another scan."""
+    """The key came before, with something else."""
 
 
 class Answers:
-    """Hands scans to the collector, each key once."""
+    """Hands scans and settlements to the collector, each key once."""
 
     def __init__(self, collector: Collector) -> None:
         self._collector = collector
@@ -28,18 +34,12 @@ class Answers:
 
     async def scan(self, station: str, text: str, key: str | None) -> Result:
         """The answer to a scan. Raises KeyError, KeyReused."""
-        if key is None:
-            return await self._collector.typed(station, text)
-        known = self._known.get((station, key))
-        if known is None:
-            # A task of its own: the browser may hang up, its retry finds the same answer.
-            task = asyncio.create_task(self._typed(station, text, key), name=f"scan-{station}")
-            self._known[station, key] = known = text, task
-            if len(self._known) > _KEYS:
-                del self._known[next(iter(self._known))]
-        if known[0] != text:
-            raise KeyReused(key)
-        return await asyncio.shield(known[1])
+        return await self._once(station, text, key, lambda: self._collector.typed(station, text))
+
+    async def settle(self, asked: Asked, key: str | None) -> Result:
+        """The answer to a settlement. Raises KeyReused."""
+        said = msgspec.json.encode(asked).decode()
+        return await self._once(_SETTLEMENTS, said, key, lambda: self._collector.settle(asked))
 
     async def end(self, _: web.Application) -> None:
         """Stop waiting for answers; what was handed in is recorded all the same."""
@@ -48,12 +48,26 @@ class Answers:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _typed(self, station: str, text: str, key: str) -> Result:
+    async def _once(self, place: str, said: str, key: str | None, ask: _Ask) -> Result:
+        if key is None:
+            return await ask()
+        known = self._known.get((place, key))
+        if known is None:
+            # A task of its own: the browser may hang up, its retry finds the same answer.
+            task = asyncio.create_task(self._asked(place, key, ask), name=f"answer-{place}")
+            self._known[place, key] = known = said, task
+            if len(self._known) > _KEYS:
+                del self._known[next(iter(self._known))]
+        if known[0] != said:
+            raise KeyReused(key)
+        return await asyncio.shield(known[1])
+
+    async def _asked(self, place: str, key: str, ask: _Ask) -> Result:
         try:
-            result = await self._collector.typed(station, text)
+            result = await ask()
         except BaseException:
-            self._known.pop((station, key), None)
+            self._known.pop((place, key), None)
             raise
         if result.result == "storage":
-            self._known.pop((station, key), None)
+            self._known.pop((place, key), None)
         return result

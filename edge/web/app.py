@@ -18,6 +18,7 @@ from edge.web.api import StationApi
 from edge.web.delivery import Delivery
 from edge.web.news import News
 from edge.web.pages import Pages
+from edge.web.review import ReviewApi
 
 _GRACE_S = 0.5  # for calls under way when the server closes
 
@@ -34,6 +35,7 @@ def application(
     news, answers = News(collector, delivery), Answers(collector)
     app = web.Application(middlewares=[problems.worded, guard.same_site], client_max_size=problems.BODY_BYTES)
     app.add_routes(StationApi(collector, news, answers, language).routes())
+    app.add_routes(ReviewApi(collector, answers, language).routes())
     app.add_routes(Pages(collector, language).routes())
     app.add_routes([web.get("/livez", _verdict(alive)), web.get("/readyz", _verdict(ready))])
     app.add_routes([web.get("/metrics", _metrics)])

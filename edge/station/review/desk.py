@@ -72,7 +72,7 @@ class Desk:
         self._keep(Draft(self._new_id(self.now.wall_ms), at_ms, fact))
 
     def settled(
-        self, who: Authority, station: str, settles: tuple[str, ...], how: str, note: str | None
+        self, who: Authority, station: str | None, settles: tuple[str, ...], how: str, note: str | None
     ) -> None:
         """Draft the settlement itself, of this moment."""
         moment = {"boot_id": self.now.boot_id, "monotonic_s": seconds(self.now.monotonic_ms)}
@@ -119,8 +119,10 @@ class Desk:
         same = ("work_order", "operation", "order_line", "refs", "provisional")
         return {name: getattr(target, name) for name in same}
 
-    def _draft(self, fact: type[Fact], at_ms: int, station: str, who: Authority, **fields: Any) -> Draft:
-        configured = self.site.stations.get(station)
+    def _draft(
+        self, fact: type[Fact], at_ms: int, station: str | None, who: Authority, **fields: Any
+    ) -> Draft:
+        configured = self.site.stations.get(station or "")
         day = dates(self.site.calendar, msgspec.structs.replace(self.now, wall_ms=at_ms))
         common = {
             "station": station,

@@ -9,7 +9,7 @@ from edge.events import DECIMAL_PATTERN, Disposition
 
 Word = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 Note = Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
-Ids = Annotated[tuple[Word, ...], msgspec.Meta(min_length=1, max_length=500)]
+Ids = Annotated[tuple[Word, ...], msgspec.Meta(min_length=1, max_length=100)]
 Figure = Annotated[str, msgspec.Meta(pattern=DECIMAL_PATTERN)]  # data holds no JSON numbers
 
 
@@ -95,7 +95,20 @@ class MakeUp(Asked, frozen=True, kw_only=True, tag="make_up"):
     machine_s: Figure | None = None
 
 
-Request = Accept | Reverse | Reassign | Split | MakeUp
+class Retry(Asked, frozen=True, kw_only=True, tag="retry"):
+    """Facts that a receiver refused are offered to it again."""
+
+    settles: Ids
+
+
+class Discard(Asked, frozen=True, kw_only=True, tag="discard"):
+    """Facts that a receiver refused are not offered again; `note` says why."""
+
+    settles: Ids
+
+
+Decision = Accept | Reverse | Reassign | Split
+Request = Decision | MakeUp | Retry | Discard
 
 
 def number(given: str) -> Decimal:

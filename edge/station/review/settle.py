@@ -16,18 +16,30 @@ from edge.masterdata import MasterData
 from edge.readings import Moment
 from edge.station.review import makeup
 from edge.station.review.desk import Desk
-from edge.station.review.requests import Accept, MakeUp, Reassign, Request, Reverse, Share, Split, number
+from edge.station.review.requests import (
+    Accept,
+    Asked,
+    Decision,
+    Discard,
+    MakeUp,
+    Reassign,
+    Retry,
+    Reverse,
+    Share,
+    Split,
+    number,
+)
 from edge.station.review.rights import Authority, authority
-from edge.station.review.waiting import Waiting, consumption
+from edge.station.review.waiting import Kind, Waiting, consumption
 from edge.station.review.words import Unsettled, word
 from edge.station.state import ZERO, Line
 from edge.station.texts import Text
 from edge.station.work import Site
 
-_HOW: dict[type[Request], str] = {
+_HOW: dict[type[Decision], str] = {
     Accept: "accepted", Reverse: "reversed", Reassign: "reassigned", Split: "split",
 }  # fmt: skip
-_POSSIBLE = {
+POSSIBLE: dict[Kind, tuple[type[Decision], ...]] = {
     "count": (Accept, Reverse, Reassign, Split),
     "held": (Accept, Reverse, Reassign, Split),
     "lot": (Accept, Reverse, Reassign, Split),
@@ -45,14 +57,18 @@ class Settled(msgspec.Struct, frozen=True):
 
 
 def settle(
-    site: Site, line: Line, asked: Request, master: MasterData, now: Moment, new_id: Callable[[int], str]
+    site: Site, line: Line, asked: Asked, master: MasterData, now: Moment, new_id: Callable[[int], str]
 ) -> Settled:
     """The facts of one settlement, and the line after them. Raises Unsettled, Refused."""
     desk = Desk(site, line, master, now, new_id)
     if isinstance(asked, MakeUp):
         who, message = makeup.enter(desk, asked)
-    else:
+    elif isinstance(asked, Retry | Discard):
+        who, message = _redeliver(desk, asked)
+    elif isinstance(asked, Accept | Reverse | Reassign | Split):
         who, message = _decide(desk, asked)
+    else:
+        raise TypeError(f"{type(asked).__name__} is no settlement")
     if desk.moved:
         message = message + word("moved", date=desk.moved[0], posted=desk.moved[1])
     if not who.checked:
@@ -60,14 +76,24 @@ def settle(
     return Settled(desk.line, tuple(desk.drafts), message)
 
 
-def _decide(desk: Desk, asked: Accept | Reverse | Reassign | Split) -> tuple[Authority, Text]:
+def _redeliver(desk: Desk, asked: Retry | Discard) -> tuple[Authority, Text]:
+    """What sync acts on when it reads it."""
+    who = authority(desk.site.review, desk.master, asked, "settle")
+    if isinstance(asked, Discard) and not asked.note:
+        raise Unsettled("note_missing")
+    how = "discarded" if isinstance(asked, Discard) else "retried"
+    desk.settled(who, None, asked.settles, how, asked.note)
+    return who, word(how, person=who.person, count=len(asked.settles))
+
+
+def _decide(desk: Desk, asked: Decision) -> tuple[Authority, Text]:
     shares = _shares(asked)
     granted = any(share.disposition == "concession" for share in shares)
     who = authority(desk.site.review, desk.master, asked, "settle", concession=granted)
     entries = [_entry(desk, id_) for id_ in dict.fromkeys(asked.settles)]
     for one in entries:
-        if type(asked) not in _POSSIBLE[one.kind]:
-            possible = ", ".join(way.__name__.lower() for way in _POSSIBLE[one.kind])
+        if type(asked) not in POSSIBLE[one.kind]:
+            possible = ", ".join(way.__name__.lower() for way in POSSIBLE[one.kind])
             how = word(type(asked).__name__.lower(), person=who.person)
             raise Unsettled("not_so", kind=word(f"kind_{one.kind}"), how=how, possible=possible)
     for one in entries:
@@ -82,7 +108,7 @@ def _decide(desk: Desk, asked: Accept | Reverse | Reassign | Split) -> tuple[Aut
     return who, word(type(asked).__name__.lower(), person=who.person)
 
 
-def _shares(asked: Accept | Reverse | Reassign | Split) -> tuple[Share, ...]:
+def _shares(asked: Decision) -> tuple[Share, ...]:
     match asked:
         case Reassign(to=to):
             return (to,)

@@ -29,6 +29,8 @@ _WORDS: dict[str, tuple[str, str]] = {
     "reassign": ("Reassigned by {person}", "{person}已改派"),
     "split": ("Split by {person}", "{person}已拆分"),
     "make_up": ("Made up by {person}: WO {order}, {time}", "{person}已补录：工单{order}，{time}"),
+    "retried": ("{count} to be offered again, by {person}", "{person}：{count}条将重新发送"),
+    "discarded": ("{count} discarded by {person}", "{person}：{count}条已作废"),
     "moved": (". Posting period of {date} is locked: posted on {posted}", "。{date}所在期间已关账，记账日期为{posted}"),
     "unchecked": (". People were never received from the ERP: rights were not checked", "。尚未收到ERP人员数据，未核对权限"),
     # refused
@@ -58,6 +60,16 @@ _WORDS: dict[str, tuple[str, str]] = {
     "nothing_made": ("The entry holds no quantity and no time. Nothing recorded. Give what was made, used or worked", "没有数量也没有工时，未记录，请输入产量、用料或工时"),
     "material_unknown": ("Material {material} is unknown. Nothing recorded. Check the number", "物料{material}未登记，未记录，请核对"),
     "unit_unknown": ("{material} is not counted in {unit}. Nothing recorded. Give another unit", "物料{material}没有单位{unit}，未记录，请用其他单位"),
+    "no_stations": ("No station is configured. Nothing recorded. Configure one", "未配置工位，未记录，请先配置"),
+    # what a station's screen says when its total has changed under it
+    "disturbed": ("A settlement changed the total. Nothing of the proposal was recorded. Scan DONE or PART again", "处理结果改变了合计，刚才的建议未记录，请重新扫完工或报工"),
+    # what waits
+    "shows_count": ("{quantity} pieces of counter {counter} without an order ({raw_from} → {raw_to})", "计数器{counter}有{quantity}件无工单（{raw_from}→{raw_to}）"),
+    "shows_held": ("Counter {counter} jumped {raw_from} → {raw_to}: held", "计数器{counter}异常：{raw_from}→{raw_to}，暂未计入"),
+    "shows_lot": ("{quantity} {unit} of {subject} used without a lot, WO {job}", "{subject}用料{quantity} {unit}缺批次，工单{job}"),
+    "shows_provisional": ("WO {job} began, the ERP has not delivered it", "工单{job}已开工，ERP尚未下发"),
+    "shows_time": ("{quantity} s of {subject} without an order", "{subject}有{quantity}秒无工单"),
+    "undated": ("Facts {first} to {last} have no posting date: set the clock right", "第{first}至{last}条记录没有记账日期，请校准时钟"),
     # kinds and ways, as sentences name them
     "kind_count": ("A count without an order", "无工单计数"),
     "kind_held": ("A held counter movement", "异常计数"),

@@ -19,6 +19,7 @@ from edge.events import (
     parse_instant,
 )
 from edge.station.evolve import evolve
+from edge.station.review.requests import Request
 from edge.station.review.words import Unsettled
 from tests.unit.station.floor import MASTER, Floor
 
@@ -322,7 +323,8 @@ def test_a_made_up_entry_of_yesterday_changes_no_clock_and_no_time_of_people() -
     given.scan("LSE1042", "LSW100 0020")
     given.wait(600)
     wall = given.line.wall
-    given.settle(**made_up(time="2026-11-21T09:30:00+08:00"))
+    worked = [{"operator": "1042", "s": "300"}]
+    given.settle(**made_up(time="2026-11-21T09:30:00+08:00", labour=worked))
     after = given.line.wall
     assert (after.offset_ms, after.stepped, after.trusted_ms) == (wall.offset_ms, False, wall.trusted_ms)
     given.scan("LSCDONE", "LSQ9", "LSCOK")
@@ -407,3 +409,30 @@ def test_a_stretch_is_bounded() -> None:
     assert first.quantity is not None and second.quantity is not None
     assert first.quantity + second.quantity == 142
     assert len(given.facts(CountUnattributed)) == 131
+
+
+def test_a_total_that_is_shown_ends_when_a_settlement_changes_it() -> None:
+    given = stray()
+    given.scan("LSE1042", "LSW100 0020")
+    given.read(cycles=542).wait(30)
+    given.scan("LSCDONE")
+    request = msgspec.convert(
+        {"how": "reassign", "settles": [given.waiting[0].id], "person": "2001", "to": TO}, Request
+    )
+    done = given.put(request, "OP20")
+    assert done.answer is not None and done.answer.result == "recorded"
+    said = given.lives["OP20"].said
+    assert said is not None and said.tone == "bad" and "Scan DONE or PART again" in said.message.en
+    assert given.scan("LSCOK").result == "refused"
+    given.scan("LSCDONE", "LSCOK")
+    good = [one.outputs[0].quantity for one in given.facts(WorkReported, WorkCompleted)]  # type: ignore[attr-defined]
+    assert good == [12, 30]
+
+
+def test_what_a_receiver_refused_is_retried_or_discarded_by_a_fact() -> None:
+    given = floor()
+    given.settle(how="retry", settles=["a", "b"], person="2001")
+    assert refused(given, how="discard", settles=["a"], person="2001") == "note_missing"
+    given.settle(how="discard", settles=["a"], person="2001", note="posted by hand")
+    facts = [fact for fact in given.facts(ReviewSettled) if isinstance(fact, ReviewSettled)]
+    assert [(fact.how, fact.settles) for fact in facts] == [("retried", ("a", "b")), ("discarded", ("a",))]

@@ -1,0 +1,88 @@
+"""The open list as the API, the command and the page show it: each entry with its evidence and a sentence."""
+
+from typing import Any
+
+from edge.events import instant
+from edge.station.review.settle import POSSIBLE
+from edge.station.review.waiting import Waiting
+from edge.station.review.words import word
+from edge.station.state import JobKey, Line
+from edge.station.texts import Text, unit
+from edge.station.work import Site, number
+
+
+def entries(site: Site, line: Line) -> list[dict[str, Any]]:
+    """What waits, oldest first; time without an order from the site's limit on."""
+    least_s = site.review.unassigned_s
+    return [
+        _entry(one)
+        for one in line.waiting.values()
+        if one.kind != "time" or (one.quantity is not None and one.quantity >= least_s)
+    ]
+
+
+def undated(line: Line) -> dict[str, Any] | None:
+    """Facts that wait for a posting date, by their seqs: setting the clock right settles them."""
+    wall = line.wall
+    if wall.undated is None:
+        return None
+    first, last = wall.undated
+    return {
+        "from_seq": str(first),
+        "to_seq": str(last),
+        "texts": _texts(word("undated", first=first, last=last)),
+    }
+
+
+def _entry(one: Waiting) -> dict[str, Any]:
+    evidence = {
+        "counter": one.counter,
+        "raw_from": _figure(one.raw_from),
+        "raw_to": _figure(one.raw_to),
+        "delta": _figure(one.delta),
+        "doubt": one.doubt,
+        "job": _job(one.job),
+        "before": _job(one.before),
+        "after": _job(one.after),
+        "subject": one.subject,
+        "category": one.category,
+        "facts": one.ids,
+    }
+    return {
+        "id": one.id,
+        "kind": one.kind,
+        "station": one.station,
+        "from": instant(one.from_ms),
+        "to": instant(one.to_ms),
+        "quantity": _figure(one.quantity),
+        "unit": one.unit,
+        "evidence": {key: value for key, value in evidence.items() if value is not None},
+        "possible": [way.__name__.lower() for way in POSSIBLE[one.kind]],
+        "texts": _texts(sentence(one)),
+    }
+
+
+def sentence(one: Waiting) -> Text:
+    """What waits, as a person reads it."""
+    values = {
+        "counter": one.counter,
+        "raw_from": _figure(one.raw_from) or "?",
+        "raw_to": _figure(one.raw_to) or "?",
+        "quantity": _figure(one.quantity) or "?",
+        "unit": unit(one.unit or "C62"),
+        "subject": one.subject or "",
+        "job": _job(one.job) or "-",
+    }
+    return word(f"shows_{one.kind}", **values)
+
+
+def _figure(value: Any) -> str | None:
+    return None if value is None else number(value)
+
+
+def _job(key: JobKey | None) -> str | None:
+    return "/".join(key) if key else None
+
+
+def _texts(text: Text) -> dict[str, str]:
+    return {"en": text.en, "zh": text.zh}
