@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from edge import __version__
-from edge.cli import checks, copies, devices, events, opcua, plc, replay, scantest, starting, status
+from edge.cli import checks, copies, devices, events, opcua, plc, replay, review, scantest, starting, status
 from edge.cli.common import Config, guarded
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app = typer.Typer(
 app.add_typer(events.app, name="events")
 app.add_typer(plc.app, name="plc")
 app.add_typer(opcua.app, name="opcua")
+app.add_typer(review.app, name="review")
 
 
 @app.callback(invoke_without_command=True)

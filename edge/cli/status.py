@@ -1,11 +1,8 @@
 """`lineside status` and `lineside scan`: how it goes, and a scan typed instead of scanned."""
 
 import json
-import urllib.error
-import urllib.request
 from dataclasses import asdict
 from datetime import UTC, datetime
-from http.client import HTTPException
 from typing import Annotated, Any
 
 import msgspec
@@ -14,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from edge import main
+from edge.cli.calling import call
 from edge.cli.common import FAULT, UNREACHABLE, USAGE, AsJson, Config, err, guarded, out
 from edge.masterdata.lookup import load as load_masterdata
 from edge.settings import Settings
@@ -54,7 +52,7 @@ def scan(
         known = ", ".join(loaded.stations) or "none is configured"
         err.print(f"There is no station {station!r}. Stations: {known}. Nothing recorded", markup=False)
         raise typer.Exit(USAGE)
-    code, answer = _call(loaded, f"/api/v1/stations/{station}/scan", {"text": text})
+    code, answer = call(loaded, f"/api/v1/stations/{station}/scan", {"text": text})
     if "result" not in answer and "title" not in answer:
         err.print(f"Another program answers at http://{loaded.web.listen}. Nothing recorded", markup=False)
         raise typer.Exit(UNREACHABLE)
@@ -77,7 +75,7 @@ def _stations(loaded: Settings) -> list[dict[str, Any]] | None:
     found = []
     for name in loaded.stations:
         try:
-            code, answer = _call(loaded, f"/api/v1/stations/{name}")
+            code, answer = call(loaded, f"/api/v1/stations/{name}")
         except typer.Exit:
             return None
         if code == 200 and "station" in answer:
@@ -89,31 +87,6 @@ def _stations(loaded: Settings) -> list[dict[str, Any]] | None:
             # Newer in the configuration than the running collector.
             following = {"en": "restart the collector", "zh": "请重启采集器"}
             found.append({"station": name, "state": "not running", "operators": [], "next_texts": following})
-    return found
-
-
-def _call(loaded: Settings, path: str, body: dict[str, str] | None = None) -> tuple[int, dict[str, Any]]:
-    url = f"http://{loaded.web.listen}{path}"
-    data = json.dumps(body).encode() if body else None
-    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
-    try:
-        try:
-            with urllib.request.urlopen(request, timeout=10) as answer:
-                return answer.status, _object(answer.read())
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, _object(error.read())
-    except (OSError, HTTPException, ValueError) as error:
-        reason = getattr(error, "reason", error)
-        err.print(f"The collector does not answer at http://{loaded.web.listen}: {reason}", markup=False)
-        err.print("Start it with `lineside run`, or: systemctl status lineside-collect", markup=False)
-        raise typer.Exit(UNREACHABLE) from error
-
-
-def _object(body: bytes) -> dict[str, Any]:
-    found = json.loads(body)
-    if not isinstance(found, dict):
-        raise ValueError("another program answers there")
     return found
 
 

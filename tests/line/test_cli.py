@@ -24,6 +24,14 @@ COMMANDS = {
     ("check",): "Nothing is started or changed",
     ("status",): "master data",
     ("scan",): "Exit code 1",
+    ("review",): "makeup",
+    ("review", "list"): "oldest first",
+    ("review", "show"): "evidence",
+    ("review", "accept"): "as the evidence says",
+    ("review", "reverse"): "did not occur",
+    ("review", "reassign"): "one order",
+    ("review", "split"): "in parts",
+    ("review", "makeup"): "补录",
     ("replay",): "Touches no journal",
     ("events",): "verify",
     ("events", "tail"): "--follow",
@@ -58,7 +66,7 @@ async def test_every_commands_help_teaches() -> None:
         code, out, err = await invoke(*names, "--help")
         assert (code, err) == (0, ""), names
         assert word in " ".join(out.replace("│", " ").split()), names
-        assert names in (("events",), ("demo",), ("replay",)) or "--config" in out, names
+        assert names in (("events",), ("review",), ("demo",), ("replay",)) or "--config" in out, names
         for option_line in [row for row in out.splitlines() if "--" in row and "│" in row]:
             assert len(option_line.strip("│ ").split("  ")) > 1, f"{names}: no word about {option_line}"
 
@@ -336,6 +344,24 @@ async def test_something_at_the_collectors_address_that_speaks_no_http_is_code_3
         async with server:
             code, out, err = await invoke("scan", "OP20", "LSE1042", "--config", floor.config)
         assert code == 3, out + err
+
+
+# review
+
+
+async def test_review_lists_settles_and_makes_up_at_the_running_collector(running: Line) -> None:
+    config = ("--config", running.config)
+    code, out, err = await invoke("review", "list", *config)
+    assert (code, err) == (0, "") and "Nothing waits" in out
+    code, out, err = await invoke("review", "accept", "nothing", "--person", "1042", *config)
+    assert code == 1 and "does not wait" in err
+    made = ["review", "makeup", "--station", "OP20", "--order", "100/0020", "--person", "1042", "--good", "5"]
+    code, _, err = await invoke(*made, *config)
+    assert code == 2 and "--time" in err
+    code, out, _ = await invoke(*made, "--time", "soon", "--note", "gun broken", *config)
+    assert code == 1 and "Nothing recorded" in out
+    code, _, err = await invoke("review", "split", "x", "--person", "1", "--part", "1 2 3 4 5", *config)
+    assert code == 2 and "Nothing recorded" in err
 
 
 # events
