@@ -17,6 +17,7 @@ from edge.readings import Unreadable
 from edge.replay.floor import Clock, devices
 from edge.replay.memory import Memory
 from edge.replay.script import ClockSet, Delivered, Entry, Linked, Process, Scanned, Script, TagSet
+from edge.replay.settling import Decided
 from edge.settings import DeviceSettings
 from edge.station.evolve import fold
 from edge.station.state import Line
@@ -176,6 +177,8 @@ class _Replay:
                 self._deliver(path)
             case Process(what=what):
                 await self._process(what)
+            case Decided() as decided if collector is not None:
+                await self._decide(collector, decided)
             case Scanned() as scanned if collector is not None:
                 await self._scan(collector, scanned)
         if self._collector is not None:
@@ -192,6 +195,12 @@ class _Replay:
             await asyncio.sleep(0)  # it is queued now
             await collector.turn()
             await typed
+
+    async def _decide(self, collector: Collector, decided: Decided) -> None:
+        settled = asyncio.create_task(collector.settle(decided.request(collector.line)))
+        await asyncio.sleep(0)  # it is queued now
+        await collector.turn()
+        await settled
 
     async def _process(self, what: str) -> None:
         if what == "stop" and self._collector is not None:

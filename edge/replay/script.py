@@ -19,7 +19,9 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from edge.readings import ClockQuality, Value
+from edge.replay import settling
 from edge.replay.lines import Line, Sheet, SituationFault, Wrong, local_ms
+from edge.replay.settling import Decided
 from edge.settings import Settings
 
 _TAG = re.compile(r"(?P<tag>[A-Za-z0-9_-]+\.[A-Za-z0-9._-]+)\s*(?P<how>=|->)\s*(?P<value>.+)")
@@ -29,7 +31,8 @@ _WORDS = {"on": True, "off": False, "true": True, "false": False}
 _PROCESS = ("stop", "start", "kill", "restart", "power off", "power on", "end")
 _ALLOWED = (
     "allowed: <scanner> <code>, <station> <code>, <device>.<tag> = <value>, <device>.<tag> -> <value>,"
-    " <device> lost, <device> back, <scanner> unreadable, masterdata <file>, clock …, " + ", ".join(_PROCESS)
+    " <device> lost, <device> back, <scanner> unreadable, masterdata <file>, clock …, settle …, makeup …, "
+    + ", ".join(_PROCESS)
 )
 _CLOCK = (
     "allowed: clock +90s, clock -2h, clock 1970-01-01 00:00:00, clock right, clock synced, clock unsynced"
@@ -89,7 +92,7 @@ class Delivered:
     path: Path
 
 
-What = Scanned | TagSet | Linked | Process | ClockSet | Delivered
+What = Scanned | TagSet | Linked | Process | ClockSet | Delivered | Decided
 
 
 @dataclass(frozen=True)
@@ -150,9 +153,9 @@ class _Reader:
             raise Wrong("begins with no time: write 08:00:05, or +5s for five seconds after the line above")
         if not line.text:
             raise Wrong(f"a time alone says nothing; {_ALLOWED}")
-        return Entry(line.number, line.at_ms, line.text, self._what(line.text))
+        return Entry(line.number, line.at_ms, line.text, self._what(line.text, line.at_ms))
 
-    def _what(self, text: str) -> What:
+    def _what(self, text: str, at_ms: int) -> What:
         words = " ".join(text.split())
         if words in _PROCESS:
             return self._process(words)
@@ -160,6 +163,10 @@ class _Reader:
             return self._clock(words[6:])
         if words.startswith("masterdata "):
             return self._delivered(words[11:])
+        if words.startswith("settle "):
+            return settling.settle(words[7:])
+        if words.startswith("makeup "):
+            return settling.makeup(words[7:], at_ms, self._zone)
         if match := _TAG.fullmatch(text):
             return self._tag(match)
         name, _, rest = text.partition(" ")

@@ -5,20 +5,20 @@ recording, and no clock or crew is told by it. The settlement itself comes last,
 the present.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 
-from edge.events import Draft, Fact, ReviewSettled, WorkCorrected, seconds
+from edge.events import Draft, Fact, Output, ReviewSettled, WorkCorrected, seconds
 from edge.masterdata import MasterData
 from edge.readings import Moment
 from edge.station.evolve import evolve
 from edge.station.review.periods import open_date
 from edge.station.review.rights import Authority
 from edge.station.review.words import Unsettled
-from edge.station.state import JobKey, Line
+from edge.station.state import ZERO, JobKey, Line
 from edge.station.work import Site
 from edge.wallclock import dates, judged
 
@@ -74,8 +74,13 @@ class Desk:
     def settled(
         self, who: Authority, station: str | None, settles: tuple[str, ...], how: str, note: str | None
     ) -> None:
-        """Draft the settlement itself, of this moment."""
-        moment = {"boot_id": self.now.boot_id, "monotonic_s": seconds(self.now.monotonic_ms)}
+        """Draft the settlement itself, of this moment. It costs nothing: a locked period moves it nowhere."""
+        today = dates(self.site.calendar, self.now).posting_date
+        moment = {
+            "posting_date": today,
+            "boot_id": self.now.boot_id,
+            "monotonic_s": seconds(self.now.monotonic_ms),
+        }
         self._draft(
             ReviewSettled, self.now.wall_ms, station, who, **moment,
             settles=settles, how=how, note=note, person=who.person, approved_by=who.approved_by,
@@ -108,12 +113,23 @@ class Desk:
             provisional=True,
         )  # fmt: skip
 
-    def counted(
-        self, station: str, target: Target, pieces: Decimal, counter: str | None
-    ) -> dict[str, Decimal]:
-        """What an open job's counter gains, so that its next proposal holds these pieces."""
+    def counted(self, station: str, target: Target, outputs: Iterable[Output]) -> dict[str, Decimal]:
+        """What an open job's counter gains, so that what its next proposal holds as new stays the same.
+
+        Of defects only a counter of all pieces takes note; a concession is in no total of good ones.
+        """
+        settings = self.site.stations.get(station)
+        name = settings.main_counter if settings else None
         job = self.line.station(station).find((target.work_order, target.operation))
-        return {counter: pieces} if job is not None and counter else {}
+        if settings is None or name is None or job is None:
+            return {}
+        known = {"good"} | ({"scrap", "rework"} if settings.counters[name].counts == "all" else set())
+        pieces = sum((one.quantity for one in outputs if one.disposition in known), ZERO)
+        return {name: pieces} if pieces else {}
+
+    def is_open(self, station: str, target: Target) -> bool:
+        """Whether the job is open at the station."""
+        return self.line.station(station).find((target.work_order, target.operation)) is not None
 
     def _job(self, target: Target) -> dict[str, Any]:
         same = ("work_order", "operation", "order_line", "refs", "provisional")
@@ -130,13 +146,14 @@ class Desk:
             "equipment": configured.equipment if configured else None,
             "actor": who.person,
             "origin": "manual",
-            "posting_date": self._posted(day.posting_date or ""),
             "production_date": day.production_date,
             "shift": day.shift,
             "clock": self.now.clock,
             "utc_offset": day.utc_offset,
             "masterdata": self.master.etag,
         }
+        if "posting_date" not in fields:
+            common["posting_date"] = self._posted(day.posting_date or "")
         draft = Draft(self._new_id(self.now.wall_ms), at_ms, fact(**(common | fields)))
         self._keep(draft)
         return draft

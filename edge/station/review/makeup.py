@@ -24,7 +24,6 @@ from edge.station.review.desk import Desk, Target
 from edge.station.review.requests import Made, MakeUp, Used, Worked, number
 from edge.station.review.rights import Authority, authority
 from edge.station.review.words import Unsettled, word
-from edge.station.state import ZERO
 from edge.station.texts import Text, disposition
 from edge.station.units import converted
 
@@ -99,8 +98,6 @@ def _has_offset(given: str) -> bool:
 
 def _report(desk: Desk, who: Authority, asked: MakeUp, target: Target, at_ms: int) -> None:
     outputs = tuple(_output(desk, target, one) for one in asked.outputs)
-    pieces = sum((one.quantity for one in outputs), ZERO)
-    counter = next(iter(desk.site.stations[asked.station].counters), None)
     desk.belated(
         WorkReported,
         who,
@@ -109,7 +106,7 @@ def _report(desk: Desk, who: Authority, asked: MakeUp, target: Target, at_ms: in
         at_ms,
         outputs=outputs,
         resources=_resources(asked),
-        counted=desk.counted(asked.station, target, pieces, counter) if pieces else {},
+        counted=desk.counted(asked.station, target, outputs),
     )
 
 

@@ -15,7 +15,7 @@ from edge.events import Draft, Labour, Resources, WorkReported, plain
 from edge.masterdata import MasterData
 from edge.readings import Moment
 from edge.station.review import makeup
-from edge.station.review.desk import Desk
+from edge.station.review.desk import Desk, Target
 from edge.station.review.requests import (
     Accept,
     Asked,
@@ -203,10 +203,27 @@ def _book(desk: Desk, who: Authority, one: Waiting, share: Share, quantity: Deci
     elif one.counter == "energy":
         figure = {"resources": Resources(energy_kwh=quantity, basis={"energy_kwh": "confirmed"})}
     else:
-        output = makeup.output(desk, target, quantity, share.disposition, share.reason)
-        gained = desk.counted(one.station, target, quantity, one.counter)
-        figure = {"outputs": (output,), "counted": gained}
+        figure = _pieces(desk, one, target, share, quantity)
     desk.belated(WorkReported, who, one.station, target, at_ms, **figure)
+
+
+def _pieces(desk: Desk, one: Waiting, target: Target, share: Share, quantity: Decimal) -> dict[str, Any]:
+    output = makeup.output(desk, target, quantity, share.disposition, share.reason)
+    if one.subject is None or one.subject == target.product:
+        return {"outputs": (output,), "counted": desk.counted(one.station, target, (output,))}
+    if desk.is_open(one.station, target):
+        raise Unsettled("side_open", material=one.subject, order=target.work_order)
+    beside = replace(
+        output, material=one.subject, role=_role(desk, one, target), unit=one.unit or output.unit
+    )
+    return {"outputs": (beside,)}
+
+
+def _role(desk: Desk, one: Waiting, target: Target) -> Literal["main", "co", "by"]:
+    """What a material is to the order, as its counter or the ERP says."""
+    order = desk.master.orders.get(target.work_order)
+    said = next((out.role for out in (order.outputs if order else ()) if out.material == one.subject), "co")
+    return one.role or said
 
 
 def _time(one: Waiting, s: Decimal) -> dict[str, Any]:

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 _Job = tuple[str, str]  # (work order, operation)
 Kind = Literal["count", "held", "lot", "provisional", "time"]
 UNASSIGNED_S = Decimal(900)
-RESTING = frozenset({"break"})  # categories of time that nobody asks about
+RESTING = frozenset({"break", "paused"})  # categories of time that explain themselves
 STRETCH_FACTS = 120  # an hour of facts every 30 s
+_NONE = Decimal(0)
 
 
 class Waiting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -43,8 +44,9 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     raw_to: Decimal | None = None
     delta: Decimal | None = None  # raw units
     doubt: str | None = None  # why a counter's movement is held
-    subject: str | None = None  # the person or machine whose time it is; the material without a lot
+    subject: str | None = None  # whose time it is; the material that was counted, or that has no lot
     person: bool = False  # whether `subject` is a person
+    role: Literal["co", "by"] | None = None  # of `subject`, where a stroke makes several materials
     category: str | None = None  # of time
     fact: str | None = None  # the fact's data as JSON, where a settlement replaces it
 
@@ -71,7 +73,7 @@ def after(before: "Line", line: "Line", draft: Draft) -> Open:
     found = _found(before, fact, draft)
     if found is None:
         return held
-    last = held[next(reversed(held))] if held else None
+    last = next((one for one in reversed(held.values()) if _counts_the_same(one, found)), None)
     if last is not None and _goes_on(last, found):
         return {**held, last.ids[0]: _joined(last, found)}
     return {**held, found.id: found}
@@ -165,14 +167,24 @@ def _count(common: Waiting, fact: events.CountRecorded) -> Waiting | None:
         raw_to=fact.to,
         delta=fact.delta,
         doubt=fact.held,
+        subject=fact.material,
+        role=fact.role,
+    )
+
+
+def _counts_the_same(one: Waiting, found: Waiting) -> bool:
+    """Whether two entries are of one counter, and of one material where it counts several."""
+    return one.kind == found.kind == "count" and (one.station, one.counter, one.subject) == (
+        found.station,
+        found.counter,
+        found.subject,
     )
 
 
 def _goes_on(last: Waiting, found: Waiting) -> bool:
     """Whether two movements of a counter are one stretch."""
     return (
-        last.kind == found.kind == "count"
-        and (last.station, last.counter, last.raw_to) == (found.station, found.counter, found.raw_from)
+        last.raw_to == found.raw_from
         and (last.job, last.before, last.after, last.dated) == (found.job, found.before, None, found.dated)
         and len(last.ids) < STRETCH_FACTS
     )
@@ -184,6 +196,6 @@ def _joined(last: Waiting, found: Waiting) -> Waiting:
         ids=last.ids + found.ids,
         to_ms=found.to_ms,
         raw_to=found.raw_to,
-        quantity=(last.quantity or 0) + (found.quantity or 0),
-        delta=(last.delta or 0) + (found.delta or 0),
+        quantity=(last.quantity or _NONE) + (found.quantity or _NONE),
+        delta=(last.delta or _NONE) + (found.delta or _NONE),
     )

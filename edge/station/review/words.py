@@ -48,6 +48,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "quantity_needed": ("Nobody knows how many. Nothing recorded. Give the quantity", "数量不明，未记录，请输入数量"),
     "quantity_sum": ("The parts are {given}, {waits} waits. Nothing recorded. Split all of it; a part without an order belongs to none", "各部分合计{given}，待处理{waits}，未记录。请全部拆分；不属于任何工单的部分不填工单"),
     "quantity_above_nought": ("A quantity must be above 0. Nothing recorded. Correct it", "数量必须大于0，未记录，请更正"),
+    "side_open": ("{material} is made beside WO {order}, which is open here. Nothing recorded. Complete the order first", "{material}为工单{order}的联产品，该工单在此生产中，未记录，请先完工"),
     "order_needed": ("The order is missing. Nothing recorded. Give order and operation", "缺少工单，未记录，请输入工单和工序"),
     "order_unknown": ("WO {order} is unknown. Nothing recorded. Check the number, or wait for the ERP", "工单{order}未登记，未记录，请核对，或等待ERP下发"),
     "operation_unknown": ("WO {order} has no operation {operation}: it has {known}. Nothing recorded. Correct it", "工单{order}没有工序{operation}，现有：{known}，未记录，请更正"),

@@ -73,7 +73,7 @@ def test_a_stretch_of_pieces_is_one_entry_and_ends_when_an_order_begins() -> Non
     (one,) = given.waiting
     assert (one.quantity, one.raw_from, one.raw_to, len(one.ids)) == (30, 500, 530, 3)
     given.scan("LSE1042", "LSW100 0020", "LSCDONE", "LSQ1", "LSCOK")
-    given.read(cycles=535).wait(31)
+    given.read(cycles=535).wait(31).wait(60)  # the order that they propose is not answered
     first, second = given.waiting
     assert (first.quantity, second.quantity, second.before) == (30, 5, ("100", "0020"))
 
@@ -436,3 +436,23 @@ def test_what_a_receiver_refused_is_retried_or_discarded_by_a_fact() -> None:
     given.settle(how="discard", settles=["a"], person="2001", note="posted by hand")
     facts = [fact for fact in given.facts(ReviewSettled) if isinstance(fact, ReviewSettled)]
     assert [(fact.how, fact.settles) for fact in facts] == [("retried", ("a", "b")), ("discarded", ("a",))]
+
+
+@pytest.mark.parametrize("counts", ["all", "good"])
+@pytest.mark.parametrize("disposition", ["good", "scrap", "rework", "concession"])
+def test_a_settlement_never_changes_what_the_next_proposal_holds_as_new(
+    counts: str, disposition: str
+) -> None:
+    counter = {"tag": "press1.cycles", "max_rate_per_min": 60, "counts": counts}
+    given = stray(base=Floor(MASTER | {"people": PEOPLE}, counters={"good": counter}))
+    given.scan("LSE1042", "LSW100 0020")
+    given.read(cycles=542).wait(30)
+    reason = {"reason": "04"} if disposition in ("scrap", "rework") else {}
+    given.settle(
+        how="reassign", settles=[given.waiting[0].id], person="2001", approved_by="3001",
+        to=TO | {"disposition": disposition} | reason,
+    )  # fmt: skip
+    given.scan("LSCDONE", "LSCOK")
+    (done,) = given.facts(WorkCompleted)
+    assert isinstance(done, WorkCompleted)
+    assert [(one.disposition, one.quantity) for one in done.outputs] == [("good", 30)]
