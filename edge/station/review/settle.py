@@ -222,8 +222,10 @@ def _pieces(desk: Desk, one: Waiting, target: Target, share: Share, quantity: De
 def _role(desk: Desk, one: Waiting, target: Target) -> Literal["main", "co", "by"]:
     """What a material is to the order, as its counter or the ERP says."""
     order = desk.master.orders.get(target.work_order)
-    said = next((out.role for out in (order.outputs if order else ()) if out.material == one.subject), "co")
-    return one.role or said
+    for made in order.outputs if order else ():
+        if made.material == one.subject:
+            return made.role
+    return one.role or "co"
 
 
 def _time(one: Waiting, s: Decimal) -> dict[str, Any]:
