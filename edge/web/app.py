@@ -35,7 +35,7 @@ def application(
     news, answers = News(collector, delivery), Answers(collector)
     app = web.Application(middlewares=[problems.worded, guard.same_site], client_max_size=problems.BODY_BYTES)
     app.add_routes(StationApi(collector, news, answers, language).routes())
-    app.add_routes(ReviewApi(collector, answers, language).routes())
+    app.add_routes(ReviewApi(collector, news, answers, language).routes())
     app.add_routes(Pages(collector, language).routes())
     app.add_routes([web.get("/livez", _verdict(alive)), web.get("/readyz", _verdict(ready))])
     app.add_routes([web.get("/metrics", _metrics)])

@@ -72,7 +72,7 @@ class News:
 
     async def screen(self, station: str) -> bytes:
         """The station's screen now, as JSON. Raises KeyError."""
-        delivery = await self._delivered()
+        delivery = await self.delivered()
         shown: dict[str, Any] = screen(self._collector, station, delivery, self.instance)
         return msgspec.json.encode(shown)
 
@@ -86,7 +86,8 @@ class News:
         turn, self._turn = self._turn, asyncio.Event()
         turn.set()
 
-    async def _delivered(self) -> Delivery:
+    async def delivered(self) -> Delivery:
+        """How delivery stands, at most 1.5 s old where reading it takes no longer."""
         if self._loading is None and asyncio.get_running_loop().time() >= self._due_s:
             self._loading = asyncio.create_task(self._reload(), name="page-delivery")
         if self._loading is not None:

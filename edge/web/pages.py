@@ -8,6 +8,7 @@ import msgspec
 from aiohttp import web
 
 from edge.collector import Collector
+from edge.web import reviewwords
 from edge.web.words import EVENTS, LABELS, SCRIPT
 
 STATIC = Path(__file__).parent / "static"
@@ -30,6 +31,7 @@ class Pages:
         return [
             web.get("/", self._stations),
             web.get("/stations/{station}", self._station),
+            web.get("/review", self._review),
             web.get("/favicon.ico", self._no_icon),
             web.static("/static", STATIC),
         ]
@@ -47,6 +49,11 @@ class Pages:
             return self._page("missing.html", status=404, station=station, stations=stations)
         words = msgspec.to_builtins(SCRIPT | {f"event.{name}": text for name, text in EVENTS.items()})
         return self._page("station.html", station=station, commands=COMMANDS, words=words)
+
+    async def _review(self, _: web.Request) -> web.Response:
+        labels = LABELS | reviewwords.LABELS
+        words = msgspec.to_builtins(reviewwords.SCRIPT)
+        return self._page("review.html", stations=self._collector.site.stations, words=words, labels=labels)
 
     async def _no_icon(self, _: web.Request) -> web.Response:
         return web.Response(status=204)

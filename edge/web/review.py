@@ -14,6 +14,8 @@ from edge.events import instant
 from edge.station.review import shown
 from edge.station.review.requests import Request
 from edge.web.answers import Answers, KeyReused
+from edge.web.delivery import summary
+from edge.web.news import News
 from edge.web.problems import answered, problem
 
 _KEY_LENGTH = 200
@@ -24,8 +26,9 @@ _CONFLICT = frozenset({"not_open", "whole"})
 class ReviewApi:
     """`/api/v1/review` and `/api/v1/settlements`."""
 
-    def __init__(self, collector: Collector, answers: Answers, language: str) -> None:
+    def __init__(self, collector: Collector, news: News, answers: Answers, language: str) -> None:
         self._collector = collector
+        self._news = news
         self._answers = answers
         self._language = language
 
@@ -36,9 +39,11 @@ class ReviewApi:
         ]
 
     async def _list(self, _: web.Request) -> web.Response:
-        line = self._collector.line
+        line, delivery = self._collector.line, await self._news.delivered()
         return answered(
             {
+                "jobs": shown.jobs(line),
+                "delivery": {**msgspec.structs.asdict(delivery), "summary": summary(delivery)},
                 "waiting": shown.entries(self._collector.site, line),
                 "undated": shown.undated(line),
                 "alerts": [_alert(one) for one in self._collector.alerts.standing.values()],

@@ -6,6 +6,7 @@ from edge.station.texts import Text
 LABELS = {
     "title": Text("Station", "工位"),
     "stations": Text("Stations", "工位列表"),
+    "review": Text("Review", "班长处理"),
     "missing": Text("There is no such station here", "没有这个工位"),
     "work_order": Text("WO", "工单"),
     "good": Text("GOOD", "良品"),

@@ -21,6 +21,22 @@ def entries(site: Site, line: Line) -> list[dict[str, Any]]:
     ]
 
 
+def jobs(line: Line) -> list[dict[str, Any]]:
+    """The jobs that are open, with what is reported of them."""
+    return [
+        {
+            "station": name,
+            "job": _job(job.key),
+            "state": "paused" if job.paused else job.phase,
+            "operators": station.crew,
+            "good": number(job.good),
+            "scrap": number(job.scrap),
+        }
+        for name, station in line.stations.items()
+        for job in station.jobs
+    ]
+
+
 def undated(line: Line) -> dict[str, Any] | None:
     """Facts that wait for a posting date, by their seqs: setting the clock right settles them."""
     wall = line.wall
