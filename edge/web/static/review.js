@@ -8,9 +8,11 @@ const decide = byId("decide");
 let chosen = null; // the entry that is decided on, as it was when it was chosen
 let way = null;
 
+// A sentence of the page in both languages; a value that is a text itself is put in by language.
 function say(key, values = {}) {
-  const fill = (text) => text.replace(/{(\w+)}/g, (_, name) => values[name] ?? "");
-  return { en: fill(words[key].en), zh: fill(words[key].zh) };
+  const fill = (language) =>
+    words[key][language].replace(/{(\w+)}/g, (_, name) => values[name]?.[language] ?? values[name] ?? "");
+  return { en: fill("en"), zh: fill("zh") };
 }
 
 // Show a text in both languages, the configured one first.
@@ -170,7 +172,7 @@ function preview() {
       quantity: one.quantity ?? "?",
       job: `${one.work_order}/${one.operation ?? "?"}`,
       lot: one.lot,
-      kind: one.disposition ?? "",
+      kind: one.disposition ? say(`kind_${one.disposition}`) : { en: "", zh: "" },
     }),
   );
   byId("after").replaceChildren(
@@ -255,6 +257,15 @@ byId("makeup").addEventListener("submit", (event) => {
   });
   send(asked, form);
 });
+
+// A scanner ends a badge with Enter: that leads to the next field and records nothing.
+for (const form of document.querySelectorAll("form"))
+  form.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.target.tagName !== "INPUT") return;
+    event.preventDefault();
+    const fields = [...form.elements].filter((one) => one.offsetParent && !one.disabled);
+    fields[fields.indexOf(event.target) + 1]?.focus();
+  });
 
 show("waiting");
 await poll();
