@@ -114,9 +114,25 @@ def _begun(held: Open, fact: events.WorkStarted) -> Open:
     return changed
 
 
+def _leaves(fact: Fact) -> bool:
+    """Whether a fact leaves something to a person."""
+    match fact:
+        case events.CountRecorded():
+            return fact.held is not None or (
+                isinstance(fact, events.CountUnattributed) and bool(fact.quantity)
+            )
+        case events.MaterialConsumed():
+            return fact.method == "backflushed" and fact.lot is None and fact.posted_by == "edge"
+        case events.WorkStarted():
+            return fact.provisional
+        case events.TimeUnassigned():
+            return fact.s >= UNASSIGNED_S and fact.category not in RESTING
+    return False
+
+
 def _found(line: "Line", fact: Fact, draft: Draft) -> Waiting | None:
     """What a fact leaves to a person."""
-    if fact.station is None or fact.origin == "manual":
+    if fact.station is None or fact.origin == "manual" or not _leaves(fact):
         return None
     station = line.station(fact.station)
     job = (fact.work_order, fact.operation or "") if fact.work_order else None
@@ -134,14 +150,14 @@ def _found(line: "Line", fact: Fact, draft: Draft) -> Waiting | None:
     match fact:
         case events.CountRecorded():
             return _count(common, fact)
-        case events.MaterialConsumed(method="backflushed", lot=None, posted_by="edge"):
+        case events.MaterialConsumed():
             data = msgspec.json.encode(fact, order="sorted").decode()
             quantity, unit = fact.quantity, fact.unit
             return replace(common, kind="lot", quantity=quantity, unit=unit, subject=fact.material, fact=data)
-        case events.WorkStarted(provisional=True):
+        case events.WorkStarted():
             known = any(one.kind == "provisional" and one.job == job for one in line.waiting.values())
             return None if known else replace(common, kind="provisional", before=job)
-        case events.TimeUnassigned() if fact.s >= UNASSIGNED_S and fact.category not in RESTING:
+        case events.TimeUnassigned():
             return replace(
                 common,
                 kind="time",
@@ -154,9 +170,7 @@ def _found(line: "Line", fact: Fact, draft: Draft) -> Waiting | None:
     return None
 
 
-def _count(common: Waiting, fact: events.CountRecorded) -> Waiting | None:
-    if fact.held is None and not (isinstance(fact, events.CountUnattributed) and fact.quantity):
-        return None
+def _count(common: Waiting, fact: events.CountRecorded) -> Waiting:
     return replace(
         common,
         kind="held" if fact.held else "count",

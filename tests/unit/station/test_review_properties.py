@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from edge.events import CountRecorded, CountUnattributed, ReviewSettled, WorkReported
@@ -38,6 +38,9 @@ def settle(floor: Floor, how: str, order: str) -> None:
     floor.settle(**asked)
 
 
+@example(
+    [("strokes", 5), ("start", "100"), ("strokes", 9), ("settle", ("reassign", "100")), ("complete", None)]
+)
 @settings(max_examples=80, deadline=None)
 @given(st.lists(STEPS, max_size=25))
 def test_every_stroke_is_reported_or_waits_or_was_said_to_be_nobodys(steps: list[tuple[str, Any]]) -> None:
