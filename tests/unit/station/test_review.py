@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from edge import settings
+from edge.demo.endpoint.examine import examine
 from edge.events import (
     CountUnattributed,
     Draft,
@@ -456,3 +457,16 @@ def test_a_settlement_never_changes_what_the_next_proposal_holds_as_new(
     (done,) = given.facts(WorkCompleted)
     assert isinstance(done, WorkCompleted)
     assert [(one.disposition, one.quantity) for one in done.outputs] == [("good", 30)]
+
+
+def test_what_a_settlement_leads_to_fits_the_contract_of_the_costing_endpoint() -> None:
+    given = stray()
+    given.scan("LSE1042", "LSW100 0020")
+    backflushed(given)
+    count, lot = given.waiting
+    given.settle(how="reassign", settles=[count.id], person="2001", to=TO)
+    given.settle(how="reassign", settles=[lot.id], person="2001", to={"lot": "O1"}, note="by the drum")
+    given.settle(**made_up(labour=[{"operator": "1042", "s": "600"}], machine_s="540"))
+    for body in given.bodies:
+        event = msgspec.json.decode(body) | {"source": "urn:lineside:suzhou:L3:0123456789abcdef"}
+        assert examine(event).problem is None, event["type"]
