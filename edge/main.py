@@ -47,7 +47,8 @@ from sync.retention import done
 from sync.service import JOURNAL as JOURNAL
 from sync.service import STORE as STORE
 from sync.service import Sync
-from sync.status import load_alerts, load_outbox, load_quarantined, load_status
+from sync.status import Waiting as Waiting
+from sync.status import load_alerts, load_outbox, load_quarantine, load_quarantined, load_status
 
 log = structlog.get_logger()
 
@@ -284,6 +285,11 @@ def delivery(data_dir: Path, loaded: Settings) -> Delivery:
             )
         )
     return Delivery(tuple(receivers))
+
+
+def quarantine(data_dir: Path, uplink: str | None = None) -> list[Waiting]:
+    """What receivers rejected or what waits behind it, oldest first. Raises StorageFault."""
+    return load_quarantine(data_dir / STORE, uplink, limit=100_000)
 
 
 def alerts(data_dir: Path) -> list[Alert]:

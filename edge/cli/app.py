@@ -9,7 +9,20 @@ from typing import Annotated
 import typer
 
 from edge import __version__
-from edge.cli import checks, copies, devices, events, opcua, plc, replay, review, scantest, starting, status
+from edge.cli import (
+    checks,
+    copies,
+    devices,
+    events,
+    opcua,
+    outbox,
+    plc,
+    replay,
+    review,
+    scantest,
+    starting,
+    status,
+)
 from edge.cli.common import Config, guarded
 
 app = typer.Typer(
@@ -22,6 +35,7 @@ app = typer.Typer(
     " [bold]lineside init[/bold] to set up this machine.",
 )
 app.add_typer(events.app, name="events")
+app.add_typer(outbox.app, name="outbox")
 app.add_typer(plc.app, name="plc")
 app.add_typer(opcua.app, name="opcua")
 app.add_typer(review.app, name="review")
