@@ -15,7 +15,7 @@ from edge import __version__
 from edge.faults import UplinkFault
 from sync import tls
 from sync.outcome import Answer, printable
-from sync.secret import basic
+from sync.secret import basic, secret
 from sync.settings import HttpSettings
 
 _WARNS_BEYOND_BYTES = 1024 * 1024  # aiohttp warns about larger bytes, not about files
@@ -54,7 +54,7 @@ class Wire:
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError, EOFError) as error:
             what, hint = _explained(error, url, self.settings)
             raise UplinkFault(f"{method} {url}: {what}", hint=hint) from error
-        return masked(answer, secrets)
+        return masked(answer, [*secrets, *self._proxy_secrets()])
 
     async def close(self) -> None:
         """Let go of all connections."""
@@ -74,6 +74,14 @@ class Wire:
             return {"proxy": given.proxy, "proxy_headers": {_PROXY_AUTHORIZATION: proof}}
         headers[_PROXY_AUTHORIZATION] = proof
         return {"proxy": given.proxy}
+
+    def _proxy_secrets(self) -> tuple[str, ...]:
+        """What the proxy is told; a plain call's receiver sees it too where the proxy hands it on."""
+        given = self.settings
+        if given.proxy_user is None or given.proxy_password_file is None:
+            return ()
+        proof = basic(given.proxy_user, given.proxy_password_file)
+        return secret(given.proxy_password_file, ascii_only=False), proof.partition(" ")[2]
 
     async def _opened(self) -> aiohttp.ClientSession:
         """The session; a new one where a certificate's file was renewed."""
