@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from aiohttp import web
 
+from edge.station.review.requests import Discard, Request, Retry
 from tests.contract.uplink.rig import rigged
 from tests.line.plant import free_port, invoke
 
@@ -106,6 +108,9 @@ async def test_a_decision_goes_to_the_collector(how: str, note: str | None, tmp_
         assert code == 0 and "3 by chief" in said
         expected = {"how": how, "settles": [collector.ids[0]], "person": "2001"}
         assert collector.asked == [expected | ({"note": note} if note else {})]
+        assert isinstance(
+            msgspec.convert(collector.asked[0], Request), Retry | Discard
+        )  # as it is read there
 
 
 async def test_all_are_settled_in_portions(tmp_path: Path) -> None:
