@@ -125,6 +125,18 @@ class Standard(Record, frozen=True, kw_only=True, omit_defaults=True):
     labour_s: Quantity | None = None
 
 
+class Need(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """What a backflushed BOM line asks for a report's output, to nine places, in the BOM's own unit.
+
+    What is consumed is the sum over the job's reports, rounded.
+    """
+
+    bom_line: str
+    quantity: Quantity
+    unit: str
+    fixed: bool = False  # once per order, whatever its output
+
+
 class WorkStarted(Fact, frozen=True, kw_only=True, omit_defaults=True):
     """A job began, or its phase changed."""
 
@@ -160,6 +172,9 @@ class WorkReported(Fact, frozen=True, kw_only=True, omit_defaults=True):
     resources: Resources | None = None
     interval: Interval | None = None
     counted: dict[str, Quantity] = {}  # pieces that a person adds to the job's counters, by counter
+    needs: tuple[Need, ...] = ()  # of backflushed material; facts that name this one in `caused_by` bring it
+    needs_for: Quantity | None = None  # pieces, where more than this report's: earlier ones had no bill
+    bill_unknown: bool = False  # the order's bill was not held here: nothing could be backflushed
     replaces: str | None = None
 
 
@@ -186,7 +201,9 @@ class MaterialConsumed(Fact, frozen=True, kw_only=True, omit_defaults=True):
     use: Literal["production", "setup", "rework", "extra", "return"]
     output_lot: str | None = None
     output_serial: str | None = None
-    caused_by: str | None = None  # the report that backflushed it
+    reason: str | None = None  # of an extra issue
+    lot_missing: bool = False  # no mounted lot was left to take it from: a person must say which it was
+    caused_by: str | None = None  # the report that backflushed it; of a kit, its first line's fact
     posted_by: Literal["edge", "erp"]  # "erp": evidence only, the ERP backflushes itself
     replaces: str | None = None
 
@@ -232,6 +249,7 @@ class CountRecorded(Fact, frozen=True, kw_only=True, omit_defaults=True, rename=
     micro_stop_s: Quantity | None = None  # how long they lasted together
     phase: Phase | None = None
     incomplete: bool = False
+    bom_line: str | None = None  # of a meter: the line it consumes for, `quantity` in the material's unit
     held: Literal["implausible", "backwards"] | None = None
 
 

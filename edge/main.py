@@ -261,6 +261,7 @@ def site_of(loaded: Settings) -> Site:
         loaded.crew,
         grammar,
         loaded.review,
+        loaded.consumption,
     )
 
 

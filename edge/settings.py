@@ -418,6 +418,14 @@ class Review(Part):
     unassigned_s: Annotated[int, Field(ge=900, le=86400)] = 1800
 
 
+class Consumption(Part):
+    """How backflushed material is rounded: decimal places by unit of measure (UN/ECE Rec 20), six where a
+    unit is not named. What is rounded is the sum over an order's reports.
+    """
+
+    decimals: dict[Annotated[str, Field(pattern=r"^[A-Z0-9]{1,3}$")], Annotated[int, Field(ge=0, le=6)]] = {}
+
+
 class _File(Part):
     edge: Edge
     devices: dict[Name, dict[str, Any]] = {}
@@ -434,6 +442,7 @@ class _File(Part):
     masterdata: MasterDataSettings = MasterDataSettings()
     checks: Checks = Checks()
     review: Review = Review()
+    consumption: Consumption = Consumption()
 
 
 @dataclass(frozen=True)
@@ -456,6 +465,7 @@ class Settings:
     masterdata: MasterDataSettings
     checks: Checks
     review: Review
+    consumption: Consumption
 
     @property
     def masterdata_source(self) -> str | None:
@@ -517,6 +527,7 @@ def load(path: Path, devices: DeviceKinds, uplinks: UplinkKinds) -> Settings:
         masterdata=file.masterdata,
         checks=file.checks,
         review=file.review,
+        consumption=file.consumption,
     )
 
 

@@ -16,7 +16,7 @@ from edge import events, wallclock
 from edge.calendar import Period
 from edge.events import Draft, Event, Fact, Resources, parse_instant
 from edge.readings import Moment
-from edge.station import hours, quantities
+from edge.station import hours, lots, quantities
 from edge.station.review import waiting
 from edge.station.state import (
     MACHINE,
@@ -28,13 +28,13 @@ from edge.station.state import (
     Labour,
     Last,
     Line,
-    Mounted,
     Noted,
     Station,
     Tool,
 )
 
 NOTED = 3
+FIXED = 1024
 PIECES = "C62"  # what counters and people count in while nobody says otherwise
 FINISHED = 64
 UNDOABLE = (events.MaterialConsumed, events.WorkReported, events.WorkStarted)
@@ -59,6 +59,7 @@ def _evolved(line: Line, draft: Draft) -> Line:
         return line
     line = hours.passed(line, at, known=not (isinstance(fact, events.ShiftChanged) and fact.incomplete))
     line = _with_people(_in_period(line, fact, at), fact, at)
+    line = _with_fixed(line, fact, draft.id)
     apply = _APPLY.get(type(fact))
     if apply is not None and fact.station is not None:
         before = line.station(fact.station)
@@ -114,6 +115,19 @@ def _with_people(line: Line, fact: Fact, at: Moment) -> Line:
             if last is not None and last.id == fact.corrects and last.type == events.WorkStarted.type:
                 return hours.divided(line, station, _key(fact))
     return line
+
+
+def _with_fixed(line: Line, fact: Fact, id_: str) -> Line:
+    """The line with what is consumed once per order, at any station; a correction makes it due again."""
+    if isinstance(fact, events.WorkCorrected):
+        kept = {line_: report for line_, report in line.fixed.items() if report != fact.corrects}
+        return line if len(kept) == len(line.fixed) else replace(line, fixed=kept)
+    if not isinstance(fact, events.WorkReported):
+        return line
+    asked = {lots.once(fact.work_order or "", need.bom_line): id_ for need in fact.needs if need.fixed}
+    if not asked:
+        return line
+    return replace(line, fixed=dict([*line.fixed.items(), *asked.items()][-FIXED:]))
 
 
 def fold(line: Line, event: Event) -> Line:
@@ -211,12 +225,23 @@ def _noted(before: Station, station: Station, draft: Draft, at: Moment) -> Stati
         return station
     line = Noted(draft.time_ms, fact.type, detail(fact))
     station = replace(station, noted=(line, *station.noted)[:NOTED])
+    if _caused(station.last, fact):
+        assert station.last is not None
+        return replace(station, last=replace(station.last, caused=(*station.last.caused, _stored(fact))))
     phase_change = isinstance(fact, events.WorkStarted) and before.find(_key(fact)) is not None
     if isinstance(fact, UNDOABLE) and not phase_change and fact.origin == "scan" and fact.actor:
-        data = msgspec.json.encode(fact, order="sorted").decode()
-        last = Last(draft.id, fact.type, fact.actor, fact.shift, fact.production_date, at, data)
+        last = Last(draft.id, fact.type, fact.actor, fact.shift, fact.production_date, at, _stored(fact))
         return replace(station, last=last)
     return station
+
+
+def _caused(last: Last | None, fact: Fact) -> bool:
+    """Whether the fact goes when the last one is undone."""
+    return isinstance(fact, events.MaterialConsumed) and last is not None and fact.caused_by == last.id
+
+
+def _stored(fact: Fact) -> str:
+    return msgspec.json.encode(fact, order="sorted").decode()
 
 
 def detail(fact: Fact) -> str:
@@ -327,11 +352,14 @@ def _reported(station: Station, fact: events.WorkReported, _id: str, at: Moment)
     def report(job: Job) -> Job:
         since = at if fact.resources else job.since
         due = fact.origin == "signal" if fact.resources else job.due
-        job = _with_resources(quantities.with_outputs(job, fact, 1), fact.resources, -1)
+        job = lots.asked(quantities.with_outputs(job, fact, 1), fact)
+        job = _with_resources(job, fact.resources, -1)
         # Nothing is known yet of the time that follows: not nought.
         machine_s, energy_kwh = job.machine_s or None, job.energy_kwh or None
         return replace(job, since=since, machine_s=machine_s, energy_kwh=energy_kwh, due=due)
 
+    if fact.origin == "scan":
+        station = lots.cleared(station)
     return _changed(station, _key(fact), report)
 
 
@@ -393,14 +421,16 @@ def _with_resources(job: Job, resources: Resources | None, sign: int) -> Job:
 
 
 def _consumed(station: Station, fact: events.MaterialConsumed, *_: object) -> Station:
-    return _changed(station, _key(fact), partial(_with_material, fact=fact, sign=1))
+    return _with_material(station, fact, 1)
 
 
-def _with_material(job: Job, fact: events.MaterialConsumed, sign: int) -> Job:
-    if fact.bom_line is None:
-        return job
-    held = job.consumed.get(fact.bom_line, ZERO)
-    return replace(job, consumed={**job.consumed, fact.bom_line: held + sign * fact.quantity})
+def _with_material(station: Station, fact: events.MaterialConsumed, sign: int) -> Station:
+    """Also where a completion consumed: its job is closed by then, and may be reopened."""
+    station = _changed(lots.taken(station, fact, sign), _key(fact), partial(lots.used, fact=fact, sign=sign))
+    closed = station.closed
+    if station.find(_key(fact)) is None and closed is not None and closed.key == _key(fact):
+        return replace(station, closed=lots.used(closed, fact, sign))
+    return station
 
 
 def _corrected(station: Station, fact: events.WorkCorrected, *_: object) -> Station:
@@ -409,6 +439,9 @@ def _corrected(station: Station, fact: events.WorkCorrected, *_: object) -> Stat
     if last is None or last.id != fact.corrects:
         return station
     station = replace(station, last=None)
+    for data in reversed(last.caused):
+        consumed = msgspec.json.decode(data, type=events.MaterialConsumed)
+        station = _with_material(station, consumed, -1)
     match original(last):
         case events.WorkCompleted() as done if station.closed and station.closed.key == _key(done):
             job = _unreported(station.closed, done, last.at)
@@ -418,7 +451,7 @@ def _corrected(station: Station, fact: events.WorkCorrected, *_: object) -> Stat
         case events.WorkReported() as report:
             return _changed(station, _key(report), lambda job: _unreported(job, report, last.at))
         case events.MaterialConsumed() as consumed:
-            return _changed(station, _key(consumed), partial(_with_material, fact=consumed, sign=-1))
+            return _with_material(station, consumed, -1)
         case events.WorkStarted() as started:
             jobs = tuple(job for job in station.jobs if job.key != _key(started))
             return replace(station, jobs=jobs, selected=jobs[-1].key if jobs else None)
@@ -430,9 +463,8 @@ def _unreported(job: Job, report: events.WorkReported, at: Moment) -> Job:
     since = job.since
     if report.resources:
         since = _began(report.interval, at) if report.interval else None
-    return replace(
-        _with_resources(quantities.with_outputs(job, report, -1), report.resources, 1), since=since
-    )
+    job = lots.asked(quantities.with_outputs(job, report, -1), report, -1)
+    return replace(_with_resources(job, report.resources, 1), since=since)
 
 
 def _began(interval: events.Interval, at: Moment) -> Moment:
@@ -483,16 +515,11 @@ def _meter_replaced(station: Station, fact: events.MeterReplaced, *_: object) ->
 
 
 def _mounted(station: Station, fact: events.LotMounted, *_: object) -> Station:
-    lot = Mounted(fact.material, fact.lot, fact.quantity, fact.unit)
-    return replace(station, mounted=(*_without(station, fact), lot))
+    return lots.mounted(station, fact)
 
 
 def _unmounted(station: Station, fact: events.LotMounted, *_: object) -> Station:
-    return replace(station, mounted=_without(station, fact))
-
-
-def _without(station: Station, fact: events.LotMounted) -> tuple[Mounted, ...]:
-    return tuple(lot for lot in station.mounted if (lot.material, lot.lot) != (fact.material, fact.lot))
+    return lots.unmounted(station, fact)
 
 
 _APPLY: dict[type[Fact], Callable[..., Station]] = {

@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 
 from edge.calendar import Period
-from edge.events import Blocked, Disposition, Phase, ToolShare
+from edge.events import Blocked, Disposition, Method, Phase, ToolShare
 from edge.readings import Moment
 from edge.station.review.waiting import Waiting
 from edge.station.texts import Text
@@ -83,6 +83,29 @@ class Person(msgspec.Struct, frozen=True):
     doubted: bool = False
 
 
+class Required(msgspec.Struct, frozen=True):
+    """What a job's reports asked of a backflushed BOM line, in the BOM's own unit."""
+
+    bom_line: str
+    unit: str
+    quantity: Decimal
+
+
+class Used(msgspec.Struct, frozen=True):
+    """What a job took of a lot, in the material's base unit."""
+
+    bom_line: str | None
+    material: str
+    lot: str | None
+    method: Method
+    unit: str
+    quantity: Decimal
+
+    @property
+    def place(self) -> tuple[str | None, str, str | None, Method]:
+        return self.bom_line, self.material, self.lot, self.method
+
+
 class Job(msgspec.Struct, frozen=True, kw_only=True):
     """A work order's operation open at a station."""
 
@@ -110,6 +133,10 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     counter_scrap: dict[str, Decimal] = {}  # of the scrap, by the scrap counter that a report took it from
     side: dict[str, SideProduct] = {}  # by material
     consumed: dict[str, Decimal] = {}  # by BOM line, in base units
+    used: tuple[Used, ...] = ()  # the same by lot
+    required: tuple[Required, ...] = ()
+    unbilled: Decimal = ZERO  # pieces reported while the bill was not known
+    metered: dict[str, Decimal] = {}  # by BOM line, in base units: what meters said and no fact took yet
     setup_ms: int = 0  # not yet reported, like the next three
     machine_s: Decimal | None = None  # None: no signal said anything yet
     energy_kwh: Decimal | None = None
@@ -139,7 +166,7 @@ class Counter(msgspec.Struct, frozen=True):
 
 
 class Mounted(msgspec.Struct, frozen=True):
-    """A lot standing at the station."""
+    """A lot standing at the station. Without a quantity nobody knows how much of it there is."""
 
     material: str
     lot: str
@@ -166,6 +193,7 @@ class Last(msgspec.Struct, frozen=True):
     production_date: str | None
     at: Moment
     data: str  # the fact's data as JSON
+    caused: tuple[str, ...] = ()  # what it consumed, the same way
 
 
 class Noted(msgspec.Struct, frozen=True):
@@ -203,6 +231,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     """All stations and people; `at` is the moment up to which people's time has been given away."""
 
     stations: dict[str, Station] = {}
+    fixed: dict[str, str] = {}  # the report that asked for a fixed BOM line, by order and line; at most 1024
     at: Moment | None = None
     period: Period | None = None  # the last that a fact bore
     people: dict[str, Person] = {}
@@ -218,6 +247,13 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
 _EMPTY = Station()
 
 
+class PendingMaterial(msgspec.Struct, frozen=True):
+    """A command that waits for the lot it is about; `reason` of an extra issue."""
+
+    command: Literal["EXTRA", "RETURN", "UNMOUNT"]
+    reason: str | None = None
+
+
 class PendingLot(msgspec.Struct, frozen=True, kw_only=True):
     """A lot that waits for its quantity."""
 
@@ -228,6 +264,8 @@ class PendingLot(msgspec.Struct, frozen=True, kw_only=True):
     warehouse: str | None
     posted_by: Literal["edge", "erp"]
     serial: str | None = None
+    use: Literal["extra", "return"] | None = None  # None: what the job's phase says
+    reason: str | None = None
 
 
 class Counted(msgspec.Struct, frozen=True, kw_only=True):
@@ -294,7 +332,8 @@ class PendingSetup(msgspec.Struct, frozen=True):
 
 
 Pending = (
-    PendingLot
+    PendingMaterial
+    | PendingLot
     | PendingReport
     | PendingDefect
     | PendingStart

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from edge.events import CountRecorded, Draft, WorkReported
 from edge.masterdata import MasterData
 from edge.readings import Moment, Reading, Scan, Unreadable
-from edge.station import automatic, grammar, provisional, signals
+from edge.station import automatic, backflush, grammar, provisional, signals
 from edge.station.grammar import (
     NOTHING,
     Amount,
@@ -20,6 +20,7 @@ from edge.station.grammar import (
     Command,
     Contradiction,
     CoProduct,
+    Kit,
     Label,
     Lot,
     Malformed,
@@ -32,7 +33,7 @@ from edge.station.grammar import (
 from edge.station.review.requests import Asked
 from edge.station.review.settle import settle
 from edge.station.review.words import Unsettled, word
-from edge.station.scans import defects, labels, materials, orders, people, reports, tools, undo
+from edge.station.scans import defects, handling, labels, materials, orders, people, reports, tools, undo
 from edge.station.state import (
     Heard,
     Line,
@@ -40,6 +41,7 @@ from edge.station.state import (
     Pending,
     PendingDefect,
     PendingLot,
+    PendingMaterial,
     PendingPause,
     PendingReport,
     PendingSetup,
@@ -145,7 +147,9 @@ def _scan(work: Work, scan: Scan) -> Answer:
     taken = True
     try:
         message = _meant(work, work.site.grammar.read(scan))
-        recorded = any(not isinstance(one.data, CountRecorded) for one in work.drafts[before[2] :])
+        drafted = work.drafts[before[2] :]
+        message = message + backflush.warned(drafted)
+        recorded = any(not isinstance(one.data, CountRecorded) for one in drafted)
         answer = Answer("recorded" if recorded else "pending", message)
     except Doubted as doubted:
         answer = Answer("refused", _without(work, before[1].pending, doubted.text))
@@ -175,7 +179,7 @@ def _meant(work: Work, word: Word) -> Text:
     if not work.station.crew and not isinstance(word, (Badge, *NOTHING)):
         raise Refused("no_operator")
     if isinstance(word, Label):
-        word = labels.meant(work, word)
+        word = handling.named(word, pending) or labels.meant(work, word)
     match word:
         case Unrecognised() | Malformed() | Unclear() | Contradiction():
             raise _no_word(word)
@@ -191,8 +195,12 @@ def _meant(work: Work, word: Word) -> Text:
             message = people.badge(work, word)
         case Order():
             message = orders.order(work, word)
+        case Lot() if isinstance(pending, PendingMaterial):
+            return handling.lot(work, pending, word)
         case Lot():
             message = materials.lot(work, word)
+        case Kit():
+            message = handling.kit(work, word)
         case Command(name, reason):
             message = _command(work, name, reason or "")
     if not _answers(word, pending):
@@ -238,7 +246,11 @@ def _same(before: Pending, after: Pending | None) -> bool:
     """Whether the same entry was begun again."""
     if isinstance(before, PendingReport) and isinstance(after, PendingReport):
         return before is not after and before.kind == after.kind and before.switch_to == after.switch_to
-    return before is not after and type(before) is type(after) and not isinstance(before, PendingLot)
+    return (
+        before is not after
+        and type(before) is type(after)
+        and not isinstance(before, PendingLot | PendingMaterial)
+    )
 
 
 def _amount(work: Work, amount: Amount, pending: Pending | None, amend: str | None) -> Text:
@@ -316,6 +328,8 @@ def _command(work: Work, name: str, reason: str) -> Text:
             return people.sign_off(work)
         case "SHIFT":
             return people.hand_over(work)
+        case "EXTRA" | "RETURN" | "UNMOUNT":
+            return handling.begin(work, PendingMaterial(name, reason or None))
     raise Refused("not_offered", command=f"LSC{name}")
 
 
@@ -334,6 +348,8 @@ def _waiting(pending: Pending) -> Text:
     match pending:
         case PendingLot(lot=lot):
             return say("wait_lot", lot=lot)
+        case PendingMaterial(command=command):
+            return say(f"wait_{command.lower()}")
         case PendingReport(switch_to=(order, _)):
             return say("wait_switch", order=order)
         case PendingReport():

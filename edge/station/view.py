@@ -16,6 +16,7 @@ from edge.station.state import (
     Live,
     PendingDefect,
     PendingLot,
+    PendingMaterial,
     PendingPause,
     PendingReport,
     PendingSetup,
@@ -168,6 +169,8 @@ def _next(station: Station, live: Live, state: State, master: MasterData) -> Tex
     match live.pending:
         case PendingLot(lot=lot, unit=code):
             return say("enter_lot_quantity", lot=lot, unit=unit(code))
+        case PendingMaterial():
+            return say("scan_the_lot")
         case PendingReport(total=None):
             return say("enter_good")
         case PendingReport(total=total):

@@ -85,6 +85,8 @@ def _equipment(work: Work) -> str:
 
 def _what(last: Last) -> Text:
     match original(last):
+        case MaterialConsumed() as fact if last.caused:
+            return say("undo_kit", kit=fact.lot, lots=1 + len(last.caused))
         case MaterialConsumed() as fact:
             return say(
                 "undo_lot",
