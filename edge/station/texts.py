@@ -161,8 +161,8 @@ _TEXTS = {
     "begun_return": ("Return", "退料"),
     "begun_unmount": ("Unmount", "卸料"),
     "kit_recorded": (
-        "Kit {kit}: {consumed} materials recorded, {mounted} mounted",
-        "配套{kit}：已记录{consumed}种物料，上料{mounted}种",
+        "Kit {kit}: {consumed} recorded; {mounted} mounted",
+        "配套{kit}：已记录{consumed}；已上料{mounted}",
     ),
     "kit_lacks": ("; not in it: {materials}", "；其中没有：{materials}"),
     "lot_pending": ("Lot {lot} of {material}", "批次{lot}，物料{material}"),

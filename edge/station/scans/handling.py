@@ -124,8 +124,9 @@ def kit(work: Work, scan: Kit) -> Text:
                 quantity=held.quantity,
                 unit=backflush.unit_of(work.master, line),
             )
-    scanned = sum(line.method == "scanned" for line, _ in found)
-    text = say("kit_recorded", kit=scan.kit, consumed=scanned, mounted=len(found) - scanned)
+    consumed = ", ".join(held.material for line, held in found if line.method == "scanned")
+    mounted = ", ".join(held.material for line, held in found if line.method != "scanned")
+    text = say("kit_recorded", kit=scan.kit, consumed=consumed or "-", mounted=mounted or "-")
     there = {held.material for held in work.master.lots.get(scan.kit, ())}
     lacking = [line.material for line in work.bom if not there & {line.material, *line.substitutes}]
     return text + say("kit_lacks", materials=", ".join(lacking)) if lacking else text

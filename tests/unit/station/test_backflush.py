@@ -216,7 +216,8 @@ def test_set_up_pieces_consume_for_set_up() -> None:
 def test_scanned_lines_are_never_backflushed() -> None:
     here = floor(OIL | {"method": "scanned"})
     report(here, 6)
-    assert consumed(here) == []
+    (said,) = here.facts(e.WorkReported)
+    assert consumed(here) == [] and isinstance(said, e.WorkReported) and said.needs == ()
 
 
 def test_what_the_erp_backflushes_itself_is_evidence_and_misses_no_lot() -> None:

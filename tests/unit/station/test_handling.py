@@ -129,7 +129,7 @@ def test_one_scan_takes_a_kit() -> None:
     (steel,) = consumed(here)
     assert (steel.material, steel.lot, steel.quantity, steel.bom_line) == ("STEEL-4", "K1", D(6), "10")
     assert [(lot.material, lot.lot, lot.quantity) for lot in here.station.mounted] == [("OIL", "K1", D(3))]
-    assert answer.message.en == "Kit K1: 1 materials recorded, 1 mounted; not in it: BRASS"
+    assert answer.message.en == "Kit K1: STEEL-4 recorded; OIL mounted; not in it: BRASS"
 
 
 def test_a_kit_is_taken_once() -> None:
