@@ -192,6 +192,33 @@ class Counter(Part):
         return self
 
 
+class Meter(Part):
+    """What measures a material as it is used: an ever-growing flow counter, or the weight of what is left.
+
+    One step of the tag is `multiplier` units. What a weight wavers by, below `tolerance` in steps, is noise.
+    """
+
+    tag: str
+    material: Annotated[str, Field(pattern=r"^[ -~]{1,64}$")]
+    unit: Annotated[str, Field(pattern=r"^[A-Z0-9]{1,3}$")]  # UN/ECE Rec 20
+    measures: Literal["flow", "weight"] = "flow"
+    multiplier: Annotated[Decimal, Field(gt=0, le=1000000)] = Decimal(1)
+    max_rate_per_min: Annotated[Decimal, Field(gt=0, le=1000000)]  # units; faster is no use of material
+    tolerance: Annotated[Decimal, Field(ge=0, le=1000000)] = Decimal(0)
+    modulus: Annotated[Decimal, Field(gt=0)] | None = None  # raw value at which a flow counter starts again
+    reset: bool = True  # whether a flow counter may be set back
+
+    @model_validator(mode="after")
+    def _each_rule_where_it_means_something(self) -> "Meter":
+        if self.measures == "weight" and self.modulus is not None:
+            raise ValueError("`modulus` belongs to a flow counter; a weight does not start again")
+        if self.measures == "weight" and not self.tolerance:
+            raise ValueError("`tolerance` is missing; a weight wavers, and noise must not add up as use")
+        if self.measures == "flow" and self.tolerance:
+            raise ValueError("`tolerance` belongs to a weight; a flow counter does not fall")
+        return self
+
+
 class StateWord(Part):
     """A tag that says the state as a number or word (PackML: 6 runs); a value in no list is idle."""
 
@@ -267,6 +294,7 @@ class Station(Part):
     scanners: tuple[str, ...] = ()
     concurrent: bool = False
     counters: dict[Name, Counter] = {}
+    meters: dict[Name, Meter] = {}
     signals: Signals = Signals()
     automatic: Automatic = Automatic()
 
@@ -292,7 +320,8 @@ class Station(Part):
     def tags(self) -> dict[str, str]:
         """Tags by the key under which they stand."""
         counters = {f"counters.{name}.tag": counter.tag for name, counter in self.counters.items()}
-        return counters | {f"signals.{key}": tag for key, tag in self.signals.tags.items()}
+        meters = {f"meters.{name}.tag": meter.tag for name, meter in self.meters.items()}
+        return counters | meters | {f"signals.{key}": tag for key, tag in self.signals.tags.items()}
 
 
 class Pause(Part):
@@ -680,6 +709,8 @@ def _crossed(file: _File | _Parts, devices: Mapping[str, DeviceSettings]) -> Ite
     for name, station in file.stations.items():
         for counter in {"running", "energy"} & set(station.counters):
             yield f"stations.{name}.counters.{counter}: this name is taken by the signal; choose another"
+        for meter in {"running", "energy", *station.counters} & set(station.meters):
+            yield f"stations.{name}.meters.{meter}: a counter or signal has this name; choose another"
         for index, scanner in enumerate(station.scanners):
             key = f"stations.{name}.scanners.{index} = {scanner!r}"
             if scanner not in file.devices:
@@ -695,9 +726,9 @@ def _crossed(file: _File | _Parts, devices: Mapping[str, DeviceSettings]) -> Ite
             known = [f"{d}.{t}" for d, entry in devices.items() for t in sorted(entry.tag_names)]
             if tag not in known and (device in devices or device not in file.devices):
                 yield f"{key}: there is no such tag; allowed: {_listed(known)}"
-            if part.startswith("counters."):
+            if part.startswith(("counters.", "meters.")):
                 if tag in counted:
-                    yield f"{key}: already counts for {counted[tag]}; each stroke would count twice"
+                    yield f"{key}: already counts for {counted[tag]}; what it counts would count twice"
                 counted[tag] = f"stations.{name}"
     yield from _taken(devices)
     yield from _meters(file.stations)

@@ -11,10 +11,11 @@ metered, never two of them; where the ERP posts it itself (`posted_by`), the fac
 from collections.abc import Iterator, Sequence
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from edge.events import Draft, MaterialConsumed, Method, Need, Output, WorkReported, plain
 from edge.masterdata import BomLine, MasterData, WorkOrder
+from edge.settings import Meter
 from edge.station.lots import first_pass, once
 from edge.station.state import ZERO, Job, Mounted
 from edge.station.texts import Text, say, unit
@@ -62,6 +63,28 @@ def lines(order: WorkOrder, job: Job) -> tuple[BomLine, ...]:
     """A job's BOM lines. Those of no operation are the first operation's, so that each is consumed once."""
     first = order.operations[0].operation if order.operations else job.operation
     return tuple(line for line in order.bom if (line.operation or first) == job.operation)
+
+
+class Measured(NamedTuple):
+    """The BOM line for which a meter measures."""
+
+    job: Job
+    bom_line: str
+    unit: str  # the material's own
+    per_step: Fraction  # of the meter's tag, in that unit
+
+
+def metered(work: "Work", job: Job | None, meter: Meter) -> Measured | None:
+    """What a meter measures for a job; None where no line of its bill is metered by it."""
+    order = work.master.orders.get(job.work_order) if job else None
+    if job is None or order is None:
+        return None
+    for line in lines(order, job):
+        if line.method == "metered" and meter.material in (line.material, *line.substitutes):
+            unit_ = unit_of(work.master, line)
+            by = factor(work.master, line.material, unit_, meter.unit)
+            return None if by is None else Measured(job, line.line, unit_, by * Fraction(meter.multiplier))
+    return None
 
 
 def warned(drafts: Sequence[Draft]) -> Text:

@@ -153,12 +153,12 @@ def carried(line: Line) -> str:
 def posted_unknown(line: Line) -> Line:
     """The state where receivers may hold facts that were lost here: nothing is to be posted twice.
 
-    Time and energy that no report carries become unknown, a counter's next movement is nobody's, and nobody
-    knows whether the machine ran.
+    Time, energy and metered material that no report carries become unknown, a counter's next movement is
+    nobody's, and nobody knows whether the machine ran.
     """
 
     def job(one: Job) -> Job:
-        return replace(one, setup_ms=0, machine_s=None, energy_kwh=None, labour=())
+        return replace(one, setup_ms=0, machine_s=None, energy_kwh=None, labour=(), metered={})
 
     def station(one: Station) -> Station:
         counters = {

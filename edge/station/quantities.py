@@ -12,7 +12,10 @@ _Made = TypeVar("_Made", Job, SideProduct)
 
 
 def with_count(job: Job, fact: CountRecorded, quantity: Decimal) -> Job:
-    """The job with what a counter, the running signal or the meter moved."""
+    """The job with what a counter, the running signal or a meter moved."""
+    if fact.bom_line is not None:
+        waiting = job.metered.get(fact.bom_line, ZERO) + quantity
+        return replace(job, metered={**job.metered, fact.bom_line: waiting})
     if fact.counter == "running":
         # Set-up time is the phase's own length: the machine's strokes in it are no run time.
         return replace(job, machine_s=(job.machine_s or ZERO) + (quantity if fact.phase == "run" else 0))

@@ -66,7 +66,7 @@ def _used(job: Job) -> bool:
     counted = *job.counted.values(), *job.setup_counted.values()
     side = (count for one in job.side.values() for count in (one.counted, one.setup_counted))
     beside = any(any(count.values()) for count in side)
-    return any(reported) or any(counted) or beside or any(job.consumed.values())
+    return any(reported) or any(counted) or beside or any(job.consumed.values()) or any(job.metered.values())
 
 
 def _release_time(work: Work, job: Job) -> None:
