@@ -115,7 +115,7 @@ def post(work: Work, fact: type[WorkReported], pending: PendingReport) -> Text:
 def report_time(work: Work, job: Job) -> None:
     """What a job's shift took until it ended, without a figure of pieces: nothing where it took nothing."""
     job = work.with_time(job)
-    if job.labour or job.setup_ms or job.machine_s or job.energy_kwh or job.gap:
+    if job.labour or job.setup_ms or job.machine_s or job.energy_kwh or job.gap or any(job.metered.values()):
         resources, interval = _resources(work, job), _interval(work, job)
         work.emit(WorkReported, job=job, origin="signal", resources=resources, interval=interval)
 

@@ -143,6 +143,36 @@ def test_each_order_takes_what_flowed_while_it_was_open() -> None:
     assert [fact.quantity for fact in lost] == [D(2)]
 
 
+def test_material_that_flows_is_no_output_by_which_a_persons_time_is_shared() -> None:
+    here = running(FLOW, 100, "flow")
+    here.scan("LSE1042", "LSW100", station="OP30")
+    for value in (101, 102):
+        here.wait(31)
+        say(here, value)
+    here.wait(31)
+    assert sum(fact.quantity or 0 for fact in recorded(here)) == 2
+    made = [share.made for pool in here.line.pools for share in pool.shares]
+    assert made == [{}, {}]
+
+
+def test_a_new_meter_begins_anew() -> None:
+    here = running(FLOW, 100, "flow")
+    say(here, 101)
+    here.scan("LSCMETER OIL")
+    say(here, 3)
+    say(here, 3.5)
+    here.scan("LSCPART", "LSQ4", "LSCOK")
+    assert consumed(here)[0].quantity == D("1.5")
+
+
+def test_a_shift_that_ends_takes_what_was_measured_in_it() -> None:
+    here = running(FLOW, 100, "flow")  # at 10:00
+    say(here, 101)
+    for _ in range(11):
+        here.wait(3600)
+    assert [(fact.quantity, fact.shift) for fact in consumed(here)] == [(D(1), "day")]
+
+
 def test_an_order_on_which_material_was_used_cannot_be_unstarted() -> None:
     here = running(FLOW, 100, "flow")
     say(here, 101)
