@@ -167,10 +167,17 @@ def test_a_new_meter_begins_anew() -> None:
 
 def test_a_shift_that_ends_takes_what_was_measured_in_it() -> None:
     here = running(FLOW, 100, "flow")  # at 10:00
+    here.scan("LSCOUT", "LSE1042")  # nobody's time is reported in the night
     say(here, 101)
-    for _ in range(11):
+    _hours(here, 11)
+    say(here, 103)
+    _hours(here, 12)
+    assert [(fact.quantity, fact.shift) for fact in consumed(here)] == [(D(1), "day"), (D(2), "night")]
+
+
+def _hours(here: Floor, hours: int) -> None:
+    for _ in range(hours):
         here.wait(3600)
-    assert [(fact.quantity, fact.shift) for fact in consumed(here)] == [(D(1), "day")]
 
 
 def test_an_order_on_which_material_was_used_cannot_be_unstarted() -> None:
