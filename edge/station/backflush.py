@@ -60,9 +60,15 @@ def follow(work: "Work", job: Job, id_: str, report: WorkReported) -> None:
 
 
 def lines(order: WorkOrder, job: Job) -> tuple[BomLine, ...]:
-    """A job's BOM lines. Those of no operation are the first operation's, so that each is consumed once."""
+    """A job's BOM lines. One of no operation may be scanned at each; by itself it is consumed at the first."""
     first = order.operations[0].operation if order.operations else job.operation
-    return tuple(line for line in order.bom if (line.operation or first) == job.operation)
+
+    def here(line: BomLine) -> bool:
+        if line.operation is None and line.method == "scanned":
+            return True
+        return (line.operation or first) == job.operation
+
+    return tuple(filter(here, order.bom))
 
 
 class Measured(NamedTuple):

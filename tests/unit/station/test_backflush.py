@@ -245,6 +245,14 @@ def test_a_line_of_no_operation_is_the_first_operations() -> None:
     assert drawn(here) == [(None, D("1.5"))]
 
 
+def test_a_scanned_line_of_no_operation_may_be_scanned_at_each() -> None:
+    given = master({"line": "10", "operation": None, "material": "STEEL-4", "quantity": "1", "unit": "KGM",
+                    "method": "scanned"})  # fmt: skip
+    given["work_orders"][0]["operations"].insert(0, {"operation": "0010", "work_center": "WC-X"})
+    here = Floor(given, counters={}, signals={})
+    assert here.scan("LSE1042", "LSW100", "LSL A1", "LSQ2").result == "recorded"
+
+
 def test_a_substitute_stands_in_under_its_own_name() -> None:
     here = floor(OIL | {"substitutes": ["OIL-B", "OIL-G"]})
     here.scan("LSL P1")
