@@ -60,7 +60,7 @@ def follow(work: "Work", job: Job, id_: str, report: WorkReported) -> None:
 
 
 def lines(order: WorkOrder, job: Job) -> tuple[BomLine, ...]:
-    """A job's BOM lines. One of no operation may be scanned at each; by itself it is consumed at the first."""
+    """A job's BOM lines. One of no operation may be scanned at each, else it is the first one's."""
     first = order.operations[0].operation if order.operations else job.operation
 
     def here(line: BomLine) -> bool:
