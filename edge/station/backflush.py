@@ -30,7 +30,7 @@ _FINEST = Decimal("1E-9")
 
 def asked(work: "Work", job: Job, outputs: Sequence[Output]) -> dict[str, Any]:
     """What a report with these outputs says of the bill: the keys `needs`, `needs_for`, `bill_unknown`."""
-    base = first_pass(WorkReported(outputs=tuple(outputs)))
+    base = first_pass(outputs)
     if not base or job.provisional:
         return {}
     order = work.master.orders.get(job.work_order)

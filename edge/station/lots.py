@@ -3,17 +3,18 @@
 Each function takes a fact once, or with `sign=-1` back again.
 """
 
+from collections.abc import Iterable
 from decimal import Decimal
 
 from msgspec.structs import replace
 
-from edge.events import LotMounted, MaterialConsumed, Need, WorkReported
+from edge.events import LotMounted, MaterialConsumed, Need, Output, WorkReported
 from edge.station.state import ZERO, Job, Mounted, Required, Station, Used
 
 
-def first_pass(report: WorkReported) -> Decimal:
+def first_pass(outputs: Iterable[Output]) -> Decimal:
     """Pieces of the main product that a report brings for the first time, whatever became of them."""
-    return sum((one.quantity for one in report.outputs if one.role == "main"), ZERO)
+    return sum((one.quantity for one in outputs if one.role == "main"), ZERO)
 
 
 def once(work_order: str, bom_line: str) -> str:
@@ -23,7 +24,7 @@ def once(work_order: str, bom_line: str) -> str:
 
 def asked(job: Job, report: WorkReported, sign: int = 1) -> Job:
     """The job with what a report asks of its bill."""
-    base = first_pass(report)
+    base = first_pass(report.outputs)
     if report.provisional or report.bill_unknown:
         unbilled = base
     else:
