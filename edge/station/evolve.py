@@ -379,6 +379,10 @@ def made_up(line: Line, draft: Draft) -> Line:
             )
         case events.MaterialConsumed(replaces=None):
             station = _consumed(station, fact)
+        case events.MaterialConsumed() if station.last and fact.caused_by == station.last.id:
+            station = replace(
+                station, last=None
+            )  # an undo would cancel what was cancelled for its lot already
     if station is before:
         return line
     noted = Noted(draft.time_ms, fact.type, detail(fact))

@@ -122,7 +122,7 @@ def _leaves(fact: Fact) -> bool:
                 isinstance(fact, events.CountUnattributed) and bool(fact.quantity)
             )
         case events.MaterialConsumed():
-            return fact.method == "backflushed" and fact.lot is None and fact.posted_by == "edge"
+            return fact.lot_missing and fact.lot is None
         case events.WorkStarted():
             return fact.provisional
         case events.TimeUnassigned():

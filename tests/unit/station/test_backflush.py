@@ -305,3 +305,30 @@ def test_extra_issues_leave_the_bill_as_it_is() -> None:
     assert (extra.use, extra.reason, extra.method, extra.quantity) == ("extra", "07", "scanned", D(2))
     assert standard.quantity == D("1.5")
     assert here.station.mounted[0].quantity == D("16.5")
+
+
+def test_a_lot_named_afterwards_is_no_second_consumption_and_its_report_no_more_undone_here() -> None:
+    here = floor(OIL | {"lot_required": True})
+    given = master(OIL | {"lot_required": True})
+    given["people"].append({"person": "2001", "roles": ["shift_leader"]})
+    here.master = Floor(given).master
+    report(here, 4)
+    (waits,) = here.waiting
+    assert waits.kind == "lot" and waits.quantity == 1
+    here.settle(
+        how="split",
+        settles=[waits.id],
+        person="2001",
+        parts=[{"lot": "O1", "quantity": "0.4"}, {"lot": "O2", "quantity": "0.6"}],
+    )
+    assert [fact.lot for fact in consumed(here)] == [None, "O1", "O2"]
+    assert here.job.consumed == {"20": D(1)} and here.refolded() == here.line
+    assert "nothing of yours" in here.scan("LSCUNDO").message.en
+    report(here, 8)
+    assert consumed(here)[-1].quantity == D(1)
+
+
+def test_a_material_without_lots_waits_for_nobody() -> None:
+    here = floor()
+    report(here, 4)
+    assert here.waiting == []
