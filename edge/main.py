@@ -261,6 +261,8 @@ def site_of(loaded: Settings) -> Site:
         loaded.crew,
         grammar,
         loaded.review,
+        loaded.reminders,
+        loaded.edge.language,
     )
 
 

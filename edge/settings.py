@@ -15,6 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar, Union, get_args, get_origin
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
@@ -73,6 +74,16 @@ def _minute(value: time) -> time:
 def _path(value: Path) -> Path:
     if "\0" in str(value):
         raise ValueError("is no path: it holds a NUL character")
+    return value
+
+
+def _webhook_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("must be an http or https address")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        # The message must not show what may be a secret; pydantic would show the value beside it.
+        raise ValueError("must hold no user, password, query or fragment; put such an address into url_file")
     return value
 
 
@@ -418,6 +429,60 @@ class Review(Part):
     unassigned_s: Annotated[int, Field(ge=900, le=86400)] = 1800
 
 
+class Reminders(Part):
+    """What people are reminded of, each after so many minutes (0: never). A report is overdue when the
+    ordered quantity is made, a shift ended, or `report_over_percent` more time than the standard of all that
+    is left went by; material, when what is mounted lasts less than `material_ahead_min` by the standard.
+    """
+
+    report_after_min: Annotated[int, Field(ge=0, le=1440)] = 15
+    report_over_percent: Annotated[int, Field(ge=0, le=1000)] = 20
+    no_operator_after_min: Annotated[int, Field(ge=0, le=1440)] = 15
+    no_job_after_min: Annotated[int, Field(ge=0, le=1440)] = 5
+    no_counts_after_min: Annotated[int, Field(ge=0, le=1440)] = 20
+    material_ahead_min: Annotated[int, Field(ge=0, le=1440)] = 30
+
+
+class Webhook(Part):
+    """Who hears of alerts over HTTP: those whose keys fit `alerts`, once they stand for `after_min`. The body
+    is the kind's Jinja2 template, or that in `template_file`. An address that is a secret stands in
+    `url_file`; `secret_file` signs (dingtalk, feishu), `token_file` is a bearer's (json). `to`: who it is.
+    """
+
+    name: Name
+    kind: Literal["json", "wecom", "dingtalk", "feishu"] = "json"
+    url: Annotated[str, AfterValidator(_webhook_url)] | None = None
+    url_file: str | None = None
+    token_file: str | None = None
+    secret_file: str | None = None
+    ca_file: str | None = None
+    template_file: str | None = None
+    alerts: Annotated[tuple[str, ...], Field(min_length=1)] = ("*",)
+    after_min: Annotated[int, Field(ge=0, le=10080)] = 0
+    cleared: bool = True  # whether it hears that an alert of which it heard is over
+    to: Annotated[str, Field(max_length=100)] = ""
+    backoff_max_s: Seconds = 300.0
+    answer_timeout_s: Seconds = 15.0
+
+    @model_validator(mode="after")
+    def _fitting(self) -> "Webhook":
+        if (self.url is None) == (self.url_file is None):
+            raise ValueError("give one of url and url_file")
+        if self.secret_file is not None and self.kind not in ("dingtalk", "feishu"):
+            raise ValueError('secret_file signs with kind = "dingtalk" or "feishu" only; see token_file')
+        if self.token_file is not None and self.kind != "json":
+            raise ValueError('token_file belongs to kind = "json"; the others carry theirs in url_file')
+        return self
+
+    def located(self, folder: Path, credentials: Path | None) -> "Webhook":
+        """The same with absolute paths: secrets beside systemd's credentials, the rest beside the TOML."""
+        secrets = credentials or folder
+        places = dict.fromkeys(("url_file", "token_file", "secret_file"), secrets)
+        places |= dict.fromkeys(("ca_file", "template_file"), folder)
+        found = {key: str(place / given) for key, place in places.items() if (given := getattr(self, key))}
+        return self.model_copy(update=found)
+
+
 class _File(Part):
     edge: Edge
     devices: dict[Name, dict[str, Any]] = {}
@@ -434,6 +499,8 @@ class _File(Part):
     masterdata: MasterDataSettings = MasterDataSettings()
     checks: Checks = Checks()
     review: Review = Review()
+    reminders: Reminders = Reminders()
+    webhooks: tuple[Webhook, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -456,6 +523,8 @@ class Settings:
     masterdata: MasterDataSettings
     checks: Checks
     review: Review
+    reminders: Reminders
+    webhooks: tuple[Webhook, ...]
 
     @property
     def masterdata_source(self) -> str | None:
@@ -517,6 +586,8 @@ def load(path: Path, devices: DeviceKinds, uplinks: UplinkKinds) -> Settings:
         masterdata=file.masterdata,
         checks=file.checks,
         review=file.review,
+        reminders=file.reminders,
+        webhooks=file.webhooks,
     )
 
 

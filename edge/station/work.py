@@ -49,6 +49,8 @@ class Site(msgspec.Struct, frozen=True):
     crew: settings.Crew = settings.Crew()
     grammar: Grammar = DEFAULT
     review: settings.Review = settings.Review()
+    reminders: settings.Reminders = settings.Reminders()
+    language: str = "en"  # of the site, for what stands in no page that has both
 
 
 class Answer(msgspec.Struct, frozen=True):
