@@ -67,6 +67,18 @@ def listed(db: sqlite3.Connection) -> tuple[Alert, ...]:
     return tuple(Alert(*row) for row in rows)
 
 
+def listed_since(db: sqlite3.Connection, since_ms: int) -> tuple[Alert, ...]:
+    """Standing alerts, and all that were cleared at `since_ms` or later, oldest first."""
+    if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'alerts'").fetchone() is None:
+        return ()
+    rows = db.execute(
+        "SELECT key, text, hint, raised_ms, cleared_ms FROM alerts"
+        " WHERE cleared_ms IS NULL OR cleared_ms >= ? ORDER BY id",
+        (since_ms,),
+    )
+    return tuple(Alert(*row) for row in rows)
+
+
 class Ledger(Protocol):
     """A file that keeps alerts: the journal."""
 

@@ -565,6 +565,7 @@ def load(path: Path, devices: DeviceKinds, uplinks: UplinkKinds) -> Settings:
     parts = file or _whole_parts(document)
     problems += [f"{path}: {problem}" for problem in _crossed(parts, chosen_devices)]
     if file is not None:
+        problems += [f"{path}: {problem}" for problem in _named_twice(file.webhooks)]
         problems += [f"{path}: {problem}" for problem in _contested(file.masterdata, chosen_uplinks)]
     if problems or file is None:
         raise SettingsFault(problems)
@@ -785,6 +786,14 @@ def _contested(settings: MasterDataSettings, uplinks: Mapping[str, UplinkSetting
             f"masterdata.source is missing: {' and '.join(found)} would all deliver master data; name one,"
             " or set masterdata_interval_s = 0 for the uplinks that do not"
         )
+
+
+def _named_twice(webhooks: Iterable[Webhook]) -> Iterable[str]:
+    """What a webhook took is kept under its name."""
+    names: dict[str, int] = {}
+    for index, one in enumerate(webhooks):
+        if names.setdefault(one.name, index) != index:
+            yield f"webhooks.{index}.name = {one.name!r}: webhooks.{names[one.name]} has this name already"
 
 
 def _taken(devices: Mapping[str, DeviceSettings]) -> Iterable[str]:
