@@ -10,6 +10,7 @@ import pytest
 import structlog
 from aiohttp import web
 
+from edge.alerts import Alerts
 from edge.settings import Edge, Webhook
 from sync.backoff import Backoff
 from sync.store import Store
@@ -18,6 +19,7 @@ from sync.webhooks.body import Template
 from sync.webhooks.call import Caller
 from tests.patience import PATIENCE_S
 from tests.unit.clocks import ManualClock
+from tests.unit.test_journal import opened
 
 EDGE = Edge(id="E1", site="s", line="L3", timezone="Asia/Shanghai")
 TAKEN: dict[str, Any] = {"errcode": 0, "errmsg": "ok"}
@@ -115,6 +117,21 @@ async def test_each_is_told_once_over_a_restart_and_that_it_is_over(tmp_path: Pa
             await desk.round()
             await desk.round()
             assert robot.told[2:] == [("a", "cleared")]
+
+
+async def test_the_collectors_alerts_are_told_beside_syncs_own(tmp_path: Path) -> None:
+    robot = Robot()
+    async with listening(robot), await opened(tmp_path) as journal:
+        desk = Desk(tmp_path, robot, alerts=["station.*", "uplink.*"])
+        alerts = Alerts(journal, desk.clock)
+        async with desk.begun():
+            await alerts.stand("station.OP20.no_job", "counts without an order", "scan it")
+            await desk.stand("disk", "uplink.erp.paused")
+            await desk.round()
+            await alerts.clear("station.OP20.no_job")
+            await desk.round()
+    first, second = ("station.OP20.no_job", "raised"), ("uplink.erp.paused", "raised")
+    assert robot.told == [first, second, ("station.OP20.no_job", "cleared")]
 
 
 async def test_an_outage_costs_nothing_and_is_an_alert_of_its_own(tmp_path: Path) -> None:
