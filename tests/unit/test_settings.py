@@ -518,8 +518,6 @@ def test_breaks_at_the_ends_of_a_shift_and_beside_one_another_are_taken(tmp_path
 def test_two_webhooks_of_one_name_and_secrets_in_addresses_are_refused(tmp_path: Path) -> None:
     hook = '[[webhooks]]\nname = "w"\nurl = "http://robot.example/send{}"\n'
     found = problems(tmp_path, EXAMPLE + hook.format("") + hook.format("/2"))
-    assert [one.partition(": ")[2] for one in found] == [
-        "webhooks.1.name = 'w': webhooks.0 has this name already"
-    ]
+    assert found == ["webhooks.1.name = 'w': webhooks.0 has this name already"]
     found = problems(tmp_path, EXAMPLE + hook.format("?key=s3cret"))
     assert any("url_file" in one for one in found) and "s3cret" not in str(found)
