@@ -174,3 +174,19 @@ def test_nought_minutes_mean_never() -> None:
     never = Reminders.model_validate(dict.fromkeys(Reminders.model_fields, 0))
     floor = Reminded(reminders=never).begin("LSE1042", "LSW100", "LSCOUT", "LSE1042")
     assert floor.minutes(60, 1) == [] and floor.look().open == frozenset()
+
+
+def test_an_order_begun_at_a_machine_that_stood_has_its_whole_time() -> None:
+    floor = Reminded(automatic={"start": "off"}).begin("LSE1042")
+    floor.minutes(1, 1)
+    floor.minutes(30, 0)
+    floor.scan("LSW200")
+    assert floor.minutes(19, 0) == []
+    assert floor.minutes(2, 0) == ["no_counts.200/0020"]
+
+
+def test_strokes_of_the_order_before_are_none_without_an_order() -> None:
+    floor = Reminded(automatic={"start": "off"}).begin("LSE1042", "LSW200")
+    floor.minutes(1, 5)
+    floor.scan("LSCDONE", "LSCOK")
+    assert floor.minutes(6, 0) == [] and floor.minutes(1, 1) == []

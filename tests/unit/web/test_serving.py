@@ -156,6 +156,7 @@ async def test_the_screen_says_what_people_are_reminded_of_until_it_is_done(
     assert "station.OP20.no_operator.100/0020" in rig.collector.alerts.standing
     await rig.collector.typed("OP20", "LSE1042")
     assert await reminded(0) == []
+    assert not rig.collector.alerts.standing
 
 
 async def test_a_delivery_file_that_cannot_be_read_is_said_and_harms_nothing(
