@@ -9,7 +9,6 @@ import hashlib
 import hmac
 import ssl
 from collections.abc import Callable
-from pathlib import Path
 from urllib.parse import quote_plus, urlsplit
 
 import aiohttp
@@ -51,14 +50,14 @@ class Caller:
         url, host = self._address()
         body_sign: dict[str, str] = {}
         if given.secret_file is not None:
-            signature = secret(Path(given.secret_file))
+            signature = secret(given.secret_file)
             if given.kind == "dingtalk":
                 url += ("&" if "?" in url else "?") + dingtalk_signed(signature, now_ms)
             else:
                 body_sign = feishu_signed(signature, now_ms)
         headers = {"Content-Type": "application/json; charset=utf-8"}
         if given.token_file is not None:
-            headers["Authorization"] = f"Bearer {secret(Path(given.token_file))}"
+            headers["Authorization"] = f"Bearer {secret(given.token_file)}"
         body = self._template.render(notice, now_ms, body_sign)
         try:
             async with self._opened().post(
@@ -87,7 +86,7 @@ class Caller:
     def _address(self) -> tuple[str, str]:
         """The address and its host. Raises SecretFault."""
         given = self._webhook
-        url = given.url if given.url_file is None else secret(Path(given.url_file))
+        url = given.url if given.url_file is None else secret(given.url_file)
         parts = urlsplit(url or "")
         try:
             host = parts.hostname if parts.scheme in ("http", "https") else None
