@@ -33,7 +33,7 @@ from edge.ports import Clock
 from edge.recovery import state_of
 from edge.ring import SAMPLES
 from edge.samples import Samples
-from edge.settings import DeviceSettings, Settings, UplinkSettings
+from edge.settings import DeviceSettings, Part, Settings, Webhook
 from edge.station.grammar import Grammar
 from edge.station.work import Site
 from edge.storage import DiskWatch, make_way
@@ -262,6 +262,8 @@ def site_of(loaded: Settings) -> Site:
         grammar,
         loaded.review,
         loaded.consumption,
+        loaded.reminders,
+        loaded.edge.language,
     )
 
 
@@ -311,15 +313,31 @@ def secret_problems(loaded: Settings) -> Iterator[str]:
     """Secret and certificate files that uplinks and devices name and this user cannot read."""
     folder = loaded.path.parent.absolute()
     given = os.environ.get("CREDENTIALS_DIRECTORY")
-    parts: dict[str, DeviceSettings | UplinkSettings] = {
-        f"devices.{name}": one for name, one in located_devices(loaded).items()
-    }
+    parts: dict[str, Part] = {f"devices.{name}": one for name, one in located_devices(loaded).items()}
     for name, uplink in loaded.uplinks.items():
         parts[f"uplinks.{name}"] = uplink.located(folder, Path(given) if given else None)
+    for one in located_webhooks(loaded):
+        parts[f"webhooks.{one.name}"] = one
     for place, located in parts.items():
         for key, value in located.model_dump().items():
             if key.endswith("_file") and value is not None and not os.access(value, os.R_OK):
                 yield f"{place}.{key}: {value} cannot be read. Put it there, readable by this user"
+
+
+def located_webhooks(loaded: Settings) -> list[Webhook]:
+    """Every webhook's settings, with absolute paths of its files."""
+    given = os.environ.get("CREDENTIALS_DIRECTORY")
+    folder = loaded.path.parent.absolute()
+    return [one.located(folder, Path(given) if given else None) for one in loaded.webhooks]
+
+
+def webhook_problems(loaded: Settings) -> Iterator[str]:
+    """What is wrong with the templates of webhooks, found by a sample."""
+    if loaded.webhooks:
+        from sync.webhooks.body import problems
+
+        for one in located_webhooks(loaded):
+            yield from (f"webhooks.{one.name}: {problem}" for problem in problems(one, loaded.edge))
 
 
 def masterdata_problems(loaded: Settings) -> Iterator[str]:

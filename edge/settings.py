@@ -15,6 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar, Union, get_args, get_origin
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
@@ -73,6 +74,16 @@ def _minute(value: time) -> time:
 def _path(value: Path) -> Path:
     if "\0" in str(value):
         raise ValueError("is no path: it holds a NUL character")
+    return value
+
+
+def _webhook_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("must be an http or https address")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        # The message must not show what may be a secret; pydantic would show the value beside it.
+        raise ValueError("must hold no user, password, query or fragment; put such an address into url_file")
     return value
 
 
@@ -455,6 +466,60 @@ class Consumption(Part):
     decimals: dict[Annotated[str, Field(pattern=r"^[A-Z0-9]{1,3}$")], Annotated[int, Field(ge=0, le=6)]] = {}
 
 
+class Reminders(Part):
+    """What people are reminded of, each after so many minutes (0: never). A report is overdue when the
+    ordered quantity is made, a shift ended, or `report_over_percent` more time than the standard of all that
+    is left went by; material, when what is mounted lasts less than `material_ahead_min` by the standard.
+    """
+
+    report_after_min: Annotated[int, Field(ge=0, le=1440)] = 15
+    report_over_percent: Annotated[int, Field(ge=0, le=1000)] = 20
+    no_operator_after_min: Annotated[int, Field(ge=0, le=1440)] = 15
+    no_job_after_min: Annotated[int, Field(ge=0, le=1440)] = 5
+    no_counts_after_min: Annotated[int, Field(ge=0, le=1440)] = 20
+    material_ahead_min: Annotated[int, Field(ge=0, le=1440)] = 30
+
+
+class Webhook(Part):
+    """Who hears of alerts over HTTP: those whose keys fit `alerts`, once they stand for `after_min`. The body
+    is the kind's Jinja2 template, or that in `template_file`. An address that is a secret stands in
+    `url_file`; `secret_file` signs (dingtalk, feishu), `token_file` is a bearer's (json). `to`: who it is.
+    """
+
+    name: Name
+    kind: Literal["json", "wecom", "dingtalk", "feishu"] = "json"
+    url: Annotated[str, AfterValidator(_webhook_url)] | None = None
+    url_file: str | None = None
+    token_file: str | None = None
+    secret_file: str | None = None
+    ca_file: str | None = None
+    template_file: str | None = None
+    alerts: Annotated[tuple[str, ...], Field(min_length=1)] = ("*",)
+    after_min: Annotated[int, Field(ge=0, le=10080)] = 0
+    cleared: bool = True  # whether it hears that an alert of which it heard is over
+    to: Annotated[str, Field(max_length=100)] = ""
+    backoff_max_s: Seconds = 300.0
+    answer_timeout_s: Seconds = 15.0
+
+    @model_validator(mode="after")
+    def _fitting(self) -> "Webhook":
+        if (self.url is None) == (self.url_file is None):
+            raise ValueError("give one of url and url_file")
+        if self.secret_file is not None and self.kind not in ("dingtalk", "feishu"):
+            raise ValueError('secret_file signs with kind = "dingtalk" or "feishu" only; see token_file')
+        if self.token_file is not None and self.kind != "json":
+            raise ValueError('token_file belongs to kind = "json"; the others carry theirs in url_file')
+        return self
+
+    def located(self, folder: Path, credentials: Path | None) -> "Webhook":
+        """The same with absolute paths: secrets beside systemd's credentials, the rest beside the TOML."""
+        secrets = credentials or folder
+        places = dict.fromkeys(("url_file", "token_file", "secret_file"), secrets)
+        places |= dict.fromkeys(("ca_file", "template_file"), folder)
+        found = {key: str(place / given) for key, place in places.items() if (given := getattr(self, key))}
+        return self.model_copy(update=found)
+
+
 class _File(Part):
     edge: Edge
     devices: dict[Name, dict[str, Any]] = {}
@@ -472,6 +537,8 @@ class _File(Part):
     checks: Checks = Checks()
     review: Review = Review()
     consumption: Consumption = Consumption()
+    reminders: Reminders = Reminders()
+    webhooks: tuple[Webhook, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -495,6 +562,8 @@ class Settings:
     checks: Checks
     review: Review
     consumption: Consumption
+    reminders: Reminders
+    webhooks: tuple[Webhook, ...]
 
     @property
     def masterdata_source(self) -> str | None:
@@ -535,6 +604,7 @@ def load(path: Path, devices: DeviceKinds, uplinks: UplinkKinds) -> Settings:
     parts = file or _whole_parts(document)
     problems += [f"{path}: {problem}" for problem in _crossed(parts, chosen_devices)]
     if file is not None:
+        problems += [f"{path}: {problem}" for problem in _named_twice(file.webhooks)]
         problems += [f"{path}: {problem}" for problem in _contested(file.masterdata, chosen_uplinks)]
     if problems or file is None:
         raise SettingsFault(problems)
@@ -557,6 +627,8 @@ def load(path: Path, devices: DeviceKinds, uplinks: UplinkKinds) -> Settings:
         checks=file.checks,
         review=file.review,
         consumption=file.consumption,
+        reminders=file.reminders,
+        webhooks=file.webhooks,
     )
 
 
@@ -756,6 +828,14 @@ def _contested(settings: MasterDataSettings, uplinks: Mapping[str, UplinkSetting
             f"masterdata.source is missing: {' and '.join(found)} would all deliver master data; name one,"
             " or set masterdata_interval_s = 0 for the uplinks that do not"
         )
+
+
+def _named_twice(webhooks: Iterable[Webhook]) -> Iterable[str]:
+    """What a webhook took is kept under its name."""
+    names: dict[str, int] = {}
+    for index, one in enumerate(webhooks):
+        if names.setdefault(one.name, index) != index:
+            yield f"webhooks.{index}.name = {one.name!r}: webhooks.{names[one.name]} has this name already"
 
 
 def _taken(devices: Mapping[str, DeviceSettings]) -> Iterable[str]:

@@ -94,7 +94,23 @@ class Sync:
         """What runs, by name; each runs until cancelled or raises a Fault, and may be started again."""
         parts: list[Part] = [("sync-listener", self.listener.run), ("sync-reserve", Reserve(self._store).run)]
         parts += [(f"sync-{name}", self._agents[name].run) for name in self._uplinks]
-        return [*parts, *self._masterdata_parts()]
+        return [*parts, *self._masterdata_parts(), *self._webhook_parts()]
+
+    def _webhook_parts(self) -> list[Part]:
+        """Who hears of alerts."""
+        if not self._settings.webhooks:
+            return []
+        from sync.webhooks.agent import WebhookAgent  # Jinja2 is loaded where somebody wants it
+
+        folder, given = self._settings.path.parent.absolute(), os.environ.get("CREDENTIALS_DIRECTORY")
+        located = [one.located(folder, Path(given) if given else None) for one in self._settings.webhooks]
+        return [
+            (
+                f"sync-webhook-{one.name}",
+                WebhookAgent(one, self._settings.edge, self._store, self._journal, self._clock).run,
+            )
+            for one in located
+        ]
 
     def _masterdata_parts(self) -> list[Part]:
         """Who brings master data, and who says that it grew old."""

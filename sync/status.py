@@ -118,6 +118,12 @@ def load_alerts(path: Path) -> tuple[Alert, ...]:
         return alerts.listed(db) if db is not None else ()
 
 
+def load_alerts_since(path: Path, since_ms: int) -> tuple[Alert, ...]:
+    """Standing alerts in journal.db or sync.db, and those cleared since. Raises StorageFault."""
+    with _reading(path) as db:
+        return alerts.listed_since(db, since_ms) if db is not None else ()
+
+
 def load_quarantine(path: Path, uplink: str | None = None, limit: int = 1000) -> list[Waiting]:
     """What waits in quarantine, oldest first. Raises StorageFault."""
     with _reading(path) as db:

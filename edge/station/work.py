@@ -42,6 +42,8 @@ class Site(msgspec.Struct, frozen=True):
     grammar: Grammar = DEFAULT
     review: settings.Review = settings.Review()
     consumption: settings.Consumption = settings.Consumption()
+    reminders: settings.Reminders = settings.Reminders()
+    language: str = "en"  # of the site, for what stands in no page that has both
 
 
 class Answer(msgspec.Struct, frozen=True):
