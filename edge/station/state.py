@@ -304,6 +304,12 @@ class PendingStart(msgspec.Struct, frozen=True):
     key: JobKey
 
 
+class PendingRestart(msgspec.Struct, frozen=True):
+    """An order completed here that was scanned again."""
+
+    key: JobKey
+
+
 class PendingPause(msgspec.Struct, frozen=True):
     """A pause that the standing machine proposes."""
 
@@ -337,6 +343,7 @@ Pending = (
     | PendingReport
     | PendingDefect
     | PendingStart
+    | PendingRestart
     | PendingPause
     | PendingUndo
     | PendingSignOff

@@ -44,6 +44,7 @@ from edge.station.state import (
     PendingMaterial,
     PendingPause,
     PendingReport,
+    PendingRestart,
     PendingSetup,
     PendingShift,
     PendingSignOff,
@@ -286,6 +287,8 @@ def _ok(work: Work, pending: Pending | None) -> Text:
             return defects.confirm(work, pending)
         case PendingStart():
             return automatic.start(work, pending)
+        case PendingRestart():
+            return orders.restart(work, pending)
         case PendingPause():
             return automatic.pause(work, pending)
         case PendingUndo():
@@ -357,7 +360,7 @@ def _waiting(pending: Pending) -> Text:
         case PendingDefect():
             kind = disposition(pending.disposition)
             return say("wait_defect", disposition=kind, quantity=number(pending.quantity))
-        case PendingStart(key=(order, _)):
+        case PendingStart(key=(order, _)) | PendingRestart(key=(order, _)):
             return say("wait_start", order=order)
         case PendingPause():
             return say("wait_pause")

@@ -125,6 +125,10 @@ _TEXTS = {
     ),
     "badge_to_take_over": ("Scan the badge of the person who takes over", "请扫接班人员的工牌"),
     "scan_the_lot": ("Scan the lot", "请扫批次"),
+    "confirm_restart": (
+        "WO {order} was completed here. Start it once more? Scan OK",
+        "工单{order}已在本站完工。再次开工？扫“确认”",
+    ),
     "confirm_undo": ("Scan OK to undo it", "扫“确认”以撤销"),
     "confirm_setup": ("{strokes} set-up pieces become scrap: scan OK", "换型件{strokes}计为报废：扫“确认”"),
     "confirm_defect": ("{disposition} {quantity}? Scan OK, or scan/enter quantity", "{disposition}{quantity}？扫“确认”或输入数量"),
@@ -186,6 +190,10 @@ _TEXTS = {
     "undone": ("Undone: {what}", "已撤销：{what}"),
     "handing_over": ("Change of shift", "交接班"),
     "took_over": ("{operator} took over; signed off: {leaving}", "{operator} 已接班；已离岗：{leaving}"),
+    "completed_before": (
+        "WO {order} {operation} was completed here. Nothing recorded yet. OK starts it once more, from 0; to go on with it, undo the completion",
+        "工单{order}工序{operation}已在本站完工，尚未记录。扫“确认”将从0再次开工；要继续原任务请撤销完工",
+    ),
     "of_order": ("WO {order}: ", "工单{order}："),
     "signing_off": ("Sign-off", "离岗"),
     "setup_strokes": ("{strokes} pieces counted in set-up", "换型中计数{strokes}件"),

@@ -19,6 +19,7 @@ from edge.station.state import (
     PendingMaterial,
     PendingPause,
     PendingReport,
+    PendingRestart,
     PendingSetup,
     PendingShift,
     PendingSignOff,
@@ -179,6 +180,8 @@ def _next(station: Station, live: Live, state: State, master: MasterData) -> Tex
             return say("confirm_defect", disposition=disposition(kind), quantity=number(quantity))
         case PendingStart(key=(order, operation)):
             return say("confirm_start", order=order, operation=operation)
+        case PendingRestart(key=(order, _)):
+            return say("confirm_restart", order=order)
         case PendingPause():
             return say("confirm_pause")
         case PendingUndo():

@@ -7,6 +7,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from edge.events import (
+    CountUnattributed,
     Interval,
     Labour,
     Output,
@@ -73,22 +74,23 @@ def complete(work: Work, pending: PendingReport) -> Text:
     """OK after DONE: the remainder, final. Strokes after the figure shown belong to nobody."""
     signals.boundary(work, pieces=False)
     job = work.job
-    post(work, WorkCompleted, pending)
+    _, completion = post(work, WorkCompleted, pending)
+    _leave_rest(work, job, pending, completion)
     signals.record_late_pieces(work, job)
     total = pending.total or ZERO
     rejected = sum((one.quantity for one in pending.beside if one.counter and not one.material), ZERO)
     text = say("completed", order=job.work_order, total=number(total), scrap=number(job.scrap + rejected))
-    return text + _against_plan(job, total)
+    return text + _off_plan(job, total)
 
 
 def report(work: Work, pending: PendingReport) -> Text:
     """OK after PART, or at the change of shift."""
     signals.boundary(work)
-    return post(work, WorkReported, pending)
+    return post(work, WorkReported, pending)[0]
 
 
-def post(work: Work, fact: type[WorkReported], pending: PendingReport) -> Text:
-    """Draft the report of what is new up to the total that was shown."""
+def post(work: Work, fact: type[WorkReported], pending: PendingReport) -> tuple[Text, str]:
+    """Draft the report of what is new up to the total that was shown: what to say, and its id."""
     job, total = work.job, pending.total
     if total is None:
         raise Refused("no_total")
@@ -100,16 +102,31 @@ def post(work: Work, fact: type[WorkReported], pending: PendingReport) -> Text:
         material=job.product or None, role="main", disposition="good", quantity=plain(new), unit=job.unit
     )
     outputs = ((good,) if new else ()) + beside.outputs(work, job, pending.beside)
-    fields: dict[str, Any] = {"final": True} if fact is WorkCompleted else {}
-    work.emit(
+    fields = _against_plan(job, total) if fact is WorkCompleted else {}
+    id_ = work.emit(
         fact,
         job=job,
         outputs=outputs,
         resources=_resources(work, work.with_time(job, outputs)),
         interval=_interval(work, job),
+        counted_quantity=pending.counter if pending.counter != total else None,
         **fields,
     )
-    return say("reported", total=number(total), before=number(job.good), new=number(new))
+    return say("reported", total=number(total), before=number(job.good), new=number(new)), id_
+
+
+def _leave_rest(work: Work, job: Job, pending: PendingReport, completion: str) -> None:
+    """What the counter saw beyond the figure of a completion waits for a person: no later report has it."""
+    if pending.counter is None or pending.total is None or pending.counter <= pending.total:
+        return
+    work.emit(
+        CountUnattributed,
+        counter=work.counter,
+        quantity=plain(pending.counter - pending.total),
+        unit=job.unit,
+        phase="run",
+        caused_by=completion,
+    )
 
 
 def report_time(work: Work, job: Job) -> None:
@@ -165,12 +182,24 @@ def _shown(job: Job, total: Decimal | None) -> Text:
     return say("proposal", total=number(total), before=number(job.good), new=number(total - job.good))
 
 
-def _against_plan(job: Job, total: Decimal) -> Text:
-    off = total - job.planned
-    if not off or job.provisional:
+def _off_plan(job: Job, total: Decimal) -> Text:
+    key = _deviation(job, total)
+    if key is None:
         return Text("", "")
-    key = "over" if off > 0 else "under"
-    return say(key, **{key: number(abs(off)), "planned": number(job.planned)})
+    return say(key, **{key: number(abs(total - job.planned)), "planned": number(job.planned)})
+
+
+def _against_plan(job: Job, total: Decimal) -> dict[str, Any]:
+    """What a completion says beside its remainder."""
+    planned = None if job.provisional else job.planned
+    deviation = _deviation(job, total)
+    return {"final": True, "planned_quantity": planned, "total_quantity": total, "deviation": deviation}
+
+
+def _deviation(job: Job, total: Decimal) -> Literal["over", "under"] | None:
+    if job.provisional or total == job.planned:
+        return None
+    return "over" if total > job.planned else "under"
 
 
 def _resources(work: Work, job: Job) -> Resources:
