@@ -216,7 +216,7 @@ class MaterialConsumed(Fact, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class OutputReclassified(Fact, frozen=True, kw_only=True, omit_defaults=True, rename={"from_": "from"}):
-    """Rework that turned good, or good that turned out not to be."""
+    """Rework that turned good, or that quality accepts as it is (`person` granted the concession)."""
 
     type = "output.reclassified"
     material: str
@@ -226,6 +226,15 @@ class OutputReclassified(Fact, frozen=True, kw_only=True, omit_defaults=True, re
     from_: Disposition
     to: Disposition
     reason: str | None = None
+    person: str | None = None
+
+
+class OutputIdentified(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """What comes out from here on bears this lot; one piece of it bears this serial number."""
+
+    type = "output.identified"
+    lot: str | None = None
+    serial: str | None = None
 
 
 class WorkCorrected(Fact, frozen=True, kw_only=True, omit_defaults=True):

@@ -19,7 +19,7 @@ from edge.events import (
     seconds,
 )
 from edge.station import signals
-from edge.station.grammar import Amount
+from edge.station.grammar import Amount, OutputLot
 from edge.station.scans import beside
 from edge.station.state import ZERO, Job, JobKey, PendingReport, PendingSetup
 from edge.station.texts import Text, say
@@ -41,9 +41,10 @@ def part(work: Work) -> Text:
 
 def propose(
     work: Work,
-    kind: Literal["done", "part", "switch", "shift"],
+    kind: Literal["done", "part", "switch", "shift", "lot"],
     switch_to: JobKey | None = None,
     rest: tuple[JobKey, ...] = (),
+    output: OutputLot | None = None,
 ) -> Text:
     """Wait for OK with what the counter says, or for the quantity where no counter can say it."""
     job = work.job
@@ -51,10 +52,16 @@ def propose(
     total = counted if counted is not None and counted >= job.good else None
     also = beside.counted(work, job)
     pending = PendingReport(
-        kind=kind, counter=total, total=total, switch_to=switch_to, rest=rest, beside=also
+        kind=kind,
+        counter=total,
+        total=job.good + len(job.serials) if counted is None and job.serials else total,
+        switch_to=switch_to,
+        rest=rest,
+        beside=also,
+        output=output,
     )
     work.wait_for(pending)
-    return _shown(job, total) + beside.shown(work, also)
+    return _shown(job, pending.total) + beside.shown(work, also)
 
 
 def enter(work: Work, pending: PendingReport, amount: Amount) -> Text:
@@ -99,7 +106,13 @@ def post(work: Work, fact: type[WorkReported], pending: PendingReport) -> tuple[
     work.end_wait()
     new = total - job.good
     good = Output(
-        material=job.product or None, role="main", disposition="good", quantity=plain(new), unit=job.unit
+        material=job.product or None,
+        role="main",
+        disposition="good",
+        quantity=plain(new),
+        unit=job.unit,
+        lot=beside.output_lot(work, job),
+        serials=job.serials,
     )
     outputs = ((good,) if new else ()) + beside.outputs(work, job, pending.beside)
     fields = _against_plan(job, total) if fact is WorkCompleted else {}
@@ -109,7 +122,7 @@ def post(work: Work, fact: type[WorkReported], pending: PendingReport) -> tuple[
         outputs=outputs,
         resources=_resources(work, work.with_time(job, outputs)),
         interval=_interval(work, job),
-        counted_quantity=pending.counter if pending.counter != total else None,
+        counted_quantity=None if pending.counter == total else pending.counter,
         **fields,
     )
     return say("reported", total=number(total), before=number(job.good), new=number(new)), id_
@@ -157,9 +170,10 @@ def confirm_setup(work: Work, pending: PendingSetup) -> None:
         cause="setup",
         quantity=plain(pending.strokes),
         unit=job.unit,
+        lot=beside.output_lot(work, job),
     )
     strokes = (output,) if pending.strokes else ()
-    work.emit(WorkReported, job=job, outputs=strokes + beside.setup_outputs(job, pending.beside))
+    work.emit(WorkReported, job=job, outputs=strokes + beside.setup_outputs(work, job, pending.beside))
 
 
 def _in_job_unit(work: Work, amount: Amount) -> Decimal:
@@ -179,7 +193,8 @@ def _proposed(work: Work, kind: Literal["done", "part"]) -> Text:
 def _shown(job: Job, total: Decimal | None) -> Text:
     if total is None:
         return say("no_counter", before=number(job.good))
-    return say("proposal", total=number(total), before=number(job.good), new=number(total - job.good))
+    shown = say("proposal", total=number(total), before=number(job.good), new=number(total - job.good))
+    return shown + say("serials_shown", count=len(job.serials)) if job.serials else shown
 
 
 def _off_plan(job: Job, total: Decimal) -> Text:

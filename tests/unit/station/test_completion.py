@@ -1,4 +1,4 @@
-"""Completion: what the counter saw beyond the figure waits, and a completed order does not begin by itself."""
+"""Completion: what the counter saw beyond the figure waits; a completed order begins again only with OK."""
 
 from decimal import Decimal
 
