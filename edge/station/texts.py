@@ -211,6 +211,7 @@ _TEXTS = {
     "side_recorded": ("{material} {quantity} {unit} recorded", "{material}已记录：{quantity} {unit}"),
     "verdict": ("{quantity} of rework: {to}", "返工{quantity}：{to}"),
     "verdict_recorded": ("{quantity} of rework recorded as {to}", "返工{quantity}已改判为{to}"),
+    "stays": ("WO {order} goes on", "工单{order}继续生产"),
     "of_order": ("WO {order}: ", "工单{order}："),
     "signing_off": ("Sign-off", "离岗"),
     "setup_strokes": ("{strokes} pieces counted in set-up", "换型中计数{strokes}件"),

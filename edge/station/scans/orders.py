@@ -19,6 +19,9 @@ def order(work: Work, scan: Order) -> Text:
     if current is not None and current.key == key and current.paused != SWITCHED:
         if current.paused is not None:
             raise Refused("already_paused", reason=reason_text(work, "pause", current.paused))
+        waiting = work.live.pending
+        if isinstance(waiting, PendingReport) and waiting.switch_to is not None:
+            return say("stays", order=key[0])  # the switch ends, for another scan came instead of OK
         raise Refused("already_running", order=key[0])
     if work.station.find(key) is None and key in work.station.finished:
         work.wait_for(PendingRestart(key))

@@ -151,3 +151,12 @@ def test_an_order_whose_completion_was_undone_needs_no_confirmation() -> None:
     floor.scan("LSCDONE", "LSCOK", "LSCUNDO", "LSCOK")
     assert floor.job.key == ("100", "0020")
     assert floor.station.finished == ()
+
+
+def test_the_running_order_scanned_again_ends_the_switch_that_waits() -> None:
+    floor = running().wait(10).read(cycles=505)
+    floor.scan("LSW200")
+    answer = floor.scan("LSW100")
+    assert answer.message.en == "WO 100 goes on; the switch to WO 200 was not recorded"
+    assert floor.scan("LSCOK").result == "refused"
+    assert floor.job.key == ("100", "0020") and len(floor.facts(e.WorkStarted)) == 1
