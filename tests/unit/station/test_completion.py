@@ -47,7 +47,9 @@ def test_a_completion_that_is_undone_takes_its_rest_back_and_the_counter_propose
     assert {(key.kind, value) for key, value in totals(floor.events).items() if key.what == "good"} == {
         ("unattributed", Decimal(1))
     }
+    assert [one.quantity for one in floor.line.waiting.values() if one.counter] == [1]
     floor.scan("LSCUNDO", "LSCOK")
+    assert not [one for one in floor.line.waiting.values() if one.counter]
     assert not [key for key in totals(floor.events) if key.kind in ("unattributed", "good")]
     floor.scan("LSCDONE", "LSCOK")
     assert completion(floor).outputs[0].quantity == 10
