@@ -198,7 +198,8 @@ def _goes_on(last: Waiting, found: Waiting) -> bool:
     """Whether two movements of a counter are one stretch."""
     return (
         last.raw_to == found.raw_from
-        and last.caused_by is found.caused_by is None
+        and last.caused_by is None
+        and found.caused_by is None
         and (last.job, last.before, last.after, last.dated) == (found.job, found.before, None, found.dated)
         and len(last.ids) < STRETCH_FACTS
     )
