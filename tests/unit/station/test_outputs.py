@@ -54,6 +54,20 @@ def test_what_follows_the_scan_of_an_output_lot_bears_it() -> None:
     assert outputs(floor)[-1].lot is None, "a lot is one job's"
 
 
+def test_what_is_backflushed_bears_the_lot_of_what_it_went_into() -> None:
+    given = master()
+    given["work_orders"][0]["bom"].append(
+        {"line": "90", "operation": "0020", "material": "OIL", "quantity": "0.01", "unit": "LTR",
+         "method": "backflushed"}
+    )  # fmt: skip
+    floor = Floor(given).read(cycles=500, running=True, energy=1.0)
+    floor.scan("LSE1042", "LSW100", "LSL O1", "LSO A")
+    floor.wait(10).read(cycles=504)
+    floor.scan("LSCDONE", "LSCOK")
+    used = [one for one in floor.facts(e.MaterialConsumed) if isinstance(one, e.MaterialConsumed)]
+    assert [(one.material, one.method, one.output_lot) for one in used] == [("OIL", "backflushed", "A")]
+
+
 def test_pieces_of_the_lot_before_are_reported_before_the_lot_changes() -> None:
     floor = running()
     floor.scan("LSO A")
