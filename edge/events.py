@@ -176,13 +176,20 @@ class WorkReported(Fact, frozen=True, kw_only=True, omit_defaults=True):
     needs_for: Quantity | None = None  # pieces, where more than this report's: earlier ones had no bill
     bill_unknown: bool = False  # the order's bill was not held here: nothing could be backflushed
     replaces: str | None = None
+    counted_quantity: Quantity | None = None  # good by the counter so far, where a person's total is another
 
 
 class WorkCompleted(WorkReported, frozen=True, kw_only=True, omit_defaults=True):
-    """The remainder; the operation is finished at this station."""
+    """The remainder; the operation is finished at this station.
+
+    `deviation`: more or less than planned came out good; the ERP decides what that means.
+    """
 
     type = "work.completed"
     final: Literal[True]
+    planned_quantity: Quantity | None = None
+    total_quantity: Quantity | None = None  # good in all, of every report of this job
+    deviation: Literal["over", "under"] | None = None
 
 
 class MaterialConsumed(Fact, frozen=True, kw_only=True, omit_defaults=True):
@@ -209,7 +216,7 @@ class MaterialConsumed(Fact, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class OutputReclassified(Fact, frozen=True, kw_only=True, omit_defaults=True, rename={"from_": "from"}):
-    """Rework that turned good, or good that turned out not to be."""
+    """Rework that turned good, or that quality accepts as it is (`person` granted the concession)."""
 
     type = "output.reclassified"
     material: str
@@ -219,6 +226,15 @@ class OutputReclassified(Fact, frozen=True, kw_only=True, omit_defaults=True, re
     from_: Disposition
     to: Disposition
     reason: str | None = None
+    person: str | None = None
+
+
+class OutputIdentified(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """What comes out from here on bears this lot; one piece of it bears this serial number."""
+
+    type = "output.identified"
+    lot: str | None = None
+    serial: str | None = None
 
 
 class WorkCorrected(Fact, frozen=True, kw_only=True, omit_defaults=True):
@@ -254,9 +270,14 @@ class CountRecorded(Fact, frozen=True, kw_only=True, omit_defaults=True, rename=
 
 
 class CountUnattributed(CountRecorded, frozen=True, kw_only=True, omit_defaults=True):
-    """A counter moved and no job can claim it; waits for a settlement."""
+    """Pieces of a counter that no job can claim; they wait for a settlement.
+
+    With `caused_by` they were a job's until its completion gave a lower figure; no raw values, for the
+    movement was recorded before. The completion's correction takes them back.
+    """
 
     type = "count.unattributed"
+    caused_by: str | None = None
 
 
 class TimeUnassigned(Fact, frozen=True, kw_only=True, omit_defaults=True):

@@ -9,10 +9,11 @@ import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import time
+from datetime import date, time
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
+from string import Formatter
 from types import UnionType
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar, Union, get_args, get_origin
 from urllib.parse import urlsplit
@@ -46,6 +47,36 @@ def _address(value: str) -> str:
     host, colon, port = value.rpartition(":")
     if not colon or not host or not port.isdigit() or int(port) > 65535:
         raise ValueError("must be <host>:<port>, for example 127.0.0.1:8700")
+    return value
+
+
+def lot_by(pattern: str, **values: object) -> str:
+    """The lot that a pattern of `output_lot` makes of its values."""
+    return pattern.format(**values)
+
+
+_LOT_VALUES = {
+    "production_date": date(2026, 1, 31),
+    "shift": "day",
+    "station": "OP20",
+    "work_center": "WC-1",
+    "work_order": "1",
+    "operation": "0010",
+}
+
+
+def _lot_pattern(value: str) -> str:
+    allowed = f"allowed: text and {', '.join('{' + name + '}' for name in _LOT_VALUES)}"
+    try:
+        names = [name for _, name, _, _ in Formatter().parse(value) if name is not None]
+        unknown = [name for name in names if name not in _LOT_VALUES]
+        made = "" if unknown else lot_by(value, **_LOT_VALUES)
+    except (ValueError, KeyError, IndexError):
+        raise ValueError(f"is no pattern; {allowed}") from None
+    if unknown:
+        raise ValueError(f"knows no {{{unknown[0]}}}; {allowed}")
+    if not made or not made.isprintable() or len(made) > 40:
+        raise ValueError(f"makes {made!r}; a lot has 1 to 40 printable characters")
     return value
 
 
@@ -298,7 +329,11 @@ class Automatic(Part):
 
 
 class Station(Part):
-    """Where people work: scanners, counters and signals bound to one work center."""
+    """Where people work: scanners, counters and signals bound to one work center.
+
+    `output_lot` makes the lot of what comes out where none is scanned: `{production_date:%y%m%d}{shift}`
+    for one; further values are `station`, `work_center`, `work_order` and `operation`.
+    """
 
     work_center: Name
     equipment: Name | None = None
@@ -308,6 +343,7 @@ class Station(Part):
     meters: dict[Name, Meter] = {}
     signals: Signals = Signals()
     automatic: Automatic = Automatic()
+    output_lot: Annotated[str, Field(max_length=100), AfterValidator(_lot_pattern)] | None = None
 
     @model_validator(mode="after")
     def _a_pause_needs_a_signal(self) -> "Station":

@@ -51,12 +51,14 @@ def follow(work: "Work", job: Job, id_: str, report: WorkReported) -> None:
     in_setup = all(one.cause == "setup" for one in report.outputs) and bool(report.outputs)
     use = "setup" if in_setup else "production"
     asking = {need.bom_line for need in report.needs}
+    output_lot = next((one.lot for one in report.outputs if one.role == "main"), None)
+    how: dict[str, Any] = {"caused_by": id_, "use": use, "output_lot": output_lot}
     for line in bill:
         if line.method == "backflushed" and line.line in asking:
-            _consume(work, job, line, "backflushed", _due(work, job, line), caused_by=id_, use=use)
+            _consume(work, job, line, "backflushed", _due(work, job, line), **how)
         if line.method == "metered" and report.resources is not None:
             metered = _present(work, job).metered.get(line.line, ZERO)
-            _consume(work, job, line, "metered", metered, caused_by=id_, use=use)
+            _consume(work, job, line, "metered", metered, **how)
 
 
 def lines(order: WorkOrder, job: Job) -> tuple[BomLine, ...]:

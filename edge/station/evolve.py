@@ -37,7 +37,7 @@ NOTED = 3
 FIXED = 1024
 PIECES = "C62"  # what counters and people count in while nobody says otherwise
 FINISHED = 64
-UNDOABLE = (events.MaterialConsumed, events.WorkReported, events.WorkStarted)
+UNDOABLE = (events.MaterialConsumed, events.WorkReported, events.WorkStarted, events.OutputReclassified)
 
 
 def evolve(line: Line, draft: Draft) -> Line:
@@ -262,6 +262,10 @@ def detail(fact: Fact) -> str:
             return fact.lot
         case events.ToolMounted():
             return fact.tool or ""
+        case events.OutputReclassified():
+            return f"{fact.from_} → {fact.to} {fact.quantity}"
+        case events.OutputIdentified():
+            return " ".join(one for one in (fact.lot, fact.serial) if one)
         case events.MeterReplaced():
             return fact.counter
         case events.CountRecorded():
@@ -396,6 +400,18 @@ def _with_counted(job: Job, fact: events.WorkReported) -> Job:
     return replace(job, counted={**job.counted, **sums}) if sums else job
 
 
+def _identified(station: Station, fact: events.OutputIdentified, *_: object) -> Station:
+    def identify(job: Job) -> Job:
+        serials = (*job.serials, fact.serial) if fact.serial else job.serials
+        return replace(job, output_lot=fact.lot or job.output_lot, serials=serials)
+
+    return _changed(station, _key(fact), identify)
+
+
+def _reclassified(station: Station, fact: events.OutputReclassified, *_: object) -> Station:
+    return _changed(station, _key(fact), lambda job: quantities.with_verdict(job, fact, 1))
+
+
 def _completed(station: Station, fact: events.WorkCompleted, id_: str, at: Moment) -> Station:
     station = _reported(station, fact, id_, at)
     jobs = tuple(job for job in station.jobs if job.key != _key(fact))
@@ -456,6 +472,8 @@ def _corrected(station: Station, fact: events.WorkCorrected, *_: object) -> Stat
             return _changed(station, _key(report), lambda job: _unreported(job, report, last.at))
         case events.MaterialConsumed() as consumed:
             return _with_material(station, consumed, -1)
+        case events.OutputReclassified() as verdict:
+            return _changed(station, _key(verdict), lambda job: quantities.with_verdict(job, verdict, -1))
         case events.WorkStarted() as started:
             jobs = tuple(job for job in station.jobs if job.key != _key(started))
             return replace(station, jobs=jobs, selected=jobs[-1].key if jobs else None)
@@ -534,6 +552,8 @@ _APPLY: dict[type[Fact], Callable[..., Station]] = {
     events.WorkResumed: _resumed,
     events.WorkReported: _reported,
     events.WorkCompleted: _completed,
+    events.OutputIdentified: _identified,
+    events.OutputReclassified: _reclassified,
     events.MaterialConsumed: _consumed,
     events.WorkCorrected: _corrected,
     events.CountRecorded: _counted,

@@ -13,11 +13,12 @@ import msgspec
 from edge.calendar import Period
 from edge.events import Blocked, Disposition, Method, Phase, ToolShare
 from edge.readings import Moment
+from edge.station.grammar.words import OutputLot
 from edge.station.review.waiting import Waiting
 from edge.station.texts import Text
 from edge.wallclock import Wall
 
-STATE_VERSION = "7"
+STATE_VERSION = "8"
 ZERO = Decimal(0)
 MACHINE = ("running", "energy")  # counters of the machine; all others count pieces
 SWITCHED = "switched"  # the pause of a job whose station went on with another
@@ -130,6 +131,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     scrap: Decimal = ZERO  # set-up scrap left out
     rework: Decimal = ZERO
     concession: Decimal = ZERO
+    regained: Decimal = ZERO  # of the good ones, those that were rework
     counter_scrap: dict[str, Decimal] = {}  # of the scrap, by the scrap counter that a report took it from
     side: dict[str, SideProduct] = {}  # by material
     consumed: dict[str, Decimal] = {}  # by BOM line, in base units
@@ -144,6 +146,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     provisional: bool = False  # the order is not in the master data: product, plan and BOM are unknown
     gap: bool = False  # a stretch of unknown length is missing in people's and set-up time
     machine_gap: bool = False  # the machine was not heard for a while: it may have run longer
+    output_lot: str | None = None  # what comes out bears it, as it was scanned
+    serials: tuple[str, ...] = ()  # scanned for pieces that no report carries yet
     due: bool = False  # a shift ended since the last figure: the quantity is asked for
 
     @property
@@ -280,13 +284,24 @@ class Counted(msgspec.Struct, frozen=True, kw_only=True):
 class PendingReport(msgspec.Struct, frozen=True, kw_only=True):
     """A total that waits for OK; `switch_to` is the order scanned meanwhile."""
 
-    kind: Literal["done", "part", "switch", "shift"]
+    kind: Literal["done", "part", "switch", "shift", "lot"]
     counter: Decimal | None  # what the counter proposes
     total: Decimal | None  # what OK would post
     doubted: Decimal | None = None  # an entry far off the counter, asked for again
     switch_to: JobKey | None = None
     beside: tuple[Counted, ...] = ()  # what is reported with it
     rest: tuple[JobKey, ...] = ()  # further jobs that are handed over
+    output: OutputLot | None = None  # what comes out after it bears this
+
+
+class PendingSide(msgspec.Struct, frozen=True, kw_only=True):
+    """A co- or by-product that waits for its quantity."""
+
+    material: str
+    role: Literal["co", "by"]
+    unit: str
+    lot: str | None = None
+    serial: str | None = None
 
 
 class PendingDefect(msgspec.Struct, frozen=True, kw_only=True):
@@ -296,10 +311,25 @@ class PendingDefect(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     quantity: Decimal
     replaces: str | None = None  # the scrap fact that is amended
+    serials: tuple[str, ...] = ()
+
+
+class PendingVerdict(msgspec.Struct, frozen=True, kw_only=True):
+    """Pieces in rework that turn good with OK, or become a concession with a badge of quality."""
+
+    to: Literal["good", "concession"]
+    reason: str | None
+    quantity: Decimal
 
 
 class PendingStart(msgspec.Struct, frozen=True):
     """An order that the moving machine proposes."""
+
+    key: JobKey
+
+
+class PendingRestart(msgspec.Struct, frozen=True):
+    """An order completed here that was scanned again."""
 
     key: JobKey
 
@@ -335,8 +365,11 @@ Pending = (
     PendingMaterial
     | PendingLot
     | PendingReport
+    | PendingSide
     | PendingDefect
+    | PendingVerdict
     | PendingStart
+    | PendingRestart
     | PendingPause
     | PendingUndo
     | PendingSignOff
@@ -417,6 +450,7 @@ class Live(msgspec.Struct, frozen=True, kw_only=True):
     said: Said | None = None
     heard: Heard | None = None
     actor: str | None = None  # the last badge scanned
+    at_hand: str | None = None  # the serial number of the piece that the scan before was of
     amend: str | None = None  # id of the scrap that an LSQ as next scan changes
     counters: dict[str, LiveCounter] = {}
     running: LiveRunning | None = None

@@ -19,11 +19,14 @@ from edge.station.state import (
     PendingMaterial,
     PendingPause,
     PendingReport,
+    PendingRestart,
     PendingSetup,
     PendingShift,
+    PendingSide,
     PendingSignOff,
     PendingStart,
     PendingUndo,
+    PendingVerdict,
     Station,
 )
 from edge.station.texts import Text, disposition, named, say, unit
@@ -171,6 +174,8 @@ def _next(station: Station, live: Live, state: State, master: MasterData) -> Tex
             return say("enter_lot_quantity", lot=lot, unit=unit(code))
         case PendingMaterial():
             return say("scan_the_lot")
+        case PendingSide(material=material, unit=code):
+            return say("enter_side_quantity", material=material, unit=unit(code))
         case PendingReport(total=None):
             return say("enter_good")
         case PendingReport(total=total):
@@ -179,6 +184,11 @@ def _next(station: Station, live: Live, state: State, master: MasterData) -> Tex
             return say("confirm_defect", disposition=disposition(kind), quantity=number(quantity))
         case PendingStart(key=(order, operation)):
             return say("confirm_start", order=order, operation=operation)
+        case PendingVerdict(to=to, quantity=quantity):
+            key = "confirm_concession" if to == "concession" else "confirm_defect"
+            return say(key, disposition=disposition(to), quantity=number(quantity))
+        case PendingRestart(key=(order, _)):
+            return say("confirm_restart", order=order)
         case PendingPause():
             return say("confirm_pause")
         case PendingUndo():

@@ -8,6 +8,7 @@ from edge.masterdata import BomLine
 from edge.masterdata import Lot as KnownLot
 from edge.station import backflush
 from edge.station.grammar import Amount, Lot
+from edge.station.scans import beside
 from edge.station.state import ZERO, PendingLot
 from edge.station.texts import Text, say, status
 from edge.station.texts import unit as named
@@ -118,6 +119,7 @@ def consumed(work: Work, pending: PendingLot, quantity: Decimal, **fields: Any) 
         use=pending.use or ("setup" if job.phase == "setup" else "production"),
         reason=pending.reason,
         posted_by=pending.posted_by,
+        output_lot=beside.output_lot(work, job),
         **fields,
     )
 

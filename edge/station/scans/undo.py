@@ -2,6 +2,7 @@
 
 from edge.events import (
     MaterialConsumed,
+    OutputReclassified,
     TimeUnassigned,
     WorkCompleted,
     WorkCorrected,
@@ -98,6 +99,8 @@ def _what(last: Last) -> Text:
             return say("undo_completion", order=fact.work_order, outputs=_outputs(fact))
         case WorkReported() as fact:
             return say("undo_report", order=fact.work_order, outputs=_outputs(fact))
+        case OutputReclassified() as fact:
+            return say("undo_verdict", quantity=number(fact.quantity), to=disposition(fact.to))
         case fact:
             return say("undo_start", order=fact.work_order)
 
