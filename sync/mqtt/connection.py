@@ -61,8 +61,11 @@ class Outgoing:
 class Connection:
     """Open it with `Connection.open`; `lost` ends when it does."""
 
-    def __init__(self, client: Client, received: Callable[[Incoming], None], who: str) -> None:
+    def __init__(
+        self, client: Client, tls: "_Context | None", received: Callable[[Incoming], None], who: str
+    ) -> None:
         self._client = client
+        self._tls = tls
         self._received = received
         self._who = who
         self._loop = asyncio.get_running_loop()
@@ -84,8 +87,11 @@ class Connection:
     ) -> "Connection":
         """Connect and have the broker's word. Raises UplinkFault, Denied where a person must act."""
         host, port = settings.address
+        tls = await asyncio.to_thread(_context, settings) if settings.tls else None
         client = await asyncio.to_thread(_client, settings, client_id, will)
-        one = cls(client, received, f"{host}:{port}")
+        if tls is not None:
+            client.tls_set_context(tls)
+        one = cls(client, tls, received, f"{host}:{port}")
         try:
             await one._connect(settings)
         except BaseException:
@@ -269,8 +275,9 @@ class Connection:
         if self._misc is not None:
             self._misc.cancel()
         self._end("closed")
-        if (sock := self._client.socket()) is not None:
-            sock.close()
+        for sock in (self._client.socket(), self._tls and self._tls.made):
+            if sock:
+                sock.close()
 
 
 async def _first(*futures: "asyncio.Future[Any]") -> None:
@@ -285,17 +292,29 @@ def _client(settings: MqttSettings, client_id: str, will: Outgoing) -> Client:
     client.connect_timeout = settings.connect_timeout_s
     if settings.user is not None and settings.password_file is not None:
         client.username_pw_set(settings.user, secret(Path(settings.password_file), ascii_only=False))
-    if settings.tls:
-        client.tls_set_context(_context(settings))
     client.will_set(will.topic, will.body, 1, will.retain, _properties(PacketTypes.WILLMESSAGE, will))
     return client
 
 
-def _context(settings: MqttSettings) -> ssl.SSLContext:
+class _Context(ssl.SSLContext):
+    """Remembers its socket: paho leaves it open where the handshake fails."""
+
+    made: ssl.SSLSocket | None = None
+
+    def wrap_socket(self, *given: Any, **named: Any) -> ssl.SSLSocket:
+        self.made = super().wrap_socket(*given, **named)
+        return self.made
+
+
+def _context(settings: MqttSettings) -> _Context:
     """TLS 1.2 or newer, verified. Raises Denied."""
     try:
-        context = ssl.create_default_context(cafile=settings.ca_file)
+        context = _Context(ssl.PROTOCOL_TLS_CLIENT)  # which verifies certificate and name
         context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if settings.ca_file is not None:
+            context.load_verify_locations(settings.ca_file)
+        else:
+            context.load_default_certs()
         if settings.cert_file is not None:
             context.load_cert_chain(settings.cert_file, settings.key_file)
     except OSError as error:  # ssl.SSLError is one

@@ -50,7 +50,7 @@ class Consumer:
         self._proof = Proof()
         self._standing = Standing()
         self._at: Cursor | None = None  # as committed; nobody else moves it
-        self._sent: Batch | None = None  # the last page, which is most often acked next
+        self._sent: tuple[str, Rows] = "", ()  # the last page, which is most often acked next
 
     async def place(self) -> Cursor:
         """Where the consumer stands; a new one is put where it begins. Raises StorageFault."""
@@ -68,8 +68,8 @@ class Consumer:
         """The broker is there (again). Raises StorageFault."""
         at, now_ms = await self.place(), self._clock.now().wall_ms
         if at.state != "halted":
-            await self._store.resume(self.name, now_ms)
             await self._store.clear_alert(paused_key(self.name), now_ms)
+            await self._store.resume(self.name, now_ms)
 
     async def pull(self, body: bytes) -> bytes:
         """A page. Raises Refused, StorageFault."""
@@ -102,13 +102,10 @@ class Consumer:
         if rows and (room > len(rows[0][1]) or not again):
             taken = Portion(limit, max(room, 0)).cut(await self._proof.of(reader, seq, rows))
         last = taken[-1][0] if taken else seq
-        events = b"[]"
-        if taken:
-            self._sent = pack(reader.epoch, reader.source, taken)
-            events = self._sent.body
+        self._sent = reader.epoch, taken
         head = await self._journals.head()
         more = (reader.epoch, last) != head
-        return wire.page(events, again, f"{reader.epoch}:{last}", more, f"{head[0]}:{head[1]}")
+        return wire.page(taken, again, f"{reader.epoch}:{last}", more, f"{head[0]}:{head[1]}")
 
     async def _again(self, limit: int) -> Rows:
         """What was released from quarantine, at most half a page of it so that the rest goes on too."""
@@ -121,7 +118,7 @@ class Consumer:
         own = await self.place()
         upto = await self._found(request.upto) if request.upto else None
         rejected = {one.id: one.problem for one in request.rejected}
-        begin = await self._found(str(own))
+        begin = (await self._journals.index(own.epoch) or 0), own.seq
         ahead = upto if upto is not None and upto > begin else None
         held = await self._quarantined({*request.accepted, *rejected})
         await self._known(begin, ahead, rejected.keys() - held.keys())
@@ -137,7 +134,7 @@ class Consumer:
         """Whether every rejected event is among those being settled. Raises Refused."""
         wanted = set(ids)
         if wanted and ahead is not None:
-            async for batch in self._between(begin, ahead):
+            async for batch in self._between(begin, ahead, named=True):
                 wanted.difference_update(batch.ids)
         if wanted:
             raise Refused(
@@ -180,7 +177,7 @@ class Consumer:
         self, begin: tuple[int, int], ahead: tuple[int, int], rejected: Mapping[str, Any]
     ) -> None:
         """Settle everything through `ahead`, journal by journal."""
-        async for batch in self._between(begin, ahead):
+        async for batch in self._between(begin, ahead, named=bool(rejected)):
             if batch.epoch != (await self.place()).epoch:
                 await self._store.begin(self.name, batch.epoch, 0, self._clock.now().wall_ms)
                 self._at = Cursor(batch.epoch, 0, 0, "shipping")
@@ -195,7 +192,7 @@ class Consumer:
                 for id_ in batch.ids
             ]
         else:
-            outcomes = [_ACCEPTED] * len(batch.ids)
+            outcomes = [_ACCEPTED] * len(batch.rows)
         settlement, now_ms = settle(batch, outcomes), self._clock.now().wall_ms
         at = await self.place()
         await self._store.settle(self.name, settlement, "shipping", now_ms, recovered=at.state == "halted")
@@ -209,33 +206,32 @@ class Consumer:
             self._at = Cursor(batch.epoch, settlement.cursor or at.seq, at.reviewed, "halted")
         return settlement.complete
 
-    async def _between(self, begin: tuple[int, int], ahead: tuple[int, int]) -> AsyncIterator[Batch]:
-        """Everything behind `begin` through `ahead`, in batches of one epoch each."""
+    async def _between(
+        self, begin: tuple[int, int], ahead: tuple[int, int], named: bool
+    ) -> AsyncIterator[Batch]:
+        """Everything behind `begin` through `ahead`, in batches of one epoch each; `named`: with ids."""
         at, seq = begin
         while (at, seq) < ahead:
             end = ahead[1] if at == ahead[0] else await self._journals.end(at)
             while seq < end:
-                batch = await self._batch(at, seq, end)
+                batch = await self._batch(at, seq, end, named)
                 yield batch
                 seq = batch.last
             if at == ahead[0]:
                 return
             at, seq = at + 1, 0
 
-    async def _batch(self, at: int, seq: int, end: int) -> Batch:
+    async def _batch(self, at: int, seq: int, end: int, named: bool) -> Batch:
         """The next batch of a range: the page that was sent, where it is that."""
         journal = (await self._journals.look())[at]
-        sent = self._sent
-        if (
-            sent is not None
-            and (sent.epoch, sent.rows[0][0]) == (journal.epoch, seq + 1)
-            and sent.last <= end
-        ):
-            return sent
-        reader, rows = await self._journals.read(at, seq, min(_READ_EVENTS, end - seq))
+        epoch, rows = self._sent
+        if not rows or (epoch, rows[0][0]) != (journal.epoch, seq + 1) or rows[-1][0] > end:
+            _, rows = await self._journals.read(at, seq, min(_READ_EVENTS, end - seq))
         if not rows:
             raise Refused("forgotten", f"what follows on {journal.epoch}:{seq} is not there")
-        return pack(reader.epoch, reader.source, rows)
+        if named:
+            return pack(journal.epoch, journal.source, rows)
+        return Batch(journal.epoch, journal.source, rows, b"", (), rows[-1][0])
 
     async def _found(self, cursor: str) -> tuple[int, int]:
         """A cursor as place in the row of journals. Raises Refused."""
@@ -243,7 +239,7 @@ class Consumer:
         at = await self._journals.index(epoch)
         if at is None:
             raise Refused("unknown-cursor", f"{cursor} is of a journal that is not here")
-        end = await self._journals.end(at)
+        end = await self._journals.end(at, seq)
         if seq > end:
             raise Refused("beyond-head", f"{cursor} lies beyond the last event, {epoch}:{end}")
         return at, seq

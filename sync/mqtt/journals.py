@@ -26,6 +26,7 @@ class Journals:
         self._listed: Sequence[Epoch] = ()
         self._identity: tuple[int, int] | None = None
         self._readers: dict[str, Reader] = {}  # by epoch
+        self._head = 0  # the current journal's, when it was last asked for
 
     async def look(self) -> Sequence[Epoch]:
         """The journals, oldest first; `head` of the last is as old as the look. Raises StorageFault."""
@@ -37,7 +38,7 @@ class Journals:
                     f"{self.path} is not there yet", hint="`lineside collect` makes it when it starts"
                 )
             await self.close()
-            self._listed, self._identity = found, found_at
+            self._listed, self._identity, self._head = found, found_at, 0
         return self._listed
 
     async def index(self, epoch: str) -> int | None:
@@ -47,12 +48,18 @@ class Journals:
     async def head(self) -> Place:
         """Epoch and seq of the last event. Raises StorageFault, sqlite3.Error."""
         last = (await self.look())[-1]
-        return last.epoch, await (await self.reader(last)).head()
+        self._head = await (await self.reader(last)).head()
+        return last.epoch, self._head
 
-    async def end(self, at: int) -> int:
-        """The last seq of the journal in this place of the row. Raises StorageFault, sqlite3.Error."""
+    async def end(self, at: int, beyond: int = -1) -> int:
+        """The last seq of the journal in this place of the row, or one that is at least `beyond`.
+
+        Raises StorageFault, sqlite3.Error.
+        """
         found = await self.look()
-        return found[at].head if at < len(found) - 1 else (await self.head())[1]
+        if at < len(found) - 1:
+            return found[at].head
+        return self._head if 0 <= beyond <= self._head else (await self.head())[1]
 
     async def reader(self, journal: Epoch) -> Reader:
         """An open reader. Raises StorageFault."""

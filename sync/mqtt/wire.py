@@ -73,11 +73,11 @@ def place_of(cursor: str) -> tuple[str, int]:
 _CURSOR = re.compile(r"([0-9a-f]{16}):([0-9]{1,15})")
 
 
-def page(events: bytes, again: Rows, next_: str, more: bool, head: str) -> bytes:
-    """A page; `events` is a JSON array already, and goes out as it was chained."""
-    released = b",".join([body for _, body in again])
+def page(events: Rows, again: Rows, next_: str, more: bool, head: str) -> bytes:
+    """A page; events go out as they were chained."""
+    first, second = b",".join([body for _, body in events]), b",".join([body for _, body in again])
     tail = f'],"next":"{next_}","more":{"true" if more else "false"},"head":"{head}"}}'
-    return b"".join((b'{"events":', events, b',"again":[', released, tail.encode()))
+    return b"".join((b'{"events":[', first, b'],"again":[', second, tail.encode()))
 
 
 def settled(cursor: str) -> bytes:

@@ -39,13 +39,19 @@ _NOTHING = asyncio.subprocess.DEVNULL
 BASE = "lineside/v1/acme/site/hall/L3/edge"
 
 
+def free_port() -> int:
+    """A port that nobody uses now."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
 class Broker:
     """mosquitto as a child process, with persistence as its package has it."""
 
     def __init__(self, folder: Path, *lines: str) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         folder.mkdir(exist_ok=True)
         self._config = folder / "mosquitto.conf"
         text = [f"listener {self.port} 127.0.0.1", "persistence true", f"persistence_location {folder}/"]
