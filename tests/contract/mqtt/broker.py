@@ -240,5 +240,6 @@ async def rigged(folder: Path, *lines: str, count: int = 20, **settings: Any) ->
             for one in rig.asking:
                 await asyncio.to_thread(one.close)
             await rig.stop()
+            await rig.journal.close()  # a later one, where this one was set aside
             await held.close()
             await broker.kill()

@@ -10,6 +10,7 @@ import pytest
 from sync.status import load_status
 from tests.contract.mqtt.broker import BASE, Asking, Rig, needs_mosquitto, numbered, rigged
 from tests.contract.uplink.rig import facts
+from tests.contract.uplink.test_epochs import renamed
 
 pytestmark = needs_mosquitto
 
@@ -221,3 +222,19 @@ async def test_an_absent_broker_is_named_and_delivery_goes_on_when_it_is_back(tm
         client = await rig.client()
         assert await drained(rig, client) == await rig.expected()
         assert {one.state for one in load_status(rig.store.path).uplinks} == {"shipping"}
+
+
+async def test_journals_that_were_set_aside_come_first_and_one_ack_may_settle_them(tmp_path: Path) -> None:
+    async with rigged(tmp_path) as rig:
+        client = await rig.client()
+        page = await rig.ask(client, "pull", {"limit": 7})
+        await rig.ask(client, "ack", {"upto": page["next"]})
+        before = await rig.expected()
+        await renamed(rig, "edge2")  # type: ignore[arg-type]
+        await rig.append(*facts(5, first=100))
+        behind = await rig.ask(client, "pull", {})
+        assert numbered(behind) == before[7:] and behind["more"] is True
+        current = await rig.ask(client, "pull", {"after": behind["next"]})
+        assert numbered(current) == await rig.expected() and current["more"] is False
+        assert await rig.ask(client, "ack", {"upto": current["next"]}) == {"cursor": current["head"]}
+        assert rig.status().epoch == rig.journal.epoch and rig.status().seq == rig.journal.head
