@@ -19,7 +19,6 @@ from edge.faults import Fault, MasterDataInvalid, UplinkFault
 from edge.masterdata.store import Delivery, MasterStore
 from edge.ports import Clock
 from edge.settings import Settings
-from sync.authorization import SecretFault
 from sync.backoff import Backoff
 from sync.masterage import REPLACED, STALE, invalid
 from sync.metrics import Metrics
@@ -31,6 +30,7 @@ from sync.mqtt.journals import Journals
 from sync.mqtt.settings import MqttSettings
 from sync.mqtt.topics import ASKED, Topics
 from sync.mqtt.wire import Refused
+from sync.secret import SecretFault
 from sync.store import Condition, Store
 
 _log = structlog.get_logger("lineside.sync")

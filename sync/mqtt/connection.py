@@ -11,7 +11,6 @@ import struct
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from paho.mqtt.client import Client, MQTTMessage, MQTTv5, error_string
@@ -21,9 +20,9 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from edge.faults import UplinkFault
-from sync.authorization import secret
 from sync.mqtt.settings import MqttSettings
 from sync.outcome import printable
+from sync.secret import secret
 
 INCOMING_BYTES_MAX = 16 * 1024 * 1024  # a packet; the largest is master data
 _IN_FLIGHT = 20
@@ -291,7 +290,7 @@ def _client(settings: MqttSettings, client_id: str, will: Outgoing) -> Client:
     )
     client.connect_timeout = settings.connect_timeout_s
     if settings.user is not None and settings.password_file is not None:
-        client.username_pw_set(settings.user, secret(Path(settings.password_file), ascii_only=False))
+        client.username_pw_set(settings.user, secret(settings.password_file, ascii_only=False))
     client.will_set(will.topic, will.body, 1, will.retain, _properties(PacketTypes.WILLMESSAGE, will))
     return client
 
