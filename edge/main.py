@@ -228,7 +228,7 @@ def replaced(loaded: Settings) -> str:
 def done_with(data_dir: Path, loaded: Settings, found: Sequence[Epoch]) -> Mapping[str, int]:
     """By epoch what every configured uplink is done with. Raises StorageFault."""
     store = data_dir / STORE
-    return done(found, list(loaded.uplinks), load_status(store).uplinks, load_quarantined(store))
+    return done(found, loaded.receivers, load_status(store).uplinks, load_quarantined(store))
 
 
 def settled(data_dir: Path) -> dict[str, int]:
@@ -272,7 +272,7 @@ def delivery(data_dir: Path, loaded: Settings) -> Delivery:
     status = load_status(data_dir / STORE)
     known = {one.uplink: one for one in status.uplinks}
     receivers = []
-    for name in loaded.uplinks:
+    for name in loaded.receivers:
         one = known.get(name)
         outbox = load_outbox(data_dir / JOURNAL, one.epoch, one.seq) if one else None
         receivers.append(

@@ -204,6 +204,10 @@ class UplinkSettings(Part):
         """Whether the receiver is asked for master data."""
         return False
 
+    def receivers(self, name: str) -> tuple[str, ...]:
+        """Who has a cursor of its own, where this is the uplink `name`: itself, or who pulls over it."""
+        return (name,)
+
     def located(self, folder: Path, credentials: Path | None) -> "UplinkSettings":
         """The same with absolute paths of its files: `folder` is the configuration's."""
         return self
@@ -600,6 +604,11 @@ class Settings:
     consumption: Consumption
     reminders: Reminders
     webhooks: tuple[Webhook, ...]
+
+    @property
+    def receivers(self) -> tuple[str, ...]:
+        """Everybody who has a cursor of his own."""
+        return tuple(one for name, uplink in self.uplinks.items() for one in uplink.receivers(name))
 
     @property
     def masterdata_source(self) -> str | None:

@@ -17,6 +17,7 @@ from edge.cli import (
     opcua,
     outbox,
     plc,
+    pull,
     replay,
     review,
     scantest,
@@ -97,6 +98,7 @@ app.command()(copies.backup)
 app.command()(copies.restore)
 app.command()(status.status)
 app.command()(status.scan)
+app.command()(pull.pull)
 app.command()(replay.replay)
 app.command("scan-test")(scantest.scan_test)
 

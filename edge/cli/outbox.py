@@ -157,8 +157,8 @@ def _send(loaded: Settings, as_json: bool, asked: dict[str, Any]) -> None:
 
 
 def _known(loaded: Settings, uplink: str | None) -> None:
-    if uplink is not None and uplink not in loaded.uplinks:
-        known = ", ".join(loaded.uplinks) or "none is configured"
+    if uplink is not None and uplink not in loaded.receivers:
+        known = ", ".join(loaded.receivers) or "none is configured"
         err.print(f"There is no receiver {uplink!r}. Receivers: {known}", markup=False)
         raise typer.Exit(USAGE)
 
