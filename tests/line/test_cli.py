@@ -106,7 +106,7 @@ async def test_a_configuration_that_is_not_there_or_wrong_is_code_2_for_every_co
     for name, said in (("none.toml", "lineside init"), ("wrong.toml", "edge.language")):
         path = tmp_path / name
         for names in COMMANDS:
-            if names in (("demo",), ("init",), ("events",), ("replay",)) or (
+            if names in (("demo",), ("init",), ("events",), ("review",), ("replay",)) or (
                 names in DAEMONS and name == "none.toml"
             ):
                 continue
