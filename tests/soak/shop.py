@@ -99,18 +99,30 @@ host = "127.0.0.1"
 port = {reader}
 feedback = "plain"
 
+# A stroke brings so many that scrap never exceeds what was made, whatever device is silent just then.
 [stations.OP10]
 work_center = "WC-1"
 scanners = ["gun1"]
-counters.pieces = {{ tag = "press.strokes", max_rate_per_min = {rate}, modulus = 4294967296 }}
+counters.pieces.tag = "press.strokes"
+counters.pieces.units_per_count = 1000
+counters.pieces.max_rate_per_min = {rate}
+counters.pieces.modulus = 4294967296
 [stations.OP20]
 work_center = "WC-2"
 scanners = ["gun2"]
-counters.pieces = {{ tag = "saw.cuts", max_rate_per_min = {rate}, modulus = 5000, reset = false }}
+counters.pieces.tag = "saw.cuts"
+counters.pieces.units_per_count = 1000
+counters.pieces.max_rate_per_min = {rate}
+counters.pieces.modulus = 5000
+counters.pieces.reset = false
 [stations.OP30]
 work_center = "WC-3"
 scanners = ["reader"]
-counters.pieces = {{ tag = "oven.batches", max_rate_per_min = {rate}, modulus = 4294967296, reset = false }}
+counters.pieces.tag = "oven.batches"
+counters.pieces.units_per_count = 1000
+counters.pieces.max_rate_per_min = {rate}
+counters.pieces.modulus = 4294967296
+counters.pieces.reset = false
 [stations.OP40]
 work_center = "WC-4"
 counters.pieces = {{ tag = "drill.holes", max_rate_per_min = {rate}, modulus = 5000, reset = false }}
