@@ -206,6 +206,8 @@ class ServingReader(_NetworkReader):
         if self._server is not None:
             self._server.close()
             self._server = None
+            # What was accepted just now comes in a few turns, and is hung up with the rest.
+            await asyncio.sleep(0.05)
         self.hang_up()
         await self.until(0)
 
@@ -236,6 +238,8 @@ class DialingReader(_NetworkReader):
             await asyncio.wait([task])
         self.hang_up()
         await self.until(0)
+        # A connection that was just being made is accepted and let go by the other side in a few turns.
+        await asyncio.sleep(0.05)
 
     async def _dial(self) -> None:
         loop = asyncio.get_running_loop()
