@@ -75,6 +75,10 @@ class TcpScannerDriver(Scanner[TcpScannerSettings]):
                 await loop.create_connection(lambda: line, settings.host or "", settings.port or 0)
         except OSError as error:  # TimeoutError and gaierror are of this kind
             raise _unreachable(self._place, error) from error
+        except BaseException:
+            if line.transport is not None:  # cancelled when it had just succeeded
+                line.transport.abort()
+            raise
         self._line = line
         self._link(observer, True, self._place, "")
         cause = await asyncio.shield(line.lost)
