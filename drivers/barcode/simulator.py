@@ -18,6 +18,7 @@ from typing import NamedTuple, Self, cast
 
 from drivers.barcode.keymap import DOWN, KEYS, LAYOUTS, UP, Layout
 from drivers.barcode.settings import PRESETS, Feedback
+from drivers.barcode.tcp import stop_listening
 from edge.ports import Verdict
 
 
@@ -204,10 +205,9 @@ class ServingReader(_NetworkReader):
 
     async def power_off(self) -> None:
         if self._server is not None:
-            self._server.close()
-            self._server = None
-            # What was accepted just now comes in a few turns, and is hung up with the rest.
-            await asyncio.sleep(0.05)
+            server, self._server = self._server, None
+            await stop_listening(server)
+            await asyncio.sleep(0)  # what was accepted just now is hung up with the rest
         self.hang_up()
         await self.until(0)
 
@@ -238,8 +238,6 @@ class DialingReader(_NetworkReader):
             await asyncio.wait([task])
         self.hang_up()
         await self.until(0)
-        # A connection that was just being made is accepted and let go by the other side in a few turns.
-        await asyncio.sleep(0.05)
 
     async def _dial(self) -> None:
         loop = asyncio.get_running_loop()

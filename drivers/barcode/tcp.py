@@ -103,7 +103,7 @@ class TcpScannerDriver(Scanner[TcpScannerSettings]):
                 await self._serve(observer)
         finally:
             self._listens = False  # a connection may be accepted already and come to `_admitted` later
-            server.close()
+            await stop_listening(server)
 
     async def _serve(self, observer: Observer) -> None:
         """One connection of a reader, or the wait for one."""
@@ -144,6 +144,20 @@ class TcpScannerDriver(Scanner[TcpScannerSettings]):
         if held is not None and held.transport is not None:
             held.transport.abort()
         return True
+
+
+async def stop_listening(server: asyncio.Server) -> None:
+    """Close a server, after a connection accepted in this turn of the loop had its own turn.
+
+    Without that Python 3.11 leaves such a connection open (cpython issue 109564).
+    """
+    loop = asyncio.get_running_loop()
+    for listening in server.sockets:
+        loop.remove_reader(listening.fileno())  # nothing on other loops, which know no such fault
+    try:
+        await asyncio.sleep(0)
+    finally:
+        server.close()
 
 
 class _TcpLine(Line):
