@@ -58,6 +58,8 @@ class Fact(Record, frozen=True, kw_only=True, omit_defaults=True):
     tool: str | None = None
     refs: dict[str, str] | None = None  # the ERP's own keys, echoed
     provisional: bool = False  # the order was not in the master data: product, unit and BOM unknown here
+    warnings: tuple[str, ...] = ()  # checks that it failed, which were said (docs/checks.md)
+    confirmed: tuple[str, ...] = ()  # checks that it failed, which a person confirmed with OK
 
 
 class Output(Record, frozen=True, kw_only=True, omit_defaults=True):
@@ -187,6 +189,7 @@ class MaterialConsumed(Fact, frozen=True, kw_only=True, omit_defaults=True):
     output_lot: str | None = None
     output_serial: str | None = None
     caused_by: str | None = None  # the report that backflushed it
+    lot_quantity: Quantity | None = None  # what the ERP said was left of the lot, where it said so
     posted_by: Literal["edge", "erp"]  # "erp": evidence only, the ERP backflushes itself
     replaces: str | None = None
 

@@ -13,6 +13,7 @@ import msgspec
 from edge.calendar import Period
 from edge.events import Blocked, Disposition, Phase, ToolShare
 from edge.readings import Moment
+from edge.station.grammar.words import Word
 from edge.station.review.waiting import Waiting
 from edge.station.texts import Text
 from edge.wallclock import Wall
@@ -110,6 +111,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     counter_scrap: dict[str, Decimal] = {}  # of the scrap, by the scrap counter that a report took it from
     side: dict[str, SideProduct] = {}  # by material
     consumed: dict[str, Decimal] = {}  # by BOM line, in base units
+    spent_labour_s: Decimal = ZERO  # reported here, like the next
+    spent_machine_s: Decimal = ZERO
     setup_ms: int = 0  # not yet reported, like the next three
     machine_s: Decimal | None = None  # None: no signal said anything yet
     energy_kwh: Decimal | None = None
@@ -156,6 +159,22 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True):
     blocked: tuple[Blocked, ...] = ()
 
 
+class Made(msgspec.Struct, frozen=True):
+    """Good pieces that a job reported at a station, concessions among them."""
+
+    job: JobKey
+    good: Decimal
+
+
+class Drawn(msgspec.Struct, frozen=True):
+    """What was consumed of a lot since the ERP said what is left of it."""
+
+    material: str
+    lot: str
+    left: Decimal  # as the ERP said
+    quantity: Decimal
+
+
 class Last(msgspec.Struct, frozen=True):
     """The last fact that an operator may undo."""
 
@@ -185,6 +204,8 @@ class Station(msgspec.Struct, frozen=True, kw_only=True):
     closed: Job | None = None  # the last completed job, for its undo
     counters: dict[str, Counter] = {}
     mounted: tuple[Mounted, ...] = ()
+    made: tuple[Made, ...] = ()  # the latest last; at most 256, like the next
+    drawn: tuple[Drawn, ...] = ()
     tool: Tool | None = None
     finished: tuple[JobKey, ...] = ()  # completed here, the latest last; at most 64
     last: Last | None = None
@@ -293,7 +314,23 @@ class PendingSetup(msgspec.Struct, frozen=True):
     beside: tuple[Counted, ...] = ()
 
 
-Pending = (
+class Tested(msgspec.Struct, frozen=True):
+    """A check that failed and does not stop what is scanned."""
+
+    code: str
+    confirmed: bool  # by OK; else it was said only
+
+
+class PendingCheck(msgspec.Struct, frozen=True, kw_only=True):
+    """A scan that goes against checks and waits for OK."""
+
+    word: Word
+    codes: tuple[str, ...]
+    over: "PendingBefore | None" = None  # what waited when it came, and waits again behind OK
+    tested: tuple[Tested, ...] = ()  # of what waited
+
+
+PendingBefore = (
     PendingLot
     | PendingReport
     | PendingDefect
@@ -304,6 +341,7 @@ Pending = (
     | PendingShift
     | PendingSetup
 )
+Pending = PendingBefore | PendingCheck
 
 
 class Said(msgspec.Struct, frozen=True):
@@ -375,6 +413,7 @@ class Live(msgspec.Struct, frozen=True, kw_only=True):
 
     pending: Pending | None = None
     until: Moment | None = None  # when the pending entry began
+    tested: tuple[Tested, ...] = ()  # checks that the pending entry failed
     said: Said | None = None
     heard: Heard | None = None
     actor: str | None = None  # the last badge scanned

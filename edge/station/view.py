@@ -14,6 +14,7 @@ from edge.station.state import (
     Job,
     Line,
     Live,
+    PendingCheck,
     PendingDefect,
     PendingLot,
     PendingPause,
@@ -178,6 +179,8 @@ def _next(station: Station, live: Live, state: State, master: MasterData) -> Tex
             return say("confirm_start", order=order, operation=operation)
         case PendingPause():
             return say("confirm_pause")
+        case PendingCheck():
+            return say("confirm_check")
         case PendingUndo():
             return say("confirm_undo")
         case PendingSignOff():

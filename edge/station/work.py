@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from edge import settings
 from edge.calendar import Calendar, Day
-from edge.events import Draft, Fact, Origin, Output, seconds
+from edge.events import Draft, Fact, MaterialConsumed, Origin, Output, seconds
 from edge.masterdata import BomLine, MasterData, Operation
 from edge.readings import Moment
 from edge.station import hours
@@ -20,6 +20,7 @@ from edge.station.evolve import evolve
 from edge.station.grammar import DEFAULT, Grammar
 from edge.station.state import Job, JobKey, Line, Live, Pending, Station
 from edge.station.texts import Text, say
+from edge.station.verdicts import Verdicts
 from edge.wallclock import dates, judged
 
 PENDING_MS = 60_000
@@ -28,10 +29,10 @@ PENDING_MS = 60_000
 class Refused(Exception):
     """A scan that may not be: nothing of it is recorded."""
 
-    def __init__(self, key: str, **values: object) -> None:
+    def __init__(self, key: str, said: Text | None = None, **values: object) -> None:
         super().__init__(key)
         self.key = key
-        self.text = say(key, **values)
+        self.text = said or say(key, **values)
 
 
 class Doubted(Refused):
@@ -83,6 +84,7 @@ class Work:
         self.now = now = now if day else judged(line.wall, now, site.calendar)
         self.day = day or dates(site.calendar, now)
         self.drafts: list[Draft] = []
+        self.verdicts = Verdicts(site.checks.at(self.settings.checks))
         self.new_id = new_id
 
     @property
@@ -121,6 +123,11 @@ class Work:
         order = self.master.orders.get(job.work_order) if job else None
         lines = order.bom if order else ()
         return tuple(line for line in lines if job and line.operation in (None, job.operation))
+
+    def stock(self, material: str, lot: str) -> Decimal | None:
+        """What the ERP says is left of a lot, in base units; None where it does not say."""
+        found = next((one for one in self.master.lots.get(lot, ()) if one.material == material), None)
+        return found.quantity if found else None
 
     @property
     def counter(self) -> str | None:
@@ -168,6 +175,9 @@ class Work:
                 "provisional": job.provisional,
                 "tool": self.station.tool.tool if self.station.tool else None,
             }
+        if issubclass(fact, MaterialConsumed) and (lot := fields.get("lot")) is not None:
+            fields["lot_quantity"] = self.stock(fields["material"], lot)
+        fields |= self.verdicts.borne(fact)
         draft = Draft(self.new_id(self.now.wall_ms), self.now.wall_ms, fact(**(common | fields)))
         self.drafts.append(draft)
         self.line = evolve(self.line, draft)
@@ -175,12 +185,12 @@ class Work:
 
     def wait_for(self, pending: Pending) -> None:
         """Begin a pending entry; one before it ends without posting."""
-        self.live = replace(self.live, pending=pending, until=self.now)
+        self.live = replace(self.live, pending=pending, until=self.now, tested=())
 
     def end_wait(self) -> Pending | None:
         """End the pending entry, if there is one, and return it."""
         pending = self.live.pending
-        self.live = replace(self.live, pending=None, until=None)
+        self.live = replace(self.live, pending=None, until=None, tested=())
         return pending
 
 
