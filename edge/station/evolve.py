@@ -349,6 +349,7 @@ def made_up(line: Line, draft: Draft) -> Line:
             station = _changed(
                 station, _key(fact), lambda job: _with_counted(quantities.with_outputs(job, fact, 1), fact)
             )
+            station = known.made(station, fact)
         case events.MaterialConsumed(replaces=None):
             station = _consumed(station, fact)
     if station is before:

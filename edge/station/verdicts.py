@@ -5,6 +5,7 @@ One place decides. What was said or confirmed goes into the fact that it is abou
 """
 
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import Any, Literal
 
 from edge import settings
@@ -42,12 +43,18 @@ _BEARERS: Mapping[str, tuple[type[Fact], ...]] = {
 class Verdicts:
     """The checks that one scan failed."""
 
-    def __init__(self, levels: settings.Checks) -> None:
-        self.levels = levels
+    def __init__(self, site: settings.Checks, station: settings.StationChecks) -> None:
+        self._site = site
+        self._station = station
         self.confirmed: frozenset[str] = frozenset()  # what OK has just answered
         self.tested: list[Tested] = []  # not yet in a fact
         self.said: list[Text] = []  # beside the answer
         self.asked: dict[str, Text] = {}  # what OK must answer first, by code
+
+    @cached_property
+    def levels(self) -> settings.Checks:
+        """What the configuration says here; most steps never ask."""
+        return self._site.at(self._station)
 
     def level(self, code: str) -> settings.Level:
         """What the configuration says of a check."""

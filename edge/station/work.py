@@ -84,7 +84,7 @@ class Work:
         self.now = now = now if day else judged(line.wall, now, site.calendar)
         self.day = day or dates(site.calendar, now)
         self.drafts: list[Draft] = []
-        self.verdicts = Verdicts(site.checks.at(self.settings.checks))
+        self.verdicts = Verdicts(site.checks, self.settings.checks)
         self.new_id = new_id
 
     @property

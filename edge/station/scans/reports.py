@@ -67,8 +67,9 @@ def enter(work: Work, pending: PendingReport, amount: Amount) -> Text:
     checks.figures(work, job, total, _rejected(pending.beside))
     counter = pending.counter
     if counter is not None and abs(total - counter) > DOUBT * counter and pending.doubted != total:
-        work.wait_for(replace(pending, total=counter, doubted=total))
-        checks.figures(work, job, counter, _rejected(pending.beside))
+        shown = replace(pending, total=counter, doubted=total)
+        work.wait_for(shown)
+        _checked(work, shown, counter, Text("", ""))
         raise Doubted("doubtful", entered=number(total), counter=number(counter))
     work.wait_for(replace(pending, total=total, doubted=None))
     return _shown(job, total) + beside.shown(work, pending.beside)
