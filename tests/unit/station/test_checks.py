@@ -20,6 +20,7 @@ from edge.events import (
     WorkReported,
     WorkStarted,
 )
+from edge.station.review import shown
 from tests.unit.station.floor import MASTER, Floor
 
 
@@ -354,6 +355,22 @@ def test_what_was_drawn_from_a_lot_and_made_is_bounded() -> None:
         made.scan(f"LSL L{n}", "LSQ1")
     assert len(made.station.drawn) == 256
     assert made.station.drawn[-1].quantity == Decimal(1)
+
+
+def test_what_was_recorded_against_a_check_waits_for_a_person_until_it_is_undone() -> None:
+    made = floor(DATA, lot_expired="confirm", lot_status="warn")
+    made.scan("LSW100", "LSL OLD", "LSCOK", "LSQ1", "LSL BLOCKED", "LSQ1")
+    waiting = [(one.kind, one.subject, one.category) for one in made.line.waiting.values()]
+    assert waiting == [("check", "OLD", "lot_expired"), ("check", "BLOCKED", "lot_status")]
+    made.scan("LSCUNDO", "LSCOK")
+    assert [one.subject for one in made.line.waiting.values()] == ["OLD"]
+    (left,) = shown.entries(made.site, made.line)
+    assert (
+        left["possible"] == ["accept"]
+        and "OLD" in left["texts"]["en"]
+        and "lot_expired" in left["texts"]["zh"]
+    )
+    assert made.refolded() == made.line
 
 
 MOVES = st.lists(
