@@ -33,7 +33,7 @@ packages:
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || sh tests/debian-packages.sh python3-venv
 
 test-packages:
-	@sh tests/debian-packages.sh chromium fonts-wqy-microhei strace systemd
+	@sh tests/debian-packages.sh chromium fonts-wqy-microhei strace systemd mosquitto mosquitto-clients
 
 demo: $(READY)
 	@$(BIN)/lineside demo $(ARGS)

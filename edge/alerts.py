@@ -5,7 +5,7 @@ The table is the same in journal.db (collect's) and in sync.db (sync's); each pr
 
 import asyncio
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -67,6 +67,18 @@ def listed(db: sqlite3.Connection) -> tuple[Alert, ...]:
     return tuple(Alert(*row) for row in rows)
 
 
+def listed_since(db: sqlite3.Connection, since_ms: int) -> tuple[Alert, ...]:
+    """Standing alerts, and all that were cleared at `since_ms` or later, oldest first."""
+    if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'alerts'").fetchone() is None:
+        return ()
+    rows = db.execute(
+        "SELECT key, text, hint, raised_ms, cleared_ms FROM alerts"
+        " WHERE cleared_ms IS NULL OR cleared_ms >= ? ORDER BY id",
+        (since_ms,),
+    )
+    return tuple(Alert(*row) for row in rows)
+
+
 class Ledger(Protocol):
     """A file that keeps alerts: the journal."""
 
@@ -85,6 +97,7 @@ class Alerts:
         self._standing: dict[str, Alert] = {}
         self._unwritten: dict[str, Alert] = {}
         self._turn = asyncio.Lock()
+        self.heard: Callable[[Alert], None] | None = None  # told of each that is raised or cleared: a replay
 
     @property
     def standing(self) -> Mapping[str, Alert]:
@@ -102,6 +115,7 @@ class Alerts:
         alert = Alert(key, text, hint, self._clock.now().wall_ms, None)
         log.warning("alert", key=key, text=text, hint=hint)
         self._standing[key] = self._unwritten[key] = alert
+        self._tell(alert)
         await self._write()
 
     async def clear(self, key: str) -> None:
@@ -111,8 +125,13 @@ class Alerts:
             return
         now_ms = self._clock.now().wall_ms
         log.info("alert cleared", key=key, text=alert.text)
-        self._unwritten[key] = Alert(key, alert.text, alert.hint, alert.raised_ms, now_ms)
+        cleared = self._unwritten[key] = Alert(key, alert.text, alert.hint, alert.raised_ms, now_ms)
+        self._tell(cleared)
         await self._write()
+
+    def _tell(self, alert: Alert) -> None:
+        if self.heard is not None:
+            self.heard(alert)
 
     async def _write(self) -> None:
         """Write what was not written before."""

@@ -31,6 +31,7 @@ from edge.masterdata.inuse import InUse
 from edge.ports import Clock, Driver, Evidence
 from edge.readings import Link, Moment, Reading, Scan, Unreadable
 from edge.recovery import restored
+from edge.reminding import Reminding
 from edge.settings import PAGE
 from edge.station.evolve import fold
 from edge.station.grammar import Command, Order, Word
@@ -129,6 +130,8 @@ class Collector:
             scanner: name for name, station in site.stations.items() for scanner in station.scanners
         }
         self._stations_of_tag = _stations_of_tag(site)
+        self._reminding = Reminding(site, self.alerts)
+        self._ticked = False  # since people were last reminded
         self._timekeeper = Timekeeper(journal, clock, site.calendar, self.alerts)
         self._entries: deque[_Entry] = deque()
         self._wake = asyncio.Event()
@@ -181,6 +184,7 @@ class Collector:
 
     def tick(self) -> None:
         """Queue that time passed, for every station that no waiting reading tells it."""
+        self._ticked = True
         told = {entry.station for entry in self._entries if isinstance(entry.given, Observed)}
         self._entries.extend(_Entry(name, Tick()) for name in self.site.stations if name not in told)
 
@@ -190,6 +194,9 @@ class Collector:
         while self._entries:
             round_ = [self._entries.popleft() for _ in range(min(len(self._entries), _ROUND_INPUTS))]
             await self._work_off(round_)
+        if self._ticked:
+            self._ticked = False
+            await self._remind()
 
     async def probe(self) -> None:
         """Try a durable write of our own, so that nobody must scan to find out that there is room again."""
@@ -263,6 +270,10 @@ class Collector:
         except MasterDataUnreadable as fault:
             self.masterdata.lose(fault)
             return view(self.site, station, self.line, live, self.master, now)
+
+    def reminders(self, station: str) -> tuple[Text, ...]:
+        """What the people at a station are reminded of."""
+        return self._reminding.shown(station)
 
     async def change(self) -> None:
         """Return when something that a page shows has changed."""
@@ -371,6 +382,19 @@ class Collector:
         if self._seq - self.snapshot_seq >= SNAPSHOT_EVENTS:
             with suppress(StorageFault):  # the next facts will tell
                 await self._save_snapshot()
+
+    async def _remind(self) -> None:
+        """Look at what people must be reminded of. A clock that was just set is judged first."""
+        now = self._timekeeper.look(self.line.wall)
+        if now is None:
+            return
+        try:
+            changed = await self._reminding.look(self.line, self.lives, self.master, now)
+        except MasterDataUnreadable as fault:
+            self.masterdata.lose(fault)
+            return
+        if changed:
+            self._notify()
 
     async def _follow_calendar(self) -> None:
         """Commit what shifts and breaks led to at all stations, before what comes after."""

@@ -127,6 +127,18 @@ class Standard(Record, frozen=True, kw_only=True, omit_defaults=True):
     labour_s: Quantity | None = None
 
 
+class Need(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """What a backflushed BOM line asks for a report's output, to nine places, in the BOM's own unit.
+
+    What is consumed is the sum over the job's reports, rounded.
+    """
+
+    bom_line: str
+    quantity: Quantity
+    unit: str
+    fixed: bool = False  # once per order, whatever its output
+
+
 class WorkStarted(Fact, frozen=True, kw_only=True, omit_defaults=True):
     """A job began, or its phase changed."""
 
@@ -162,14 +174,24 @@ class WorkReported(Fact, frozen=True, kw_only=True, omit_defaults=True):
     resources: Resources | None = None
     interval: Interval | None = None
     counted: dict[str, Quantity] = {}  # pieces that a person adds to the job's counters, by counter
+    needs: tuple[Need, ...] = ()  # of backflushed material; facts that name this one in `caused_by` bring it
+    needs_for: Quantity | None = None  # pieces, where more than this report's: earlier ones had no bill
+    bill_unknown: bool = False  # the order's bill was not held here: nothing could be backflushed
     replaces: str | None = None
+    counted_quantity: Quantity | None = None  # good by the counter so far, where a person's total is another
 
 
 class WorkCompleted(WorkReported, frozen=True, kw_only=True, omit_defaults=True):
-    """The remainder; the operation is finished at this station."""
+    """The remainder; the operation is finished at this station.
+
+    `deviation`: more or less than planned came out good; the ERP decides what that means.
+    """
 
     type = "work.completed"
     final: Literal[True]
+    planned_quantity: Quantity | None = None
+    total_quantity: Quantity | None = None  # good in all, of every report of this job
+    deviation: Literal["over", "under"] | None = None
 
 
 class MaterialConsumed(Fact, frozen=True, kw_only=True, omit_defaults=True):
@@ -188,14 +210,16 @@ class MaterialConsumed(Fact, frozen=True, kw_only=True, omit_defaults=True):
     use: Literal["production", "setup", "rework", "extra", "return"]
     output_lot: str | None = None
     output_serial: str | None = None
-    caused_by: str | None = None  # the report that backflushed it
+    reason: str | None = None  # of an extra issue
+    lot_missing: bool = False  # no mounted lot was left to take it from: a person must say which it was
     lot_quantity: Quantity | None = None  # what the ERP said was left of the lot, where it said so
+    caused_by: str | None = None  # the report that backflushed it; of a kit, its first line's fact
     posted_by: Literal["edge", "erp"]  # "erp": evidence only, the ERP backflushes itself
     replaces: str | None = None
 
 
 class OutputReclassified(Fact, frozen=True, kw_only=True, omit_defaults=True, rename={"from_": "from"}):
-    """Rework that turned good, or good that turned out not to be."""
+    """Rework that turned good, or that quality accepts as it is (`person` granted the concession)."""
 
     type = "output.reclassified"
     material: str
@@ -205,6 +229,15 @@ class OutputReclassified(Fact, frozen=True, kw_only=True, omit_defaults=True, re
     from_: Disposition
     to: Disposition
     reason: str | None = None
+    person: str | None = None
+
+
+class OutputIdentified(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """What comes out from here on bears this lot; one piece of it bears this serial number."""
+
+    type = "output.identified"
+    lot: str | None = None
+    serial: str | None = None
 
 
 class WorkCorrected(Fact, frozen=True, kw_only=True, omit_defaults=True):
@@ -235,13 +268,19 @@ class CountRecorded(Fact, frozen=True, kw_only=True, omit_defaults=True, rename=
     micro_stop_s: Quantity | None = None  # how long they lasted together
     phase: Phase | None = None
     incomplete: bool = False
+    bom_line: str | None = None  # of a meter: the line it consumes for, `quantity` in the material's unit
     held: Literal["implausible", "backwards"] | None = None
 
 
 class CountUnattributed(CountRecorded, frozen=True, kw_only=True, omit_defaults=True):
-    """A counter moved and no job can claim it; waits for a settlement."""
+    """Pieces of a counter that no job can claim; they wait for a settlement.
+
+    With `caused_by` they were a job's until its completion gave a lower figure; no raw values, for the
+    movement was recorded before. The completion's correction takes them back.
+    """
 
     type = "count.unattributed"
+    caused_by: str | None = None
 
 
 class TimeUnassigned(Fact, frozen=True, kw_only=True, omit_defaults=True):

@@ -33,7 +33,7 @@ from edge.ports import Clock
 from edge.recovery import state_of
 from edge.ring import SAMPLES
 from edge.samples import Samples
-from edge.settings import DeviceSettings, Settings, UplinkSettings
+from edge.settings import DeviceSettings, Part, Settings, Webhook
 from edge.station.grammar import Grammar
 from edge.station.work import Site
 from edge.storage import DiskWatch, make_way
@@ -47,7 +47,8 @@ from sync.retention import done
 from sync.service import JOURNAL as JOURNAL
 from sync.service import STORE as STORE
 from sync.service import Sync
-from sync.status import load_alerts, load_outbox, load_quarantined, load_status
+from sync.status import Waiting as Waiting
+from sync.status import load_alerts, load_outbox, load_quarantine, load_quarantined, load_status
 
 log = structlog.get_logger()
 
@@ -227,7 +228,7 @@ def replaced(loaded: Settings) -> str:
 def done_with(data_dir: Path, loaded: Settings, found: Sequence[Epoch]) -> Mapping[str, int]:
     """By epoch what every configured uplink is done with. Raises StorageFault."""
     store = data_dir / STORE
-    return done(found, list(loaded.uplinks), load_status(store).uplinks, load_quarantined(store))
+    return done(found, loaded.receivers, load_status(store).uplinks, load_quarantined(store))
 
 
 def settled(data_dir: Path) -> dict[str, int]:
@@ -260,6 +261,9 @@ def site_of(loaded: Settings) -> Site:
         loaded.crew,
         grammar,
         loaded.review,
+        loaded.consumption,
+        loaded.reminders,
+        loaded.edge.language,
     )
 
 
@@ -268,7 +272,7 @@ def delivery(data_dir: Path, loaded: Settings) -> Delivery:
     status = load_status(data_dir / STORE)
     known = {one.uplink: one for one in status.uplinks}
     receivers = []
-    for name in loaded.uplinks:
+    for name in loaded.receivers:
         one = known.get(name)
         outbox = load_outbox(data_dir / JOURNAL, one.epoch, one.seq) if one else None
         receivers.append(
@@ -284,6 +288,11 @@ def delivery(data_dir: Path, loaded: Settings) -> Delivery:
             )
         )
     return Delivery(tuple(receivers))
+
+
+def quarantine(data_dir: Path, uplink: str | None = None) -> list[Waiting]:
+    """What receivers rejected or what waits behind it, oldest first. Raises StorageFault."""
+    return load_quarantine(data_dir / STORE, uplink, limit=100_000)
 
 
 def alerts(data_dir: Path) -> list[Alert]:
@@ -304,15 +313,31 @@ def secret_problems(loaded: Settings) -> Iterator[str]:
     """Secret and certificate files that uplinks and devices name and this user cannot read."""
     folder = loaded.path.parent.absolute()
     given = os.environ.get("CREDENTIALS_DIRECTORY")
-    parts: dict[str, DeviceSettings | UplinkSettings] = {
-        f"devices.{name}": one for name, one in located_devices(loaded).items()
-    }
+    parts: dict[str, Part] = {f"devices.{name}": one for name, one in located_devices(loaded).items()}
     for name, uplink in loaded.uplinks.items():
         parts[f"uplinks.{name}"] = uplink.located(folder, Path(given) if given else None)
+    for one in located_webhooks(loaded):
+        parts[f"webhooks.{one.name}"] = one
     for place, located in parts.items():
         for key, value in located.model_dump().items():
             if key.endswith("_file") and value is not None and not os.access(value, os.R_OK):
                 yield f"{place}.{key}: {value} cannot be read. Put it there, readable by this user"
+
+
+def located_webhooks(loaded: Settings) -> list[Webhook]:
+    """Every webhook's settings, with absolute paths of its files."""
+    given = os.environ.get("CREDENTIALS_DIRECTORY")
+    folder = loaded.path.parent.absolute()
+    return [one.located(folder, Path(given) if given else None) for one in loaded.webhooks]
+
+
+def webhook_problems(loaded: Settings) -> Iterator[str]:
+    """What is wrong with the templates of webhooks, found by a sample."""
+    if loaded.webhooks:
+        from sync.webhooks.body import problems
+
+        for one in located_webhooks(loaded):
+            yield from (f"webhooks.{one.name}: {problem}" for problem in problems(one, loaded.edge))
 
 
 def masterdata_problems(loaded: Settings) -> Iterator[str]:

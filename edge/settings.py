@@ -9,12 +9,14 @@ import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import time
+from datetime import date, time
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
+from string import Formatter
 from types import UnionType
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar, Union, get_args, get_origin
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
@@ -48,6 +50,36 @@ def _address(value: str) -> str:
     return value
 
 
+def lot_by(pattern: str, **values: object) -> str:
+    """The lot that a pattern of `output_lot` makes of its values."""
+    return pattern.format(**values)
+
+
+_LOT_VALUES = {
+    "production_date": date(2026, 1, 31),
+    "shift": "day",
+    "station": "OP20",
+    "work_center": "WC-1",
+    "work_order": "1",
+    "operation": "0010",
+}
+
+
+def _lot_pattern(value: str) -> str:
+    allowed = f"allowed: text and {', '.join('{' + name + '}' for name in _LOT_VALUES)}"
+    try:
+        names = [name for _, name, _, _ in Formatter().parse(value) if name is not None]
+        unknown = [name for name in names if name not in _LOT_VALUES]
+        made = "" if unknown else lot_by(value, **_LOT_VALUES)
+    except (ValueError, KeyError, IndexError):
+        raise ValueError(f"is no pattern; {allowed}") from None
+    if unknown:
+        raise ValueError(f"knows no {{{unknown[0]}}}; {allowed}")
+    if not made or not made.isprintable() or len(made) > 40:
+        raise ValueError(f"makes {made!r}; a lot has 1 to 40 printable characters")
+    return value
+
+
 def _zone(value: str) -> str:
     try:
         ZoneInfo(value)
@@ -73,6 +105,16 @@ def _minute(value: time) -> time:
 def _path(value: Path) -> Path:
     if "\0" in str(value):
         raise ValueError("is no path: it holds a NUL character")
+    return value
+
+
+def _webhook_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("must be an http or https address")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        # The message must not show what may be a secret; pydantic would show the value beside it.
+        raise ValueError("must hold no user, password, query or fragment; put such an address into url_file")
     return value
 
 
@@ -162,6 +204,10 @@ class UplinkSettings(Part):
         """Whether the receiver is asked for master data."""
         return False
 
+    def receivers(self, name: str) -> tuple[str, ...]:
+        """Who has a cursor of its own, where this is the uplink `name`: itself, or who pulls over it."""
+        return (name,)
+
     def located(self, folder: Path, credentials: Path | None) -> "UplinkSettings":
         """The same with absolute paths of its files: `folder` is the configuration's."""
         return self
@@ -189,6 +235,33 @@ class Counter(Part):
             raise ValueError(
                 '`reason` belongs to a counter with counts = "scrap", and such a counter needs one'
             )
+        return self
+
+
+class Meter(Part):
+    """What measures a material as it is used: an ever-growing flow counter, or the weight of what is left.
+
+    One step of the tag is `multiplier` units. What a weight wavers by, below `tolerance` in steps, is noise.
+    """
+
+    tag: str
+    material: Annotated[str, Field(pattern=r"^[ -~]{1,64}$")]
+    unit: Annotated[str, Field(pattern=r"^[A-Z0-9]{1,3}$")]  # UN/ECE Rec 20
+    measures: Literal["flow", "weight"] = "flow"
+    multiplier: Annotated[Decimal, Field(gt=0, le=1000000)] = Decimal(1)
+    max_rate_per_min: Annotated[Decimal, Field(gt=0, le=1000000)]  # units; faster is no use of material
+    tolerance: Annotated[Decimal, Field(ge=0, le=1000000)] = Decimal(0)
+    modulus: Annotated[Decimal, Field(gt=0)] | None = None  # raw value at which a flow counter starts again
+    reset: bool = True  # whether a flow counter may be set back
+
+    @model_validator(mode="after")
+    def _each_rule_where_it_means_something(self) -> "Meter":
+        if self.measures == "weight" and self.modulus is not None:
+            raise ValueError("`modulus` belongs to a flow counter; a weight does not start again")
+        if self.measures == "weight" and not self.tolerance:
+            raise ValueError("`tolerance` is missing; a weight wavers, and noise must not add up as use")
+        if self.measures == "flow" and self.tolerance:
+            raise ValueError("`tolerance` belongs to a weight; a flow counter does not fall")
         return self
 
 
@@ -321,16 +394,22 @@ class Checks(StationChecks):
 
 
 class Station(Part):
-    """Where people work: scanners, counters and signals bound to one work center."""
+    """Where people work: scanners, counters and signals bound to one work center.
+
+    `output_lot` makes the lot of what comes out where none is scanned: `{production_date:%y%m%d}{shift}`
+    for one; further values are `station`, `work_center`, `work_order` and `operation`.
+    """
 
     work_center: Name
     equipment: Name | None = None
     scanners: tuple[str, ...] = ()
     concurrent: bool = False
     counters: dict[Name, Counter] = {}
+    meters: dict[Name, Meter] = {}
     signals: Signals = Signals()
     automatic: Automatic = Automatic()
     checks: StationChecks = StationChecks()
+    output_lot: Annotated[str, Field(max_length=100), AfterValidator(_lot_pattern)] | None = None
 
     @model_validator(mode="after")
     def _a_pause_needs_a_signal(self) -> "Station":
@@ -354,7 +433,8 @@ class Station(Part):
     def tags(self) -> dict[str, str]:
         """Tags by the key under which they stand."""
         counters = {f"counters.{name}.tag": counter.tag for name, counter in self.counters.items()}
-        return counters | {f"signals.{key}": tag for key, tag in self.signals.tags.items()}
+        meters = {f"meters.{name}.tag": meter.tag for name, meter in self.meters.items()}
+        return counters | meters | {f"signals.{key}": tag for key, tag in self.signals.tags.items()}
 
 
 class Pause(Part):
@@ -472,6 +552,68 @@ class Review(Part):
     unassigned_s: Annotated[int, Field(ge=900, le=86400)] = 1800
 
 
+class Consumption(Part):
+    """How backflushed material is rounded: decimal places by unit of measure (UN/ECE Rec 20), six where a
+    unit is not named. What is rounded is the sum over an order's reports.
+    """
+
+    decimals: dict[Annotated[str, Field(pattern=r"^[A-Z0-9]{1,3}$")], Annotated[int, Field(ge=0, le=6)]] = {}
+
+
+class Reminders(Part):
+    """What people are reminded of, each after so many minutes (0: never). A report is overdue when the
+    ordered quantity is made, a shift ended, or `report_over_percent` more time than the standard of all that
+    is left went by; material, when what is mounted lasts less than `material_ahead_min` by the standard.
+    """
+
+    report_after_min: Annotated[int, Field(ge=0, le=1440)] = 15
+    report_over_percent: Annotated[int, Field(ge=0, le=1000)] = 20
+    no_operator_after_min: Annotated[int, Field(ge=0, le=1440)] = 15
+    no_job_after_min: Annotated[int, Field(ge=0, le=1440)] = 5
+    no_counts_after_min: Annotated[int, Field(ge=0, le=1440)] = 20
+    material_ahead_min: Annotated[int, Field(ge=0, le=1440)] = 30
+
+
+class Webhook(Part):
+    """Who hears of alerts over HTTP: those whose keys fit `alerts`, once they stand for `after_min`. The body
+    is the kind's Jinja2 template, or that in `template_file`. An address that is a secret stands in
+    `url_file`; `secret_file` signs (dingtalk, feishu), `token_file` is a bearer's (json). `to`: who it is.
+    """
+
+    name: Name
+    kind: Literal["json", "wecom", "dingtalk", "feishu"] = "json"
+    url: Annotated[str, AfterValidator(_webhook_url)] | None = None
+    url_file: str | None = None
+    token_file: str | None = None
+    secret_file: str | None = None
+    ca_file: str | None = None
+    template_file: str | None = None
+    alerts: Annotated[tuple[str, ...], Field(min_length=1)] = ("*",)
+    after_min: Annotated[int, Field(ge=0, le=10080)] = 0
+    cleared: bool = True  # whether it hears that an alert of which it heard is over
+    to: Annotated[str, Field(max_length=100)] = ""
+    backoff_max_s: Seconds = 300.0
+    answer_timeout_s: Seconds = 15.0
+
+    @model_validator(mode="after")
+    def _fitting(self) -> "Webhook":
+        if (self.url is None) == (self.url_file is None):
+            raise ValueError("give one of url and url_file")
+        if self.secret_file is not None and self.kind not in ("dingtalk", "feishu"):
+            raise ValueError('secret_file signs with kind = "dingtalk" or "feishu" only; see token_file')
+        if self.token_file is not None and self.kind != "json":
+            raise ValueError('token_file belongs to kind = "json"; the others carry theirs in url_file')
+        return self
+
+    def located(self, folder: Path, credentials: Path | None) -> "Webhook":
+        """The same with absolute paths: secrets beside systemd's credentials, the rest beside the TOML."""
+        secrets = credentials or folder
+        places = dict.fromkeys(("url_file", "token_file", "secret_file"), secrets)
+        places |= dict.fromkeys(("ca_file", "template_file"), folder)
+        found = {key: str(place / given) for key, place in places.items() if (given := getattr(self, key))}
+        return self.model_copy(update=found)
+
+
 class _File(Part):
     edge: Edge
     devices: dict[Name, dict[str, Any]] = {}
@@ -488,6 +630,9 @@ class _File(Part):
     masterdata: MasterDataSettings = MasterDataSettings()
     checks: Checks = Checks()
     review: Review = Review()
+    consumption: Consumption = Consumption()
+    reminders: Reminders = Reminders()
+    webhooks: tuple[Webhook, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -510,6 +655,14 @@ class Settings:
     masterdata: MasterDataSettings
     checks: Checks
     review: Review
+    consumption: Consumption
+    reminders: Reminders
+    webhooks: tuple[Webhook, ...]
+
+    @property
+    def receivers(self) -> tuple[str, ...]:
+        """Everybody who has a cursor of his own."""
+        return tuple(one for name, uplink in self.uplinks.items() for one in uplink.receivers(name))
 
     @property
     def masterdata_source(self) -> str | None:
@@ -550,6 +703,7 @@ def load(path: Path, devices: DeviceKinds, uplinks: UplinkKinds) -> Settings:
     parts = file or _whole_parts(document)
     problems += [f"{path}: {problem}" for problem in _crossed(parts, chosen_devices)]
     if file is not None:
+        problems += [f"{path}: {problem}" for problem in _named_twice(file.webhooks)]
         problems += [f"{path}: {problem}" for problem in _contested(file.masterdata, chosen_uplinks)]
     if problems or file is None:
         raise SettingsFault(problems)
@@ -571,6 +725,9 @@ def load(path: Path, devices: DeviceKinds, uplinks: UplinkKinds) -> Settings:
         masterdata=file.masterdata,
         checks=file.checks,
         review=file.review,
+        consumption=file.consumption,
+        reminders=file.reminders,
+        webhooks=file.webhooks,
     )
 
 
@@ -723,6 +880,8 @@ def _crossed(file: _File | _Parts, devices: Mapping[str, DeviceSettings]) -> Ite
     for name, station in file.stations.items():
         for counter in {"running", "energy"} & set(station.counters):
             yield f"stations.{name}.counters.{counter}: this name is taken by the signal; choose another"
+        for meter in {"running", "energy", *station.counters} & set(station.meters):
+            yield f"stations.{name}.meters.{meter}: a counter or signal has this name; choose another"
         for index, scanner in enumerate(station.scanners):
             key = f"stations.{name}.scanners.{index} = {scanner!r}"
             if scanner not in file.devices:
@@ -738,9 +897,9 @@ def _crossed(file: _File | _Parts, devices: Mapping[str, DeviceSettings]) -> Ite
             known = [f"{d}.{t}" for d, entry in devices.items() for t in sorted(entry.tag_names)]
             if tag not in known and (device in devices or device not in file.devices):
                 yield f"{key}: there is no such tag; allowed: {_listed(known)}"
-            if part.startswith("counters."):
+            if part.startswith(("counters.", "meters.")):
                 if tag in counted:
-                    yield f"{key}: already counts for {counted[tag]}; each stroke would count twice"
+                    yield f"{key}: already counts for {counted[tag]}; what it counts would count twice"
                 counted[tag] = f"stations.{name}"
     yield from _taken(devices)
     yield from _meters(file.stations)
@@ -768,6 +927,14 @@ def _contested(settings: MasterDataSettings, uplinks: Mapping[str, UplinkSetting
             f"masterdata.source is missing: {' and '.join(found)} would all deliver master data; name one,"
             " or set masterdata_interval_s = 0 for the uplinks that do not"
         )
+
+
+def _named_twice(webhooks: Iterable[Webhook]) -> Iterable[str]:
+    """What a webhook took is kept under its name."""
+    names: dict[str, int] = {}
+    for index, one in enumerate(webhooks):
+        if names.setdefault(one.name, index) != index:
+            yield f"webhooks.{index}.name = {one.name!r}: webhooks.{names[one.name]} has this name already"
 
 
 def _taken(devices: Mapping[str, DeviceSettings]) -> Iterable[str]:

@@ -23,7 +23,7 @@ class Kind:
     """A kind of uplink; both parts are imported when first asked for."""
 
     settings: Callable[[], type[UplinkSettings]]
-    uplink: Callable[[], Factory]
+    uplink: Callable[[], Factory] | None  # None: receivers pull, sync.mqtt.Bus serves them
 
 
 def _http_settings() -> type[UplinkSettings]:
@@ -38,13 +38,25 @@ def _http_uplink() -> Factory:
     return HttpUplink
 
 
-_KINDS: Mapping[str, Kind] = {"http": Kind(_http_settings, _http_uplink)}
+def _mqtt_settings() -> type[UplinkSettings]:
+    from sync.mqtt.settings import MqttSettings
+
+    return MqttSettings
+
+
+_KINDS: Mapping[str, Kind] = {
+    "http": Kind(_http_settings, _http_uplink),
+    "mqtt": Kind(_mqtt_settings, None),
+}
 
 KINDS: Mapping[str, Callable[[], type[UplinkSettings]]] = {
     name: kind.settings for name, kind in _KINDS.items()
 }
 
 
-def build(name: str, given: Any, folder: Path, credentials: Path | None, clock: Clock) -> Uplink:
-    """The uplink `name`. Secrets are sought in `credentials`, else in `folder`. Connects to nothing."""
-    return _KINDS[given.kind].uplink()(name, given.located(folder, credentials), clock)
+def build(name: str, given: Any, folder: Path, credentials: Path | None, clock: Clock) -> Uplink | None:
+    """The uplink `name`; None where its receivers pull. Secrets are sought in `credentials`, else in
+    `folder`. Connects to nothing.
+    """
+    uplink = _KINDS[given.kind].uplink
+    return uplink()(name, given.located(folder, credentials), clock) if uplink is not None else None

@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edge.alerts import Alert
 from edge.masterdata.store import MASTERDATA, MasterStore
@@ -27,6 +27,9 @@ from sync.reserve import Reserve
 from sync.status import Outbox, UplinkStatus, load_outbox, load_status
 from sync.store import Store
 from sync.uplink import Uplink
+
+if TYPE_CHECKING:
+    from sync.mqtt.bus import Bus
 
 Part = tuple[str, Callable[[], Coroutine[Any, Any, None]]]
 STORE = "sync.db"
@@ -51,6 +54,7 @@ class Sync:
         store: Store,
         held: MasterStore,
         uplinks: Mapping[str, Uplink],
+        buses: Mapping[str, Any],
         clock: Clock,
     ) -> None:
         self._settings = settings
@@ -60,6 +64,10 @@ class Sync:
         self._clock = clock
         self._journal = settings.edge.data_dir / JOURNAL
         self._metrics = Metrics()
+        self._buses = {
+            name: _bus(name, one, settings, store, held, clock, self._metrics, self._journal)
+            for name, one in buses.items()
+        }
         self._agents = {
             name: Agent(uplink, store, self._journal, clock, self._metrics)
             for name, uplink in uplinks.items()
@@ -72,14 +80,19 @@ class Sync:
         folder = settings.path.parent.absolute()
         given = os.environ.get("CREDENTIALS_DIRECTORY")
         credentials = Path(given) if given else None
-        uplinks = {
+        built = {
             name: registry.build(name, uplink, folder, credentials, clock)
             for name, uplink in settings.uplinks.items()
         }
+        uplinks = {name: uplink for name, uplink in built.items() if uplink is not None}
+        buses = {
+            name: settings.uplinks[name].located(folder, credentials) for name in built if name not in uplinks
+        }
+        receivers = settings.receivers
         store, held = await Store.open(settings.edge.data_dir / STORE), None
         try:
-            await store.begin_anew(list(uplinks), clock.now().wall_ms)
-            await store.retire(list(uplinks), clock.now().wall_ms)
+            await store.begin_anew(receivers, clock.now().wall_ms)
+            await store.retire(receivers, clock.now().wall_ms)
             held = await MasterStore.open(settings.edge.data_dir / MASTERDATA)
             source = settings.masterdata_source
             await masterage.settle(store, source, held.replaced, clock.now().wall_ms)
@@ -88,13 +101,30 @@ class Sync:
                 await held.close()
             await store.close()
             raise
-        return cls(settings, store, held, uplinks, clock)
+        return cls(settings, store, held, uplinks, buses, clock)
 
     def parts(self) -> list[Part]:
         """What runs, by name; each runs until cancelled or raises a Fault, and may be started again."""
         parts: list[Part] = [("sync-listener", self.listener.run), ("sync-reserve", Reserve(self._store).run)]
         parts += [(f"sync-{name}", self._agents[name].run) for name in self._uplinks]
-        return [*parts, *self._masterdata_parts()]
+        parts += [(f"sync-{name}", bus.run) for name, bus in self._buses.items()]
+        return [*parts, *self._masterdata_parts(), *self._webhook_parts()]
+
+    def _webhook_parts(self) -> list[Part]:
+        """Who hears of alerts."""
+        if not self._settings.webhooks:
+            return []
+        from sync.webhooks.agent import WebhookAgent  # Jinja2 is loaded where somebody wants it
+
+        folder, given = self._settings.path.parent.absolute(), os.environ.get("CREDENTIALS_DIRECTORY")
+        located = [one.located(folder, Path(given) if given else None) for one in self._settings.webhooks]
+        return [
+            (
+                f"sync-webhook-{one.name}",
+                WebhookAgent(one, self._settings.edge, self._store, self._journal, self._clock).run,
+            )
+            for one in located
+        ]
 
     def _masterdata_parts(self) -> list[Part]:
         """Who brings master data, and who says that it grew old."""
@@ -106,9 +136,11 @@ class Sync:
         if folder is not None:
             taking = MasterDataFolder(folder, self._held, self._store, self._clock, self._metrics)
             run = taking.run
-        else:
+        elif source in self._uplinks:
             uplink = self._uplinks[source]
             run = MasterDataFetch(uplink, self._held, self._store, self._clock, self._metrics).run
+        else:
+            return [("sync-masterdata-age", age.run)]  # it comes over a bus
         return [(f"sync-{source}-masterdata", run), ("sync-masterdata-age", age.run)]
 
     async def reconcile(self, uplink: str, from_seq: int, to_seq: int) -> Certificate | None:
@@ -122,7 +154,7 @@ class Sync:
         outboxes = {
             one.uplink: await asyncio.to_thread(load_outbox, self._journal, one.epoch, one.seq)
             for one in status.uplinks
-            if one.uplink in self._uplinks
+            if one.uplink in self._settings.receivers
         }
         return Page(status.uplinks, outboxes, status.alerts)
 
@@ -141,11 +173,18 @@ class Sync:
         await self.close()
 
     def _ready(self) -> bool:
-        return all(agent.running for agent in self._agents.values())
+        agents = all(agent.running for agent in self._agents.values())
+        return agents and all(bus.running for bus in self._buses.values())
 
     async def _scrape(self) -> bytes:
         page = await self.page()
         return self._metrics.scrape(page.uplinks, page.alerts, page.outboxes, self._clock.now())
+
+
+def _bus(name: str, *rest: Any) -> "Bus":
+    from sync.mqtt.bus import Bus  # paho-mqtt takes a moment to import: only who uses it waits
+
+    return Bus(name, *rest)
 
 
 async def serve(settings: Settings, clock: Clock) -> None:

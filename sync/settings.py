@@ -22,6 +22,25 @@ def _url(value: str) -> str:
     return value
 
 
+def _proxy(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme != "http" or not parts.hostname or parts.path.strip("/"):
+        raise ValueError("must be the proxy's address, for example http://proxy.example:3128")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ValueError("must hold no user or password; see proxy_user and proxy_password_file")
+    return value
+
+
+def _token_url(value: str) -> str:
+    parts = urlsplit(value)
+    here = parts.hostname in ("127.0.0.1", "::1", "localhost")
+    if parts.scheme != "https" and not (parts.scheme == "http" and here):
+        raise ValueError("must be an https address: the client's secret goes there")
+    if not parts.hostname or parts.username or parts.password or parts.query or parts.fragment:
+        raise ValueError("must hold no user, password, query or fragment")
+    return value
+
+
 class Delivery(UplinkSettings):
     """What delivery needs to know, whatever the kind."""
 
@@ -45,24 +64,57 @@ class HttpSettings(Delivery):
     token_file: str | None = None  # bearer
     user: Annotated[str, Field(pattern=r"^[^:]+$")] | None = None  # basic; RFC 7617 allows no colon
     password_file: str | None = None
+    token_url: Annotated[str, AfterValidator(_token_url)] | None = None  # OAuth2 client credentials
+    client_id: Annotated[str, Field(min_length=1)] | None = None
+    client_secret_file: str | None = None
+    client_auth: Literal["basic", "body"] = "basic"  # how the client says who it is (RFC 6749, 2.3.1)
+    scope: str | None = None
+    cert_file: str | None = None  # mTLS: our certificate with its chain, PEM
+    key_file: str | None = None  # its key, PEM, without a password
+    proxy: Annotated[str, AfterValidator(_proxy)] | None = None  # the environment's is never taken
+    proxy_user: Annotated[str, Field(pattern=r"^[^:]+$")] | None = None
+    proxy_password_file: str | None = None
     ca_file: str | None = None  # PEM; absent: the system's authorities
     connect_timeout_s: Seconds = 10.0
     answer_timeout_s: Seconds = 60.0
 
+    @property
+    def encrypted(self) -> bool:
+        """Whether TLS is spoken to the receiver or to who gives its tokens."""
+        return any((url or "").startswith("https:") for url in (self.url, self.token_url))
+
     @model_validator(mode="after")
     def _one_way_in(self) -> "HttpSettings":
-        if (self.user is None) != (self.password_file is None):
-            raise ValueError("user and password_file belong together: give both or none")
-        if self.user is not None and self.token_file is not None:
-            raise ValueError("token_file and user exclude each other: give one")
+        for names in _TOGETHER:
+            if len({getattr(self, name) is None for name in names}) > 1:
+                raise ValueError(f"{' and '.join(names)} belong together: give all or none")
+        ways = [name for name in ("token_file", "user", "token_url") if getattr(self, name) is not None]
+        if len(ways) > 1:
+            raise ValueError(f"{' and '.join(ways)} exclude each other: give one")
+        if self.scope is not None and self.token_url is None:
+            raise ValueError("scope belongs to token_url")
+        if self.proxy_user is not None and self.proxy is None:
+            raise ValueError("proxy_user belongs to proxy")
+        if self.cert_file is not None and not self.url.startswith("https:"):
+            raise ValueError("cert_file needs an https url: without TLS no certificate is shown")
         return self
 
     def located(self, folder: Path, credentials: Path | None) -> "HttpSettings":
         """The same with absolute paths: secrets beside systemd's credentials, else beside the TOML."""
         secrets = credentials or folder
-        found = {
-            "token_file": self.token_file and str(secrets / self.token_file),
-            "password_file": self.password_file and str(secrets / self.password_file),
-            "ca_file": self.ca_file and str(folder / self.ca_file),
-        }
+        found = {name: _placed(secrets, getattr(self, name)) for name in _SECRETS}
+        found |= {name: _placed(folder, getattr(self, name)) for name in ("ca_file", "cert_file")}
         return self.model_copy(update=found)
+
+
+def _placed(folder: Path, name: str | None) -> str | None:
+    return None if name is None else str(folder / name)
+
+
+_SECRETS = ("token_file", "password_file", "client_secret_file", "key_file", "proxy_password_file")
+_TOGETHER = (
+    ("user", "password_file"),
+    ("token_url", "client_id", "client_secret_file"),
+    ("cert_file", "key_file"),
+    ("proxy_user", "proxy_password_file"),
+)

@@ -17,6 +17,7 @@ from edge.alerts import Alert
 from edge.events import decode, parse_instant
 from edge.readings import Moment
 from edge.schema import read_only, unusable
+from sync.outcome import printable
 
 
 @dataclass(frozen=True)
@@ -53,10 +54,14 @@ class Waiting:
     problem_json: bytes  # empty where held
 
     @property
-    def problem(self) -> dict[str, Any]:
-        """Why it was rejected (RFC 9457); empty where it is only held."""
-        found: dict[str, Any] = msgspec.json.decode(self.problem_json or b"{}")
-        return found
+    def problem(self) -> Any:
+        """Why it was rejected: RFC 9457, or whatever the receiver gave; empty where it is only held."""
+        return msgspec.json.decode(self.problem_json or b"{}")
+
+    @property
+    def why(self) -> str:
+        """The receiver's reason as a sentence for a person; empty where it is only held."""
+        return _sentence(self.problem)
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,17 @@ class Outbox:
         return now.monotonic_ms if waited_ms is None else waited_ms
 
 
+def _sentence(problem: Any) -> str:
+    """Title and detail of a problem, its further words behind them; its type where it has no words."""
+    if not isinstance(problem, dict):
+        return printable(str(problem or ""), _WORDS_MAX)
+    words = [str(problem[key]) for key in ("title", "detail") if problem.get(key)]
+    words = words[1:] if len(words) == 2 and words[0] in words[1] else words
+    more = [f"{key}: {value}" for key, value in problem.items() if key not in _UNSAID and value]
+    said = ". ".join([": ".join(words)] * bool(words) + [", ".join(more)] * bool(more))
+    return printable(said or str(problem.get("type", "")), _WORDS_MAX)
+
+
 def load_status(path: Path) -> Status:
     """The state of all uplinks from sync.db. Raises StorageFault."""
     with _reading(path) as db:
@@ -100,6 +116,12 @@ def load_alerts(path: Path) -> tuple[Alert, ...]:
     """The alerts in journal.db or sync.db. Raises StorageFault."""
     with _reading(path) as db:
         return alerts.listed(db) if db is not None else ()
+
+
+def load_alerts_since(path: Path, since_ms: int) -> tuple[Alert, ...]:
+    """Standing alerts in journal.db or sync.db, and those cleared since. Raises StorageFault."""
+    with _reading(path) as db:
+        return alerts.listed_since(db, since_ms) if db is not None else ()
 
 
 def load_quarantine(path: Path, uplink: str | None = None, limit: int = 1000) -> list[Waiting]:
@@ -195,6 +217,8 @@ def _reading(path: Path) -> Iterator[sqlite3.Connection | None]:
         raise unusable(path, error) from error
 
 
+_WORDS_MAX = 500
+_UNSAID = frozenset(("title", "detail", "type", "status", "instance"))
 _NOT_POSTED = "SELECT 1 FROM quarantine WHERE uplink = ? AND epoch = ? AND seq = ? AND how IS NOT 'posted'"
 _RECEIPTS = (
     "SELECT documents, posting_dates FROM receipts WHERE uplink = ? AND epoch = ?"

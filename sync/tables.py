@@ -3,7 +3,22 @@
 from edge import alerts
 from edge.schema import Schema
 
-TABLES = Schema(f"""
+_WEBHOOKS = """
+CREATE TABLE webhooks (
+    webhook TEXT PRIMARY KEY,
+    since_ms INTEGER NOT NULL           -- what was over before is none of its business
+) STRICT;
+CREATE TABLE notices (                  -- what a webhook took
+    webhook TEXT NOT NULL,
+    key TEXT NOT NULL,                  -- of the alert, like the next
+    raised_ms INTEGER NOT NULL,
+    what TEXT NOT NULL,                 -- raised, cleared
+    at_ms INTEGER NOT NULL,
+    PRIMARY KEY (webhook, key, raised_ms, what)
+) STRICT;
+"""
+TABLES = Schema(
+    f"""
 CREATE TABLE uplinks (
     uplink TEXT PRIMARY KEY,
     epoch TEXT NOT NULL,
@@ -56,4 +71,6 @@ CREATE TABLE certificates (
     answer TEXT NOT NULL                -- the receiver's
 ) STRICT;
 {alerts.TABLE}
-""")
+""",
+    steps=(_WEBHOOKS,),
+)

@@ -9,7 +9,21 @@ from typing import Annotated
 import typer
 
 from edge import __version__
-from edge.cli import checks, copies, devices, events, opcua, plc, replay, review, scantest, starting, status
+from edge.cli import (
+    checks,
+    copies,
+    devices,
+    events,
+    opcua,
+    outbox,
+    plc,
+    pull,
+    replay,
+    review,
+    scantest,
+    starting,
+    status,
+)
 from edge.cli.common import Config, guarded
 
 app = typer.Typer(
@@ -22,6 +36,7 @@ app = typer.Typer(
     " [bold]lineside init[/bold] to set up this machine.",
 )
 app.add_typer(events.app, name="events")
+app.add_typer(outbox.app, name="outbox")
 app.add_typer(plc.app, name="plc")
 app.add_typer(opcua.app, name="opcua")
 app.add_typer(review.app, name="review")
@@ -83,6 +98,7 @@ app.command()(copies.backup)
 app.command()(copies.restore)
 app.command()(status.status)
 app.command()(status.scan)
+app.command()(pull.pull)
 app.command()(replay.replay)
 app.command("scan-test")(scantest.scan_test)
 

@@ -86,6 +86,7 @@ def _problems(loaded: Settings) -> Iterator[str]:
         yield f"edge.data_dir {data_dir} does not exist. Create it and give it to the user lineside"
     yield from main.secret_problems(loaded)
     yield from main.masterdata_problems(loaded)
+    yield from main.webhook_problems(loaded)
     if not loaded.stations:
         yield "no station is configured. Add [stations.<name>] with its work_center"
 

@@ -21,7 +21,7 @@ from edge.replay.expected import SIGNS
 from edge.replay.lines import SituationFault
 from edge.replay.totals import NONE, WAITING, Sums
 from edge.replay.verdict import Replayed, replayed
-from edge.replay.view import Answered, Row, of, rows, text
+from edge.replay.view import Alerted, Answered, Row, of, rows, text
 
 _STYLES = {"recorded": "green", "refused": "red", "pending": "cyan"}
 
@@ -122,6 +122,8 @@ def _hidden(one: Replayed) -> str:
 
 
 def _line(row: Row) -> str:
+    if isinstance(row, Alerted):
+        return f"[yellow]! {row.kind}[/] {escape(row.message)}"
     station = f"[dim]{escape(row.station)}[/] " if row.station else ""
     if isinstance(row, Answered):
         style = _STYLES.get(row.result, "default")
@@ -183,6 +185,11 @@ def _as_json(one: Replayed) -> dict[str, Any]:
             }
             for row in rows(one.played)
             if isinstance(row, Answered)
+        ],
+        "alerts": [
+            {"at_ms": row.at_ms, "alert": row.kind.split()[1], "key": row.key, "text": row.text}
+            for row in rows(one.played)
+            if isinstance(row, Alerted)
         ],
         "totals": [{**asdict(key), "quantity": text(value)} for key, value in sorted(one.sums.items())],
         "differences": [asdict(difference) for difference in one.differences or ()],

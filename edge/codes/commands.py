@@ -3,9 +3,11 @@
 import re
 from typing import NamedTuple
 
-COMMANDS_WITH_REASON = ("SCRAP", "REWORK", "PAUSE", "EXTRA", "TOOL", "BLOCKED", "METER")
+COMMANDS_WITH_REASON = (
+    "SCRAP", "REWORK", "CONCESSION", "PAUSE", "EXTRA", "TOOL", "BLOCKED", "METER",
+)  # fmt: skip
 COMMANDS = (
-    "DONE", "PART", "OK", "GO", "UNDO", "SETUP", "OUT", "RETURN", "UNMOUNT", "SHIFT", "NOTOOL",
+    "DONE", "PART", "OK", "GO", "UNDO", "SETUP", "OUT", "RETURN", "UNMOUNT", "SHIFT", "NOTOOL", "GOOD",
 )  # fmt: skip
 
 _REASON = re.compile(r"[A-Z0-9._-]{1,40}")

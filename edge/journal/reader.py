@@ -11,6 +11,7 @@ from edge.journal.form import READ, SNAPSHOT, Snapshot, snapshot_of
 
 _POLL_S = 0.05
 _ASK_AGAIN_POLLS = 20
+_ASKS = 20  # polls: longer than a disk takes to sync
 
 
 class Reader:
@@ -24,6 +25,8 @@ class Reader:
         self.source = source
         self.pruned = pruned  # what lies before this seq was forgotten in order
         self._connection = connection
+        self._seen = (0, 0)  # the WAL as it was when last looked at
+        self._asks = 0  # how often to ask for what its last change brought
 
     @classmethod
     async def open(cls, path: Path) -> "Reader":
@@ -59,14 +62,17 @@ class Reader:
         """Return once an event behind `seq` is committed, within about 50 ms of its commit."""
         wal = self.path.with_name(self.path.name + "-wal")
         while True:
-            before = _written(wal)
+            if (written := _written(wal)) != self._seen:
+                self._seen, self._asks = written, _ASKS
             if await self.head() > seq:
                 return
-            # Two commits within one tick of the file's clock look like one: ask again every second.
-            for _ in range(_ASK_AGAIN_POLLS):
+            # A commit counts only when it is synced, some time after the file changed: ask for a while. Two
+            # within one tick of the file's clock look like one: ask again every second.
+            for _ in range(1 if self._asks else _ASK_AGAIN_POLLS):
                 await asyncio.sleep(_POLL_S)
-                if _written(wal) != before:
+                if _written(wal) != self._seen:
                     break
+            self._asks = max(0, self._asks - 1)
 
     async def close(self) -> None:
         """Let go of the file."""

@@ -5,11 +5,14 @@
     08:00:05  ✓ 1042 signed on                 an answer: ✓ recorded  … pending  = repeated  ✕ refused  i info
               operator.signed_on operator=1042 #on    a fact, with the keys that matter; #on names it
 
+    08:20:00  alert raised station.OP20.no_job OP20: ...    an alert by its key; its text may stand behind it
+
     2026-11-23  1001/0020  BRACKET-7  good  100 C62        of totals.txt; - where there is none
 
 Everything is exact: what is not named may not come. A line without a time has that of the line above. The
 station may stand behind the time. `key=none`: the fact has no such key; `key=unknown`: it is null;
-`key=#on`: the id of the fact so named. Of a message that ends with ` ...` only the beginning counts.
+`key=#on`: the id of the fact so named. Of a message that ends with ` ...` only the beginning counts. Alerts
+are compared where a situation names any; others are not about them.
 """
 
 import re
@@ -24,7 +27,7 @@ from pathlib import Path
 from edge.events import FACTS
 from edge.replay.lines import Line, Sheet, SituationFault, Wrong
 from edge.replay.totals import NONE, Key, Sums
-from edge.replay.view import Answered, Recorded, Row, text
+from edge.replay.view import CLEARED, RAISED, Alerted, Answered, Recorded, Row, text
 from edge.settings import Settings
 
 SIGNS = {"recorded": "✓", "pending": "…", "repeated": "=", "refused": "✕", "info": "i"}
@@ -32,6 +35,7 @@ _RESULTS = {sign: result for result, sign in SIGNS.items()} | {result: result fo
 _ALLOWED_RESULTS = "✓ or recorded, … or pending, = or repeated, ✕ or refused, i or info"
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?")  # 0020 is no number: it is an operation
 _KEY = re.compile(r"[A-Za-z][\w.-]*=")
+_ALERTS = (RAISED, CLEARED)
 KINDS = tuple(name.removeprefix("lineside.").removesuffix(".v1") for name in FACTS)
 
 
@@ -57,6 +61,8 @@ class Expectation:
     ignored: Sequence[str]
 
     def ignores(self, kind: str) -> bool:
+        if kind in _ALERTS:
+            return not any(one.kind in _ALERTS for one in self.wanted)
         return any(fnmatchcase(kind, pattern) for pattern in self.ignored)
 
 
@@ -153,6 +159,8 @@ def _wanted(line: Line, at_ms: int | None, site: Settings) -> Wanted:
     head, _, behind = rest.partition(" ")
     if result := _RESULTS.get(head.rstrip(":")):
         return Wanted(line.number, at_ms, station, result, line.text, message=behind.strip())
+    if head == "alert":
+        return _wanted_alert(line, at_ms, behind.split(maxsplit=2))
     if head not in KINDS:
         raise Wrong(
             f"{head!r} is no answer and no type of fact. Answers: {_ALLOWED_RESULTS}; types:"
@@ -160,6 +168,14 @@ def _wanted(line: Line, at_ms: int | None, site: Settings) -> Wanted:
         )
     values, label = _values(behind)
     return Wanted(line.number, at_ms, station, head, line.text, values=values, label=label)
+
+
+def _wanted_alert(line: Line, at_ms: int, words: Sequence[str]) -> Wanted:
+    kind = f"alert {words[0]}" if words else ""
+    if kind not in _ALERTS or len(words) < 2:
+        raise Wrong(f"{line.text}: an alert is written `alert raised <key>` or `alert cleared <key>`")
+    message = " ".join(words[1:]) if len(words) > 2 else f"{words[1]} ..."
+    return Wanted(line.number, at_ms, None, kind, line.text, message=message)
 
 
 def _continued(above: Wanted, line: Line) -> Wanted:
@@ -219,6 +235,8 @@ def differences(expectation: Expectation, came: Sequence[Row]) -> list[Differenc
 
 def shown(row: Row) -> str:
     """A row as it stands in the table."""
+    if isinstance(row, Alerted):
+        return f"{row.kind} {row.message}"
     if isinstance(row, Answered):
         return f"{row.station} {SIGNS[row.result]} {row.message}"
     return f"{row.station or ''} {row.kind} {row.shown}".strip()
@@ -232,9 +250,9 @@ def _why(wanted: Wanted | None, row: Row | None, ids: Mapping[str, str]) -> Iter
         yield f"came {_apart(row.at_ms - wanted.at_ms)}"
     if wanted.station is not None and wanted.station != row.station:
         yield f"came at {row.station}"
-    if isinstance(row, Answered):
+    if isinstance(row, Answered | Alerted):
         if not _fits(wanted.message, row.message):
-            yield "another message"
+            yield "another message" if isinstance(row, Answered) else f"came for {row.key}"
         return
     for key, value in wanted.values.items():
         found = row.values.get(key, "none")

@@ -1,8 +1,10 @@
 """A journal in memory, as long as a replay lasts: numbered and chained like the one on the disk."""
 
+import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
+from edge import alerts
 from edge.alerts import Alert
 from edge.events import Draft, Event, chain_of, instant, seal
 from edge.journal import Snapshot
@@ -22,6 +24,8 @@ class Memory:
         self._clock = clock
         self._chain = ""
         self._snapshot: Snapshot | None = None
+        self._alerts = sqlite3.connect(":memory:", isolation_level=None)
+        self._alerts.executescript(alerts.TABLE)
 
     @property
     def head(self) -> int:
@@ -52,8 +56,13 @@ class Memory:
         self._snapshot = snapshot
 
     async def note(self, sql: str, *values: object) -> None:
-        """Alerts are not kept over a restart."""
+        """Keep an alert. Raises sqlite3.Error."""
+        self._alerts.execute(sql, values)
 
     async def standing(self) -> tuple[Alert, ...]:
-        """None: see `note`."""
-        return ()
+        """The alerts that stand."""
+        return tuple(Alert(*row) for row in self._alerts.execute(alerts.STANDING))
+
+    def close(self) -> None:
+        """Let go of the alerts."""
+        self._alerts.close()

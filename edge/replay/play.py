@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from drivers.barcode.line import report
+from edge.alerts import Alert
 from edge.collector import TICK_S, Collector
 from edge.events import Event, decode
 from edge.masterdata import LISTS, Document, MasterData, parse
@@ -60,6 +61,7 @@ class Happened:
     at_ms: int  # true time, UTC
     text: str = ""
     came: list[Came] = field(default_factory=list)
+    alerts: list[Alert] = field(default_factory=list)  # raised, or cleared where it says when
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,10 @@ class Floor:
 def play(floor: Floor, master: Document, script: Script) -> Played:
     """Everything that comes of a script. Raises MasterDataInvalid for a later delivery, Unfaithful."""
     replay = _Replay(floor, master, script)
-    asyncio.run(replay.run())
+    try:
+        asyncio.run(replay.run())
+    finally:
+        replay.journal.close()
     return Played(replay.happened, replay.journal.events, replay.journal.bodies)
 
 
@@ -116,7 +121,7 @@ class _Replay:
             self._happens(entry.text)
             await self._enter(entry)
             self._prove()
-        self.happened = [one for one in self.happened if one.text or one.came]
+        self.happened = [one for one in self.happened if one.text or one.came or one.alerts]
 
     # Witness: what the collector tells
 
@@ -135,6 +140,10 @@ class _Replay:
     def recorded(self, events: Sequence[Event]) -> None:
         """Keep what no input led to."""
         self.happened[-1].came.append(Came(None, None, tuple(events)))
+
+    def alerted(self, alert: Alert) -> None:
+        """Keep what a person must see, or need not see any more."""
+        self.happened[-1].alerts.append(alert)
 
     # Inside
 
@@ -156,7 +165,8 @@ class _Replay:
                 device.poll()
         collector.tick()
         head = self.journal.head
-        if self.happened[-1].text or self.happened[-1].came:
+        last = self.happened[-1]
+        if last.text or last.came or last.alerts:
             self._happens()
         self.happened[-1].at_ms = self.clock.true_ms
         await collector.turn()
@@ -217,6 +227,7 @@ class _Replay:
     async def _start(self) -> None:
         collector = Collector(self._floor.site, self.journal, self.clock, _NO_FILE)
         collector.witness = self
+        collector.alerts.heard = self.alerted
         await collector.restore()
         collector.masterdata.now = MasterData(self._document, "replay")
         collector.attach(self._devices)

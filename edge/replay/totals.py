@@ -75,7 +75,8 @@ def _dates(events: Iterable[Event]) -> dict[str, str]:
 
 def _with_caused(events: Iterable[Event], id_: str) -> Iterator[Event]:
     for event in events:
-        caused_by = event.data.caused_by if isinstance(event.data, MaterialConsumed) else None
+        data = event.data
+        caused_by = data.caused_by if isinstance(data, MaterialConsumed | CountUnattributed) else None
         if id_ in (event.id, caused_by):
             yield event
 

@@ -1,4 +1,4 @@
-"""What came of a script as rows that people read and expectations name: answers, and facts with flat keys."""
+"""What came of a script as rows that expectations name: answers, facts with flat keys, alerts."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -44,11 +44,29 @@ class Recorded:
     shown: str = field(default="", compare=False)
 
 
-Row = Answered | Recorded
+@dataclass(frozen=True)
+class Alerted:
+    """An alert was raised or cleared."""
+
+    at_ms: int
+    kind: str  # RAISED or CLEARED
+    key: str
+    text: str
+    given: str = ""
+    station: None = None  # its text names the place
+
+    @property
+    def message(self) -> str:
+        """As an expectation names it."""
+        return f"{self.key} {self.text}"
+
+
+RAISED, CLEARED = "alert raised", "alert cleared"
+Row = Answered | Recorded | Alerted
 
 
 def rows(played: Played) -> list[Row]:
-    """All answers and facts in order, an answer before the facts it led to."""
+    """All answers, facts and alerts in order, an answer before the facts it led to, alerts last."""
     return [row for happened in played.happened for row in of(happened)]
 
 
@@ -61,6 +79,9 @@ def of(happened: Happened) -> Iterator[Row]:
             )
         for event in came.facts:
             yield recorded(happened, event)
+    for alert in happened.alerts:
+        kind = RAISED if alert.cleared_ms is None else CLEARED
+        yield Alerted(happened.at_ms, kind, alert.key, alert.text, happened.text)
 
 
 def recorded(happened: Happened, event: Event) -> Recorded:

@@ -16,7 +16,7 @@ from edge import events, wallclock
 from edge.calendar import Period
 from edge.events import Draft, Event, Fact, Resources, parse_instant
 from edge.readings import Moment
-from edge.station import hours, known, quantities
+from edge.station import hours, known, lots, quantities
 from edge.station.review import waiting
 from edge.station.state import (
     MACHINE,
@@ -28,16 +28,16 @@ from edge.station.state import (
     Labour,
     Last,
     Line,
-    Mounted,
     Noted,
     Station,
     Tool,
 )
 
 NOTED = 3
+FIXED = 1024
 PIECES = "C62"  # what counters and people count in while nobody says otherwise
 FINISHED = 64
-UNDOABLE = (events.MaterialConsumed, events.WorkReported, events.WorkStarted)
+UNDOABLE = (events.MaterialConsumed, events.WorkReported, events.WorkStarted, events.OutputReclassified)
 
 
 def evolve(line: Line, draft: Draft) -> Line:
@@ -59,6 +59,7 @@ def _evolved(line: Line, draft: Draft) -> Line:
         return line
     line = hours.passed(line, at, known=not (isinstance(fact, events.ShiftChanged) and fact.incomplete))
     line = _with_people(_in_period(line, fact, at), fact, at)
+    line = _with_fixed(line, fact, draft.id)
     apply = _APPLY.get(type(fact))
     if apply is not None and fact.station is not None:
         before = line.station(fact.station)
@@ -116,6 +117,19 @@ def _with_people(line: Line, fact: Fact, at: Moment) -> Line:
     return line
 
 
+def _with_fixed(line: Line, fact: Fact, id_: str) -> Line:
+    """The line with what is consumed once per order, at any station; a correction makes it due again."""
+    if isinstance(fact, events.WorkCorrected):
+        kept = {line_: report for line_, report in line.fixed.items() if report != fact.corrects}
+        return line if len(kept) == len(line.fixed) else replace(line, fixed=kept)
+    if not isinstance(fact, events.WorkReported):
+        return line
+    asked = {lots.once(fact.work_order or "", need.bom_line): id_ for need in fact.needs if need.fixed}
+    if not asked:
+        return line
+    return replace(line, fixed=dict([*line.fixed.items(), *asked.items()][-FIXED:]))
+
+
 def fold(line: Line, event: Event) -> Line:
     """The line after a committed event."""
     wall = wallclock.renumbered(line.wall, event.seq - 1)
@@ -139,12 +153,12 @@ def carried(line: Line) -> str:
 def posted_unknown(line: Line) -> Line:
     """The state where receivers may hold facts that were lost here: nothing is to be posted twice.
 
-    Time and energy that no report carries become unknown, a counter's next movement is nobody's, and nobody
-    knows whether the machine ran.
+    Time, energy and metered material that no report carries become unknown, a counter's next movement is
+    nobody's, and nobody knows whether the machine ran.
     """
 
     def job(one: Job) -> Job:
-        return replace(one, setup_ms=0, machine_s=None, energy_kwh=None, labour=())
+        return replace(one, setup_ms=0, machine_s=None, energy_kwh=None, labour=(), metered={})
 
     def station(one: Station) -> Station:
         counters = {
@@ -211,12 +225,23 @@ def _noted(before: Station, station: Station, draft: Draft, at: Moment) -> Stati
         return station
     line = Noted(draft.time_ms, fact.type, detail(fact))
     station = replace(station, noted=(line, *station.noted)[:NOTED])
+    if _caused(station.last, fact):
+        assert station.last is not None
+        return replace(station, last=replace(station.last, caused=(*station.last.caused, _stored(fact))))
     phase_change = isinstance(fact, events.WorkStarted) and before.find(_key(fact)) is not None
     if isinstance(fact, UNDOABLE) and not phase_change and fact.origin == "scan" and fact.actor:
-        data = msgspec.json.encode(fact, order="sorted").decode()
-        last = Last(draft.id, fact.type, fact.actor, fact.shift, fact.production_date, at, data)
+        last = Last(draft.id, fact.type, fact.actor, fact.shift, fact.production_date, at, _stored(fact))
         return replace(station, last=last)
     return station
+
+
+def _caused(last: Last | None, fact: Fact) -> bool:
+    """Whether the fact goes when the last one is undone."""
+    return isinstance(fact, events.MaterialConsumed) and last is not None and fact.caused_by == last.id
+
+
+def _stored(fact: Fact) -> str:
+    return msgspec.json.encode(fact, order="sorted").decode()
 
 
 def detail(fact: Fact) -> str:
@@ -237,6 +262,10 @@ def detail(fact: Fact) -> str:
             return fact.lot
         case events.ToolMounted():
             return fact.tool or ""
+        case events.OutputReclassified():
+            return f"{fact.from_} → {fact.to} {fact.quantity}"
+        case events.OutputIdentified():
+            return " ".join(one for one in (fact.lot, fact.serial) if one)
         case events.MeterReplaced():
             return fact.counter
         case events.CountRecorded():
@@ -327,11 +356,14 @@ def _reported(station: Station, fact: events.WorkReported, _id: str, at: Moment)
     def report(job: Job) -> Job:
         since = at if fact.resources else job.since
         due = fact.origin == "signal" if fact.resources else job.due
-        job = _with_resources(quantities.with_outputs(job, fact, 1), fact.resources, -1)
+        job = lots.asked(quantities.with_outputs(job, fact, 1), fact)
+        job = _with_resources(job, fact.resources, -1)
         # Nothing is known yet of the time that follows: not nought.
         machine_s, energy_kwh = job.machine_s or None, job.energy_kwh or None
         return replace(job, since=since, machine_s=machine_s, energy_kwh=energy_kwh, due=due)
 
+    if fact.origin == "scan":
+        station = lots.cleared(station)
     return known.made(_changed(station, _key(fact), report), fact)
 
 
@@ -352,6 +384,10 @@ def made_up(line: Line, draft: Draft) -> Line:
             station = known.made(station, fact)
         case events.MaterialConsumed(replaces=None):
             station = _consumed(station, fact)
+        case events.MaterialConsumed() if station.last and fact.caused_by == station.last.id:
+            station = replace(
+                station, last=None
+            )  # an undo would cancel what was cancelled for its lot already
     if station is before:
         return line
     noted = Noted(draft.time_ms, fact.type, detail(fact))
@@ -363,6 +399,18 @@ def _with_counted(job: Job, fact: events.WorkReported) -> Job:
     """The job with pieces that belong into its counters' totals."""
     sums = {name: job.counted.get(name, ZERO) + more for name, more in fact.counted.items()}
     return replace(job, counted={**job.counted, **sums}) if sums else job
+
+
+def _identified(station: Station, fact: events.OutputIdentified, *_: object) -> Station:
+    def identify(job: Job) -> Job:
+        serials = (*job.serials, fact.serial) if fact.serial else job.serials
+        return replace(job, output_lot=fact.lot or job.output_lot, serials=serials)
+
+    return _changed(station, _key(fact), identify)
+
+
+def _reclassified(station: Station, fact: events.OutputReclassified, *_: object) -> Station:
+    return _changed(station, _key(fact), lambda job: quantities.with_verdict(job, fact, 1))
 
 
 def _completed(station: Station, fact: events.WorkCompleted, id_: str, at: Moment) -> Station:
@@ -398,15 +446,16 @@ def _with_resources(job: Job, resources: Resources | None, sign: int) -> Job:
 
 
 def _consumed(station: Station, fact: events.MaterialConsumed, *_: object) -> Station:
-    station = known.drawn(station, fact)
-    return _changed(station, _key(fact), partial(_with_material, fact=fact, sign=1))
+    return _with_material(known.drawn(station, fact), fact, 1)
 
 
-def _with_material(job: Job, fact: events.MaterialConsumed, sign: int) -> Job:
-    if fact.bom_line is None:
-        return job
-    held = job.consumed.get(fact.bom_line, ZERO)
-    return replace(job, consumed={**job.consumed, fact.bom_line: held + sign * fact.quantity})
+def _with_material(station: Station, fact: events.MaterialConsumed, sign: int) -> Station:
+    """Also where a completion consumed: its job is closed by then, and may be reopened."""
+    station = _changed(lots.taken(station, fact, sign), _key(fact), partial(lots.used, fact=fact, sign=sign))
+    closed = station.closed
+    if station.find(_key(fact)) is None and closed is not None and closed.key == _key(fact):
+        return replace(station, closed=lots.used(closed, fact, sign))
+    return station
 
 
 def _corrected(station: Station, fact: events.WorkCorrected, *_: object) -> Station:
@@ -415,6 +464,9 @@ def _corrected(station: Station, fact: events.WorkCorrected, *_: object) -> Stat
     if last is None or last.id != fact.corrects:
         return station
     station = replace(station, last=None)
+    for data in reversed(last.caused):
+        consumed = msgspec.json.decode(data, type=events.MaterialConsumed)
+        station = _with_material(known.drawn(station, consumed, -1), consumed, -1)
     match original(last):
         case events.WorkCompleted() as done if station.closed and station.closed.key == _key(done):
             job = _unreported(station.closed, done, last.at)
@@ -426,8 +478,9 @@ def _corrected(station: Station, fact: events.WorkCorrected, *_: object) -> Stat
             station = known.made(station, report, -1)
             return _changed(station, _key(report), lambda job: _unreported(job, report, last.at))
         case events.MaterialConsumed() as consumed:
-            station = known.drawn(station, consumed, -1)
-            return _changed(station, _key(consumed), partial(_with_material, fact=consumed, sign=-1))
+            return _with_material(known.drawn(station, consumed, -1), consumed, -1)
+        case events.OutputReclassified() as verdict:
+            return _changed(station, _key(verdict), lambda job: quantities.with_verdict(job, verdict, -1))
         case events.WorkStarted() as started:
             jobs = tuple(job for job in station.jobs if job.key != _key(started))
             return replace(station, jobs=jobs, selected=jobs[-1].key if jobs else None)
@@ -439,9 +492,8 @@ def _unreported(job: Job, report: events.WorkReported, at: Moment) -> Job:
     since = job.since
     if report.resources:
         since = _began(report.interval, at) if report.interval else None
-    return replace(
-        _with_resources(quantities.with_outputs(job, report, -1), report.resources, 1), since=since
-    )
+    job = lots.asked(quantities.with_outputs(job, report, -1), report, -1)
+    return replace(_with_resources(job, report.resources, 1), since=since)
 
 
 def _began(interval: events.Interval, at: Moment) -> Moment:
@@ -492,16 +544,11 @@ def _meter_replaced(station: Station, fact: events.MeterReplaced, *_: object) ->
 
 
 def _mounted(station: Station, fact: events.LotMounted, *_: object) -> Station:
-    lot = Mounted(fact.material, fact.lot, fact.quantity, fact.unit)
-    return replace(station, mounted=(*_without(station, fact), lot))
+    return lots.mounted(station, fact)
 
 
 def _unmounted(station: Station, fact: events.LotMounted, *_: object) -> Station:
-    return replace(station, mounted=_without(station, fact))
-
-
-def _without(station: Station, fact: events.LotMounted) -> tuple[Mounted, ...]:
-    return tuple(lot for lot in station.mounted if (lot.material, lot.lot) != (fact.material, fact.lot))
+    return lots.unmounted(station, fact)
 
 
 _APPLY: dict[type[Fact], Callable[..., Station]] = {
@@ -512,6 +559,8 @@ _APPLY: dict[type[Fact], Callable[..., Station]] = {
     events.WorkResumed: _resumed,
     events.WorkReported: _reported,
     events.WorkCompleted: _completed,
+    events.OutputIdentified: _identified,
+    events.OutputReclassified: _reclassified,
     events.MaterialConsumed: _consumed,
     events.WorkCorrected: _corrected,
     events.CountRecorded: _counted,

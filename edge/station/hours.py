@@ -105,6 +105,8 @@ def counted(line: Line, station: str, key: JobKey, fact: CountRecorded) -> Line:
     """The pools after a counter moved: what came out while somebody worked on several jobs."""
     if not line.pools or fact.counter in MACHINE or fact.phase == "setup" or not fact.quantity:
         return line
+    if fact.bom_line is not None:
+        return line  # material that went in
     return _made(line, station, key, fact.counter, fact.quantity, only_now=True)
 
 

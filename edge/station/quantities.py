@@ -5,14 +5,17 @@ from typing import Any, Literal, TypeVar
 
 from msgspec.structs import replace
 
-from edge.events import CountRecorded, Output, WorkReported
+from edge.events import CountRecorded, Output, OutputReclassified, WorkReported
 from edge.station.state import ZERO, Job, SideProduct
 
 _Made = TypeVar("_Made", Job, SideProduct)
 
 
 def with_count(job: Job, fact: CountRecorded, quantity: Decimal) -> Job:
-    """The job with what a counter, the running signal or the meter moved."""
+    """The job with what a counter, the running signal or a meter moved."""
+    if fact.bom_line is not None:
+        waiting = job.metered.get(fact.bom_line, ZERO) + quantity
+        return replace(job, metered={**job.metered, fact.bom_line: waiting})
     if fact.counter == "running":
         # Set-up time is the phase's own length: the machine's strokes in it are no run time.
         return replace(job, machine_s=(job.machine_s or ZERO) + (quantity if fact.phase == "run" else 0))
@@ -39,7 +42,7 @@ def with_outputs(job: Job, fact: WorkReported, sign: int) -> Job:
         if output.role != "main" and output.material is not None:
             job = _with_side(job, output.material, output, quantity)
             continue
-        job = _with_taken(job, output, quantity)
+        job = _with_serials(_with_taken(job, output, quantity), output, sign)
         if output.cause == "setup":
             job = replace(job, setup_scrap=job.setup_scrap + quantity)
         else:
@@ -47,6 +50,15 @@ def with_outputs(job: Job, fact: WorkReported, sign: int) -> Job:
             changes: dict[str, Any] = {output.disposition: held + quantity}
             job = replace(job, **changes)
     return job
+
+
+def with_verdict(job: Job, fact: OutputReclassified, sign: int) -> Job:
+    """The job whose pieces changed their disposition (or changed it back)."""
+    quantity = sign * fact.quantity
+    taken: dict[str, Any] = {fact.from_: getattr(job, fact.from_) - quantity}
+    given: dict[str, Any] = {fact.to: getattr(job, fact.to) + quantity}
+    regained = quantity if (fact.from_, fact.to) == ("rework", "good") else ZERO
+    return replace(job, **taken, **given, regained=job.regained + regained)
 
 
 def _with_side(job: Job, material: str, output: Output, quantity: Decimal) -> Job:
@@ -61,6 +73,14 @@ def _with_side(job: Job, material: str, output: Output, quantity: Decimal) -> Jo
     else:
         held = replace(held, defective=held.defective + quantity)
     return replace(job, side={**job.side, material: held})
+
+
+def _with_serials(job: Job, output: Output, sign: int) -> Job:
+    """The job whose serial numbers a report took, or gave back."""
+    if not output.serials:
+        return job
+    kept = tuple(one for one in job.serials if one not in output.serials)
+    return replace(job, serials=kept if sign > 0 else (*kept, *output.serials))
 
 
 def _with_taken(made: _Made, output: Output, quantity: Decimal) -> _Made:

@@ -11,14 +11,14 @@ from typing import Literal
 import msgspec
 
 from edge.calendar import Period
-from edge.events import Blocked, Disposition, Phase, ToolShare
+from edge.events import Blocked, Disposition, Method, Phase, ToolShare
 from edge.readings import Moment
-from edge.station.grammar.words import Word
+from edge.station.grammar.words import OutputLot, Word
 from edge.station.review.waiting import Waiting
 from edge.station.texts import Text
 from edge.wallclock import Wall
 
-STATE_VERSION = "8"
+STATE_VERSION = "9"
 ZERO = Decimal(0)
 MACHINE = ("running", "energy")  # counters of the machine; all others count pieces
 SWITCHED = "switched"  # the pause of a job whose station went on with another
@@ -84,6 +84,29 @@ class Person(msgspec.Struct, frozen=True):
     doubted: bool = False
 
 
+class Required(msgspec.Struct, frozen=True):
+    """What a job's reports asked of a backflushed BOM line, in the BOM's own unit."""
+
+    bom_line: str
+    unit: str
+    quantity: Decimal
+
+
+class Used(msgspec.Struct, frozen=True):
+    """What a job took of a lot, in the material's base unit."""
+
+    bom_line: str | None
+    material: str
+    lot: str | None
+    method: Method
+    unit: str
+    quantity: Decimal
+
+    @property
+    def place(self) -> tuple[str | None, str, str | None, Method]:
+        return self.bom_line, self.material, self.lot, self.method
+
+
 class Job(msgspec.Struct, frozen=True, kw_only=True):
     """A work order's operation open at a station."""
 
@@ -108,11 +131,16 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     scrap: Decimal = ZERO  # set-up scrap left out
     rework: Decimal = ZERO
     concession: Decimal = ZERO
+    regained: Decimal = ZERO  # of the good ones, those that were rework
     counter_scrap: dict[str, Decimal] = {}  # of the scrap, by the scrap counter that a report took it from
     side: dict[str, SideProduct] = {}  # by material
     consumed: dict[str, Decimal] = {}  # by BOM line, in base units
     spent_labour_s: Decimal = ZERO  # reported here, like the next
     spent_machine_s: Decimal = ZERO
+    used: tuple[Used, ...] = ()  # the same by lot
+    required: tuple[Required, ...] = ()
+    unbilled: Decimal = ZERO  # pieces reported while the bill was not known
+    metered: dict[str, Decimal] = {}  # by BOM line, in base units: what meters said and no fact took yet
     setup_ms: int = 0  # not yet reported, like the next three
     machine_s: Decimal | None = None  # None: no signal said anything yet
     energy_kwh: Decimal | None = None
@@ -120,6 +148,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     provisional: bool = False  # the order is not in the master data: product, plan and BOM are unknown
     gap: bool = False  # a stretch of unknown length is missing in people's and set-up time
     machine_gap: bool = False  # the machine was not heard for a while: it may have run longer
+    output_lot: str | None = None  # what comes out bears it, as it was scanned
+    serials: tuple[str, ...] = ()  # scanned for pieces that no report carries yet
     due: bool = False  # a shift ended since the last figure: the quantity is asked for
 
     @property
@@ -142,7 +172,7 @@ class Counter(msgspec.Struct, frozen=True):
 
 
 class Mounted(msgspec.Struct, frozen=True):
-    """A lot standing at the station."""
+    """A lot standing at the station. Without a quantity nobody knows how much of it there is."""
 
     material: str
     lot: str
@@ -185,6 +215,7 @@ class Last(msgspec.Struct, frozen=True):
     production_date: str | None
     at: Moment
     data: str  # the fact's data as JSON
+    caused: tuple[str, ...] = ()  # what it consumed, the same way
 
 
 class Noted(msgspec.Struct, frozen=True):
@@ -224,6 +255,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     """All stations and people; `at` is the moment up to which people's time has been given away."""
 
     stations: dict[str, Station] = {}
+    fixed: dict[str, str] = {}  # the report that asked for a fixed BOM line, by order and line; at most 1024
     at: Moment | None = None
     period: Period | None = None  # the last that a fact bore
     people: dict[str, Person] = {}
@@ -239,6 +271,13 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
 _EMPTY = Station()
 
 
+class PendingMaterial(msgspec.Struct, frozen=True):
+    """A command that waits for the lot it is about; `reason` of an extra issue."""
+
+    command: Literal["EXTRA", "RETURN", "UNMOUNT"]
+    reason: str | None = None
+
+
 class PendingLot(msgspec.Struct, frozen=True, kw_only=True):
     """A lot that waits for its quantity."""
 
@@ -249,6 +288,8 @@ class PendingLot(msgspec.Struct, frozen=True, kw_only=True):
     warehouse: str | None
     posted_by: Literal["edge", "erp"]
     serial: str | None = None
+    use: Literal["extra", "return"] | None = None  # None: what the job's phase says
+    reason: str | None = None
 
 
 class Counted(msgspec.Struct, frozen=True, kw_only=True):
@@ -263,13 +304,24 @@ class Counted(msgspec.Struct, frozen=True, kw_only=True):
 class PendingReport(msgspec.Struct, frozen=True, kw_only=True):
     """A total that waits for OK; `switch_to` is the order scanned meanwhile."""
 
-    kind: Literal["done", "part", "switch", "shift"]
+    kind: Literal["done", "part", "switch", "shift", "lot"]
     counter: Decimal | None  # what the counter proposes
     total: Decimal | None  # what OK would post
     doubted: Decimal | None = None  # an entry far off the counter, asked for again
     switch_to: JobKey | None = None
     beside: tuple[Counted, ...] = ()  # what is reported with it
     rest: tuple[JobKey, ...] = ()  # further jobs that are handed over
+    output: OutputLot | None = None  # what comes out after it bears this
+
+
+class PendingSide(msgspec.Struct, frozen=True, kw_only=True):
+    """A co- or by-product that waits for its quantity."""
+
+    material: str
+    role: Literal["co", "by"]
+    unit: str
+    lot: str | None = None
+    serial: str | None = None
 
 
 class PendingDefect(msgspec.Struct, frozen=True, kw_only=True):
@@ -279,10 +331,25 @@ class PendingDefect(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     quantity: Decimal
     replaces: str | None = None  # the scrap fact that is amended
+    serials: tuple[str, ...] = ()
+
+
+class PendingVerdict(msgspec.Struct, frozen=True, kw_only=True):
+    """Pieces in rework that turn good with OK, or become a concession with a badge of quality."""
+
+    to: Literal["good", "concession"]
+    reason: str | None
+    quantity: Decimal
 
 
 class PendingStart(msgspec.Struct, frozen=True):
     """An order that the moving machine proposes."""
+
+    key: JobKey
+
+
+class PendingRestart(msgspec.Struct, frozen=True):
+    """An order completed here that was scanned again."""
 
     key: JobKey
 
@@ -331,10 +398,14 @@ class PendingCheck(msgspec.Struct, frozen=True, kw_only=True):
 
 
 PendingBefore = (
-    PendingLot
+    PendingMaterial
+    | PendingLot
     | PendingReport
+    | PendingSide
     | PendingDefect
+    | PendingVerdict
     | PendingStart
+    | PendingRestart
     | PendingPause
     | PendingUndo
     | PendingSignOff
@@ -417,6 +488,7 @@ class Live(msgspec.Struct, frozen=True, kw_only=True):
     said: Said | None = None
     heard: Heard | None = None
     actor: str | None = None  # the last badge scanned
+    at_hand: str | None = None  # the serial number of the piece that the scan before was of
     amend: str | None = None  # id of the scrap that an LSQ as next scan changes
     counters: dict[str, LiveCounter] = {}
     running: LiveRunning | None = None

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from edge.events import CountRecorded, Draft, WorkReported
 from edge.masterdata import MasterData
 from edge.readings import Moment, Reading, Scan, Unreadable
-from edge.station import automatic, grammar, provisional, signals
+from edge.station import automatic, backflush, grammar, provisional, signals
 from edge.station.grammar import (
     NOTHING,
     Amount,
@@ -20,6 +20,7 @@ from edge.station.grammar import (
     Command,
     Contradiction,
     CoProduct,
+    Kit,
     Label,
     Lot,
     Malformed,
@@ -32,7 +33,19 @@ from edge.station.grammar import (
 from edge.station.review.requests import Asked
 from edge.station.review.settle import settle
 from edge.station.review.words import Unsettled, word
-from edge.station.scans import defects, labels, materials, orders, people, reports, tools, undo
+from edge.station.scans import (
+    defects,
+    handling,
+    labels,
+    materials,
+    orders,
+    outputs,
+    people,
+    reports,
+    tools,
+    undo,
+    verdicts,
+)
 from edge.station.state import (
     Heard,
     Line,
@@ -41,13 +54,17 @@ from edge.station.state import (
     PendingCheck,
     PendingDefect,
     PendingLot,
+    PendingMaterial,
     PendingPause,
     PendingReport,
+    PendingRestart,
     PendingSetup,
     PendingShift,
+    PendingSide,
     PendingSignOff,
     PendingStart,
     PendingUndo,
+    PendingVerdict,
     Said,
 )
 from edge.station.texts import Text, disposition, meanings, say, unread
@@ -153,8 +170,9 @@ def _scan(work: Work, scan: Scan) -> Answer:
             work.line, work.live = before[:2]
             del work.drafts[before[2] :]
             message = _ask(work, word)
-        message = sum(work.verdicts.said, message)
-        recorded = any(not isinstance(one.data, CountRecorded) for one in work.drafts[before[2] :])
+        drafted = work.drafts[before[2] :]
+        message = sum(work.verdicts.said, message) + backflush.warned(drafted)
+        recorded = any(not isinstance(one.data, CountRecorded) for one in drafted)
         answer = Answer("recorded" if recorded else "pending", message)
     except Doubted as doubted:
         answer = Answer("refused", _without(work, before[1].pending, doubted.text))
@@ -204,30 +222,37 @@ def _repeats(work: Work, scan: Scan) -> bool:
 def _meant(work: Work, word: Word) -> Text:
     """Do what the scan means. What another scan leaves waiting ends, and the message says so."""
     pending = work.live.pending
-    amend, work.live = work.live.amend, replace(work.live, amend=None)
+    amend, at_hand = work.live.amend, work.live.at_hand
+    work.live = replace(work.live, amend=None, at_hand=None)
     if not work.station.crew and not isinstance(word, (Badge, *NOTHING)):
         raise Refused("no_operator")
     if isinstance(word, Label):
-        word = labels.meant(work, word)
+        word = handling.named(word, pending) or labels.meant(work, word)
     match word:
         case Unrecognised() | Malformed() | Unclear() | Contradiction():
             raise _no_word(word)
         case OutputLot():
-            raise Refused("not_offered", command="LSO")
+            message = outputs.identify(work, word)
         case CoProduct():
-            raise Refused("not_offered", command="LSP")
+            message = outputs.co_product(work, word)
         case Amount():
             return _amount(work, word, pending, amend)
         case Command("OK"):
             return _ok(work, pending)
+        case Badge() if isinstance(pending, PendingVerdict) and pending.to == "concession":
+            message = verdicts.grant(work, pending, word)
         case Badge():
             message = people.badge(work, word)
         case Order():
             message = orders.order(work, word)
+        case Lot() if isinstance(pending, PendingMaterial):
+            return handling.lot(work, pending, word)
         case Lot():
             message = materials.lot(work, word)
+        case Kit():
+            message = handling.kit(work, word)
         case Command(name, reason):
-            message = _command(work, name, reason or "")
+            message = _command(work, name, reason or "", at_hand)
     if not _answers(word, pending):
         return _without(work, pending, message)
     if work.live.pending is pending:
@@ -238,7 +263,7 @@ def _meant(work: Work, word: Word) -> Text:
 def _answers(word: Word, pending: Pending | None) -> bool:
     """Whether a scan is what the entry waited for, or the same done by hand."""
     match pending:
-        case PendingSignOff() | PendingShift():
+        case PendingSignOff() | PendingShift() | PendingVerdict(to="concession"):
             return isinstance(word, Badge)
         case PendingStart():
             return isinstance(word, Order)
@@ -270,8 +295,13 @@ def _without(work: Work, pending: Pending | None, message: Text) -> Text:
 def _same(before: Pending, after: Pending | None) -> bool:
     """Whether the same entry was begun again."""
     if isinstance(before, PendingReport) and isinstance(after, PendingReport):
-        return before is not after and before.kind == after.kind and before.switch_to == after.switch_to
-    return before is not after and type(before) is type(after) and not isinstance(before, PendingLot)
+        again = (before.kind, before.switch_to, before.output) == (after.kind, after.switch_to, after.output)
+        return before is not after and again
+    return (
+        before is not after
+        and type(before) is type(after)
+        and not isinstance(before, PendingLot | PendingMaterial)
+    )
 
 
 def _amount(work: Work, amount: Amount, pending: Pending | None, amend: str | None) -> Text:
@@ -282,6 +312,10 @@ def _amount(work: Work, amount: Amount, pending: Pending | None, amend: str | No
             return reports.enter(work, pending, amount)
         case PendingDefect():
             return defects.requantify(work, pending, amount)
+        case PendingSide():
+            return outputs.make(work, pending, amount)
+        case PendingVerdict():
+            return verdicts.requantify(work, pending, amount)
         case None if amend and _fresh(work):
             work.live = replace(work.live, amend=amend)
             return defects.amend(work, amount)
@@ -305,10 +339,16 @@ def _ok(work: Work, pending: Pending | None) -> Text:
             return orders.switch(work, pending)
         case PendingCheck():
             return _confirmed(work, pending)
+        case PendingReport(kind="lot"):
+            return outputs.change_lot(work, pending)
         case PendingDefect():
             return defects.confirm(work, pending)
+        case PendingVerdict():
+            return verdicts.confirm(work, pending)
         case PendingStart():
             return automatic.start(work, pending)
+        case PendingRestart():
+            return orders.restart(work, pending)
         case PendingPause():
             return automatic.pause(work, pending)
         case PendingUndo():
@@ -318,19 +358,25 @@ def _ok(work: Work, pending: Pending | None) -> Text:
             return orders.end_setup(work)
         case PendingLot(lot=lot):
             raise Refused("lot_waits", lot=lot)
+        case PendingSide(material=material):
+            raise Refused("side_waits", material=material)
     raise Refused("ok_alone")
 
 
-def _command(work: Work, name: str, reason: str) -> Text:
+def _command(work: Work, name: str, reason: str, at_hand: str | None) -> Text:
     match name:
         case "DONE":
             return reports.done(work)
         case "PART":
             return reports.part(work)
         case "SCRAP":
-            return defects.scrap(work, "scrap", reason)
+            return defects.scrap(work, "scrap", reason, at_hand)
         case "REWORK":
-            return defects.scrap(work, "rework", reason)
+            return defects.scrap(work, "rework", reason, at_hand)
+        case "GOOD":
+            return verdicts.turned_good(work)
+        case "CONCESSION":
+            return verdicts.concession(work, reason)
         case "TOOL":
             return tools.mount(work, reason)
         case "NOTOOL":
@@ -351,6 +397,8 @@ def _command(work: Work, name: str, reason: str) -> Text:
             return people.sign_off(work)
         case "SHIFT":
             return people.hand_over(work)
+        case "EXTRA" | "RETURN" | "UNMOUNT":
+            return handling.begin(work, PendingMaterial(name, reason or None))
     raise Refused("not_offered", command=f"LSC{name}")
 
 
@@ -369,6 +417,10 @@ def _waiting(pending: Pending) -> Text:
     match pending:
         case PendingLot(lot=lot):
             return say("wait_lot", lot=lot)
+        case PendingMaterial(command=command):
+            return say(f"wait_{command.lower()}")
+        case PendingSide(material=material):
+            return say("wait_side", material=material)
         case PendingReport(switch_to=(order, _)):
             return say("wait_switch", order=order)
         case PendingReport():
@@ -376,8 +428,10 @@ def _waiting(pending: Pending) -> Text:
         case PendingDefect():
             kind = disposition(pending.disposition)
             return say("wait_defect", disposition=kind, quantity=number(pending.quantity))
-        case PendingStart(key=(order, _)):
+        case PendingStart(key=(order, _)) | PendingRestart(key=(order, _)):
             return say("wait_start", order=order)
+        case PendingVerdict(to=to, quantity=quantity):
+            return say("wait_defect", disposition=disposition(to), quantity=number(quantity))
         case PendingPause():
             return say("wait_pause")
         case PendingCheck():

@@ -17,13 +17,17 @@ from edge.station.state import (
     PendingCheck,
     PendingDefect,
     PendingLot,
+    PendingMaterial,
     PendingPause,
     PendingReport,
+    PendingRestart,
     PendingSetup,
     PendingShift,
+    PendingSide,
     PendingSignOff,
     PendingStart,
     PendingUndo,
+    PendingVerdict,
     Station,
 )
 from edge.station.texts import Text, disposition, named, say, unit
@@ -169,6 +173,10 @@ def _next(station: Station, live: Live, state: State, master: MasterData) -> Tex
     match live.pending:
         case PendingLot(lot=lot, unit=code):
             return say("enter_lot_quantity", lot=lot, unit=unit(code))
+        case PendingMaterial():
+            return say("scan_the_lot")
+        case PendingSide(material=material, unit=code):
+            return say("enter_side_quantity", material=material, unit=unit(code))
         case PendingReport(total=None):
             return say("enter_good")
         case PendingReport(total=total):
@@ -177,6 +185,11 @@ def _next(station: Station, live: Live, state: State, master: MasterData) -> Tex
             return say("confirm_defect", disposition=disposition(kind), quantity=number(quantity))
         case PendingStart(key=(order, operation)):
             return say("confirm_start", order=order, operation=operation)
+        case PendingVerdict(to=to, quantity=quantity):
+            key = "confirm_concession" if to == "concession" else "confirm_defect"
+            return say(key, disposition=disposition(to), quantity=number(quantity))
+        case PendingRestart(key=(order, _)):
+            return say("confirm_restart", order=order)
         case PendingPause():
             return say("confirm_pause")
         case PendingCheck():

@@ -12,27 +12,19 @@ from msgspec.structs import replace
 
 from edge import settings
 from edge.calendar import Calendar, Day
-from edge.events import Draft, Fact, MaterialConsumed, Origin, Output, seconds
+from edge.events import Draft, Fact, MaterialConsumed, Origin, Output, WorkReported, seconds
 from edge.masterdata import BomLine, MasterData, Operation
 from edge.readings import Moment
-from edge.station import hours
+from edge.station import backflush, hours
 from edge.station.evolve import evolve
 from edge.station.grammar import DEFAULT, Grammar
+from edge.station.refusal import Refused as Refused
 from edge.station.state import Job, JobKey, Line, Live, Pending, Station
-from edge.station.texts import Text, say
+from edge.station.texts import Text
 from edge.station.verdicts import Verdicts
 from edge.wallclock import dates, judged
 
 PENDING_MS = 60_000
-
-
-class Refused(Exception):
-    """A scan that may not be: nothing of it is recorded."""
-
-    def __init__(self, key: str, said: Text | None = None, **values: object) -> None:
-        super().__init__(key)
-        self.key = key
-        self.text = said or say(key, **values)
 
 
 class Doubted(Refused):
@@ -50,6 +42,9 @@ class Site(msgspec.Struct, frozen=True):
     crew: settings.Crew = settings.Crew()
     grammar: Grammar = DEFAULT
     review: settings.Review = settings.Review()
+    consumption: settings.Consumption = settings.Consumption()
+    reminders: settings.Reminders = settings.Reminders()
+    language: str = "en"  # of the site, for what stands in no page that has both
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -121,8 +116,7 @@ class Work:
         """The BOM lines of the selected job's operation."""
         job = self.station.job
         order = self.master.orders.get(job.work_order) if job else None
-        lines = order.bom if order else ()
-        return tuple(line for line in lines if job and line.operation in (None, job.operation))
+        return backflush.lines(order, job) if job and order else ()
 
     def stock(self, material: str, lot: str) -> Decimal | None:
         """What the ERP says is left of a lot, in base units; None where it does not say."""
@@ -148,7 +142,10 @@ class Work:
         origin: Origin = "scan",
         **fields: Any,
     ) -> str:
-        """Draft a fact, with what every fact says, and fold it in. Returns its id."""
+        """Draft a fact, with what every fact says, and fold it in; behind a report also what it consumes.
+
+        Returns its id.
+        """
         day = self.day
         common: dict[str, Any] = {
             "station": self.name,
@@ -175,12 +172,16 @@ class Work:
                 "provisional": job.provisional,
                 "tool": self.station.tool.tool if self.station.tool else None,
             }
+            if issubclass(fact, WorkReported):
+                fields |= backflush.asked(self, job, fields.get("outputs", ()))
         if issubclass(fact, MaterialConsumed) and (lot := fields.get("lot")) is not None:
             fields["lot_quantity"] = self.stock(fields["material"], lot)
         fields |= self.verdicts.borne(fact)
         draft = Draft(self.new_id(self.now.wall_ms), self.now.wall_ms, fact(**(common | fields)))
         self.drafts.append(draft)
         self.line = evolve(self.line, draft)
+        if job is not None and isinstance(draft.data, WorkReported):
+            backflush.follow(self, job, draft.id, draft.data)
         return draft.id
 
     def wait_for(self, pending: Pending) -> None:

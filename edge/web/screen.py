@@ -1,7 +1,7 @@
 """One station's screen as JSON: the collector's view, and beside it what no station knows.
 
 That is: how delivery stands, whether the journal can be written, which of the station's devices are lost,
-the reasons to choose from, and which life of the collector speaks (`instance`).
+the reasons to choose from, what people are reminded of, and which life of the collector speaks (`instance`).
 """
 
 from typing import Any
@@ -28,6 +28,7 @@ def screen(collector: Collector, station: str, delivery: Delivery, instance: str
         "said_ms": said.at.wall_ms if said else None,
         "storage": {"message": fault.message, "hint": fault.hint, "text": say("storage")} if fault else None,
         "devices": _lost(collector, station),
+        "reminders": msgspec.to_builtins(collector.reminders(station)),
         "delivery": {**msgspec.structs.asdict(delivery), "summary": summary(delivery)},
         "reasons": _reasons(collector.master),
     }

@@ -70,6 +70,7 @@ EVENTS = {
     "meter.replaced": Text("Meter replaced", "换表"),
     "operator.signed_on": Text("Signed on", "上岗"),
     "operator.signed_off": Text("Signed off", "离岗"),
+    "output.identified": Text("Output lot", "产出批次"),
     "output.reclassified": Text("Reclassified", "改判"),
     "count.unattributed": Text("Count without order", "无工单计数"),
     "time.unassigned": Text("Time without order", "无工单工时"),

@@ -13,7 +13,7 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import append, drain, large, modbus, opcua, scan, start, work
+from tests.bench import append, drain, large, modbus, opcua, pull, scan, start, work
 from tests.bench.table import Row
 
 
@@ -39,6 +39,7 @@ def _suites(folder: Path) -> Iterable[tuple[str, Callable[[], list[Row]]]]:
     yield "durable append", lambda: append.measure(folder)
     yield "scan to good byte", lambda: scan.measure(folder)
     yield "drain over HTTP", lambda: drain.measure(folder)
+    yield "pull over MQTT", lambda: pull.measure(folder)
     yield "Modbus poll", lambda: uvloop.run(modbus.measure())
     yield "OPC UA subscription (about two minutes)", lambda: uvloop.run(opcua.measure())
     yield "a collector at work (about four minutes)", lambda: work.measure(folder)

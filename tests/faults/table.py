@@ -27,7 +27,8 @@ class Row:
     lost: int = 0
     doubled: int = 0
     declared: int = 0  # gone with what was damaged, and named as missing
-    control: bool = False  # made unsafe on purpose: it must lose something, or the proof proves nothing
+    control: bool = False  # made unsafe on purpose: it must break a promise, or the proof proves nothing
+    disordered: int = 0  # posted behind a later one of the same work order
 
     def __add__(self, other: "Row") -> "Row":
         return replace(
@@ -37,14 +38,20 @@ class Row:
             lost=self.lost + other.lost,
             doubled=self.doubled + other.doubled,
             declared=self.declared + other.declared,
+            disordered=self.disordered + other.disordered,
         )
 
     def judged(self) -> None:
         """Fail where this is not as promised."""
         if self.control:
-            assert self.lost, f"{self.fault}: the control lost nothing, so this would not notice a loss"
+            assert self.broken, f"{self.fault}: the control broke nothing, so this would not notice a loss"
         else:
-            assert (self.lost, self.doubled) == (0, 0), f"{self.fault} {self.kind}: {self}"
+            assert not self.broken, f"{self.fault} {self.kind}: {self}"
+
+    @property
+    def broken(self) -> int:
+        """How often a promise was broken."""
+        return self.lost + self.doubled + self.disordered
 
     def properties(self) -> tuple[str, dict[str, Any]]:
         """As a report carries it."""
@@ -72,16 +79,19 @@ def rendered(rows: Iterable[Row], width: int, colours: bool) -> str:
     for heading in ("tried", "acknowledged", "lost", "doubled"):
         table.add_column(heading, justify="right")
     rows = list(rows)
-    declares = any(row.declared for row in rows)
+    declares, disorders = any(row.declared for row in rows), any(row.disordered for row in rows)
     if declares:
         table.add_column("declared missing", justify="right")
+    if disorders:
+        table.add_column("out of order", justify="right")
     if any(row.control for row in rows):
         table.add_column("")
     for row in rows:
-        bad = not row.control and (row.lost or row.doubled)
-        numbers = (row.tried, row.acknowledged, row.lost, row.doubled, *([row.declared] if declares else ()))
+        bad = not row.control and row.broken
+        numbers = [row.tried, row.acknowledged, row.lost, row.doubled]
+        numbers += [row.declared] * declares + [row.disordered] * disorders
         figures = (f"{number:,}" for number in numbers)
-        notes = ("must lose",) if row.control else ()
+        notes = ("must fail",) if row.control else ()
         table.add_row(row.fault, row.kind, *figures, *notes, style="red" if bad else "")
     console = Console(file=StringIO(), width=width, force_terminal=colours, no_color=not colours)
     console.print(table)

@@ -37,6 +37,10 @@ COMMANDS = {
     ("events", "tail"): "--follow",
     ("events", "export"): "CloudEvents",
     ("events", "verify"): "Exit code 1",
+    ("outbox", "list"): "rejected",
+    ("outbox", "show"): "what each receiver says",
+    ("outbox", "retry"): "what the receiver lacked",
+    ("outbox", "discard"): "they stay in the journal",
 }
 
 DAEMONS = (("run",), ("collect",), ("sync",))

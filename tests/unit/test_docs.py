@@ -17,6 +17,7 @@ from edge.cli.app import app
 from edge.events import Draft, OperatorSignedOn, seal
 from edge.ids import new_id
 from edge.readings import Moment, Scan
+from edge.settings import Reminders
 from edge.station.grammar import Command, Grammar, Lot
 
 EXAMPLE = Path("config/lineside.example.toml")
@@ -89,3 +90,26 @@ def test_the_documented_rules_for_own_codes_load_and_read_what_they_say(tmp_path
 
     assert read("K/A2207/1250") == Lot("A2207", None, Decimal("12.5"), "KGM")
     assert read("FERTIG") == Command("DONE")
+
+
+def test_the_documented_reminders_and_webhooks_load_and_their_template_renders(tmp_path: Path) -> None:
+    text = Path("docs/alerts.md").read_text(encoding="utf-8")
+    reminders, webhooks = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    (template,) = re.findall(r"```jinja\n(.*?)```", text, re.DOTALL)
+    plain = re.sub(r"\[reminders\].*?\n\n", "", EXAMPLE.read_text(encoding="utf-8"), flags=re.DOTALL)
+    (tmp_path / "own.j2").write_text(template, encoding="utf-8")
+    config = tmp_path / "lineside.toml"
+    config.write_text(plain + reminders + webhooks + 'template_file = "own.j2"\n', encoding="utf-8")
+    loaded = main.load(config)
+    assert loaded.reminders == Reminders()
+    assert [one.after_min for one in loaded.webhooks] == [0, 30]
+    assert list(main.webhook_problems(loaded)) == []
+    missing = [one.split(":")[0] for one in main.secret_problems(loaded) if one.startswith("webhooks.")]
+    assert missing == [
+        "webhooks.shift-leader.url_file",
+        "webhooks.plant-manager.url_file",
+        "webhooks.plant-manager.secret_file",
+    ]
+    (tmp_path / "own.j2").write_text("{{ alarm }}")
+    (problem,) = main.webhook_problems(loaded)
+    assert problem.startswith("webhooks.plant-manager: ") and "'alarm' is undefined" in problem

@@ -123,6 +123,7 @@ EXAMPLES: dict[str, e.Fact] = {
     "output.reclassified": e.OutputReclassified(
         material="P", quantity=Decimal(1), unit="C62", from_="rework", to="good"
     ),
+    "output.identified": e.OutputIdentified(lot="2611A", serial="S1"),
     "work.corrected": e.WorkCorrected(corrects="x", reason="did_not_occur", person="1"),
     "count.recorded": e.CountRecorded(counter="good", from_=Decimal(1), to=Decimal(2), delta=Decimal(1)),
     "count.unattributed": e.CountUnattributed(counter="good", held="backwards"),

@@ -280,6 +280,28 @@ async def test_a_reader_wakes_within_100_ms_of_a_commit(journal: Journal) -> Non
         assert await best_of(woken, 0.1) < 0.1
 
 
+async def test_a_reader_wakes_though_a_commit_is_synced_after_its_bytes_are_seen(journal: Journal) -> None:
+    """The file changes first, the commit counts later: whoever looks in between must look again soon."""
+    async with await Reader.open(journal.path) as reader:
+
+        async def woken() -> float:
+            seq, committed, looks = journal.head, reader.head, 0
+            await journal.append(drafts("a"))
+
+            async def head() -> int:
+                nonlocal looks
+                looks += 1
+                return await committed() if looks > 3 else seq
+
+            with pytest.MonkeyPatch.context() as patched:
+                patched.setattr(reader, "head", head)
+                began = time.monotonic()
+                await reader.wait_beyond(seq)
+            return time.monotonic() - began
+
+        assert await best_of(woken, 0.5) < 0.5
+
+
 async def test_a_pause_of_another_type_reads_back(journal: Journal) -> None:
     await journal.append([Draft(new_id(0), 0, WorkPaused(reason="21"))])
     async with await Reader.open(journal.path) as reader:

@@ -63,6 +63,20 @@ def test_by_default_a_start_is_proposed_and_a_pause_is_not(tmp_path: Path) -> No
         ('counters.a = { tag = "m.cycles", reason = "04" }', "stations.A.counters.a: `reason` belongs to"),
         ('counters.running = { tag = "m.cycles" }', "this name is taken by the signal"),
         (
+            'meters.energy = { tag = "m.cycles", material = "OIL", unit = "LTR", max_rate_per_min = 1 }',
+            "stations.A.meters.energy: a counter or signal has this name",
+        ),
+        (
+            'meters.oil = { tag = "m.oil", material = "OIL", unit = "LTR", max_rate_per_min = 1 }',
+            "stations.A.meters.oil.tag = 'm.oil': there is no such tag",
+        ),
+        (
+            'counters.c = { tag = "m.cycles" }\n'
+            'meters.oil = { tag = "m.cycles", material = "OIL", unit = "LTR", max_rate_per_min = 1 }',
+            "stations.A.meters.oil.tag = 'm.cycles': already counts for stations.A",
+        ),
+        ('meters.oil = { tag = "m.cycles", material = "OIL", unit = "LTR" }', "meters.oil.max_rate_per_min"),
+        (
             'signals = { running = "m.cycles", state = { tag = "m.state", running = [6] } }',
             "stations.A.signals: `state` already says what",
         ),

@@ -513,3 +513,11 @@ def test_breaks_at_the_ends_of_a_shift_and_beside_one_another_are_taken(tmp_path
     rows = ", ".join(f'{{ start = "{start}", end = "{end}" }}' for start, end in faces)
     found = loaded(tmp_path, changed('end = "20:00"\n', f'end = "20:00"\nbreaks = [{rows}]\n'))
     assert len(found.shifts[0].breaks) == 3
+
+
+def test_two_webhooks_of_one_name_and_secrets_in_addresses_are_refused(tmp_path: Path) -> None:
+    hook = '[[webhooks]]\nname = "w"\nurl = "http://robot.example/send{}"\n'
+    found = problems(tmp_path, EXAMPLE + hook.format("") + hook.format("/2"))
+    assert found == ["webhooks.1.name = 'w': webhooks.0 has this name already"]
+    found = problems(tmp_path, EXAMPLE + hook.format("?key=s3cret"))
+    assert any("url_file" in one for one in found) and "s3cret" not in str(found)

@@ -17,6 +17,7 @@ from edge.station.grammar.words import (
     Command,
     Contradiction,
     CoProduct,
+    Kit,
     Label,
     Lot,
     Malformed,
@@ -30,7 +31,7 @@ from edge.station.grammar.words import (
 
 __all__ = [
     "DEFAULT", "MOST", "NOTHING", "Amount", "Badge", "CoProduct", "Command", "Contradiction", "Grammar",
-    "Label", "Lot", "Malformed", "Order", "OutputLot", "Unclear", "Unrecognised", "Word", "shown",
+    "Kit", "Label", "Lot", "Malformed", "Order", "OutputLot", "Unclear", "Unrecognised", "Word", "shown",
 ]  # fmt: skip
 
 MOST = 2000  # characters; nothing longer is a code

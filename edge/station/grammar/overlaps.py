@@ -7,7 +7,7 @@ from edge.codes.rules import Rule
 
 # By form, all codes that begin like it. GS1 codes are meant as they come without a symbology identifier.
 _FORMS = {
-    "the plain form (LS…)": r" *[Ll][Ss][CELOPQWcelopqw].*",
+    "the plain form (LS…)": r" *[Ll][Ss][CEKLOPQWceklopqw].*",
     "ISO/IEC 15434 ([)>…)": r"\[\)>.*",
     "GS1": r"\x1d*(?:00\d{18}|0[12]\d{14}).*|\x1d*\d\d.*\x1d.*",
     "GS1 Digital Link": r"[Hh][Tt][Tt][Pp][Ss]?://.*",

@@ -13,6 +13,7 @@ from edge.station.grammar.words import (
     Badge,
     Command,
     CoProduct,
+    Kit,
     Lot,
     Malformed,
     Order,
@@ -50,6 +51,10 @@ def _lot(rest: str) -> tuple[Word | None, str]:
     return Lot(rest) if KEY.fullmatch(rest) else None, "LSL A2207"
 
 
+def _kit(rest: str) -> tuple[Word | None, str]:
+    return Kit(rest) if KEY.fullmatch(rest) else None, "LSK K2207"
+
+
 def _output(rest: str) -> tuple[Word | None, str]:
     return OutputLot(rest) if KEY.fullmatch(rest) else None, "LSO 2611A"
 
@@ -76,6 +81,6 @@ def _command(rest: str) -> tuple[Word | None, str]:
 COMMANDS_SHOWN = "LSCDONE, LSCOK, LSCPART, LSCGO, LSCUNDO, LSCSCRAP04, LSCPAUSE21"
 
 _READERS: dict[str, Callable[[str], tuple[Word | None, str]]] = {
-    "LSE": _badge, "LSW": _order, "LSL": _lot, "LSQ": _amount, "LSO": _output, "LSP": _co_product,
-    "LSC": _command,
+    "LSE": _badge, "LSW": _order, "LSL": _lot, "LSK": _kit, "LSQ": _amount, "LSO": _output,
+    "LSP": _co_product, "LSC": _command,
 }  # fmt: skip

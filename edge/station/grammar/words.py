@@ -30,6 +30,12 @@ class Lot(msgspec.Struct, frozen=True):
     serial: str | None = None
 
 
+class Kit(msgspec.Struct, frozen=True):
+    """What was picked for an operation together: lots of several materials under one number."""
+
+    kit: str
+
+
 class Amount(msgspec.Struct, frozen=True):
     """A quantity, in the unit expected where none is given (UN/ECE Rec 20)."""
 
@@ -103,7 +109,7 @@ class Unrecognised(msgspec.Struct, frozen=True):
 
 
 Word = (
-    Badge | Order | Lot | Amount | OutputLot | CoProduct | Label | Command
+    Badge | Order | Lot | Kit | Amount | OutputLot | CoProduct | Label | Command
     | Malformed | Unclear | Contradiction | Unrecognised
 )  # fmt: skip
 NOTHING = (Malformed, Unclear, Contradiction, Unrecognised)  # what no station can do anything with

@@ -116,14 +116,15 @@ class Desk:
     def counted(self, station: str, target: Target, outputs: Iterable[Output]) -> dict[str, Decimal]:
         """What an open job's counter gains, so that what its next proposal holds as new stays the same.
 
-        Of defects only a counter of all pieces takes note; a concession is in no total of good ones.
+        Only a counter of all pieces takes note of defects and concessions.
         """
         settings = self.site.stations.get(station)
         name = settings.main_counter if settings else None
         job = self.line.station(station).find((target.work_order, target.operation))
         if settings is None or name is None or job is None:
             return {}
-        known = {"good"} | ({"scrap", "rework"} if settings.counters[name].counts == "all" else set())
+        beside = {"scrap", "rework", "concession"} if settings.counters[name].counts == "all" else set()
+        known = {"good"} | beside
         pieces = sum((one.quantity for one in outputs if one.disposition in known), ZERO)
         return {name: pieces} if pieces else {}
 

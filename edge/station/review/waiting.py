@@ -48,6 +48,7 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     person: bool = False  # whether `subject` is a person
     role: Literal["co", "by"] | None = None  # of `subject`, where a stroke makes several materials
     category: str | None = None  # of time
+    caused_by: str | None = None  # the fact whose correction takes it back
     fact: str | None = None  # the fact's data as JSON, where a settlement replaces it
 
     @property
@@ -86,12 +87,8 @@ def _without(held: Open, ids: tuple[str, ...]) -> Open:
 
 def _corrected(held: Open, corrects: str) -> Open:
     """A fact that is cancelled waits no longer, and nor does what it caused."""
-    left = {key: one for key, one in held.items() if corrects not in (key, _caused_by(one))}
+    left = {key: one for key, one in held.items() if corrects not in (key, one.caused_by)}
     return left if len(left) != len(held) else held
-
-
-def _caused_by(one: Waiting) -> str | None:
-    return consumption(one).caused_by if one.kind == "lot" else None
 
 
 def consumption(one: Waiting) -> events.MaterialConsumed:
@@ -122,7 +119,7 @@ def _leaves(fact: Fact) -> bool:
                 isinstance(fact, events.CountUnattributed) and bool(fact.quantity)
             )
         case events.MaterialConsumed():
-            return fact.method == "backflushed" and fact.lot is None and fact.posted_by == "edge"
+            return fact.lot_missing and fact.lot is None
         case events.WorkStarted():
             return fact.provisional
         case events.TimeUnassigned():
@@ -159,7 +156,8 @@ def _found(line: "Line", fact: Fact, draft: Draft) -> Waiting | None:
         case events.MaterialConsumed():
             data = msgspec.json.encode(fact, order="sorted").decode()
             quantity, unit = fact.quantity, fact.unit
-            return replace(common, kind="lot", quantity=quantity, unit=unit, subject=fact.material, fact=data)
+            lot = replace(common, kind="lot", quantity=quantity, unit=unit, subject=fact.material, fact=data)
+            return replace(lot, caused_by=fact.caused_by)
         case events.WorkStarted():
             known = any(one.kind == "provisional" and one.job == job for one in line.waiting.values())
             return None if known else replace(common, kind="provisional", before=job)
@@ -189,6 +187,7 @@ def _count(common: Waiting, fact: events.CountRecorded) -> Waiting:
         doubt=fact.held,
         subject=fact.material,
         role=fact.role,
+        caused_by=fact.caused_by if isinstance(fact, events.CountUnattributed) else None,
     )
 
 
@@ -205,6 +204,8 @@ def _goes_on(last: Waiting, found: Waiting) -> bool:
     """Whether two movements of a counter are one stretch."""
     return (
         last.raw_to == found.raw_from
+        and last.caused_by is None
+        and found.caused_by is None
         and (last.job, last.before, last.after, last.dated) == (found.job, found.before, None, found.dated)
         and len(last.ids) < STRETCH_FACTS
     )

@@ -3,8 +3,10 @@
 With a counter of all pieces, what a scrap counter counted is not good: all = good + scrap + rework.
 """
 
+from datetime import date
 from decimal import Decimal
 
+from edge import settings
 from edge.events import Output, plain
 from edge.station.scans.reasons import reason_text
 from edge.station.state import ZERO, Counted, Job, SideProduct
@@ -19,9 +21,30 @@ def good_by_counter(work: Work, one: Job | SideProduct) -> Decimal | None:
         return None
     counted = one.counted.get(name, ZERO)
     if work.settings.counters[name].counts == "good":
-        return counted
-    defective = one.scrap + one.rework if isinstance(one, Job) else one.defective
+        return counted + one.regained if isinstance(one, Job) else counted
+    defective = one.scrap + one.rework + one.concession if isinstance(one, Job) else one.defective
     return counted - defective - sum((scrap.quantity for scrap in _open_scrap(work, one, None)), ZERO)
+
+
+def output_lot(work: Work, job: Job) -> str | None:
+    """The lot that the product bears: as scanned, else as the station's pattern makes it."""
+    return job.output_lot or made_lot(work, job)
+
+
+def made_lot(work: Work, job: Job) -> str | None:
+    """The lot by the station's pattern; None without one, or while a date in it is unknown."""
+    pattern, day = work.settings.output_lot, work.day
+    if pattern is None or day.production_date is None:
+        return None
+    return settings.lot_by(
+        pattern,
+        production_date=date.fromisoformat(day.production_date),
+        shift=day.shift or "",
+        station=work.name,
+        work_center=work.settings.work_center,
+        work_order=job.work_order,
+        operation=job.operation,
+    )
 
 
 def counted(work: Work, job: Job) -> tuple[Counted, ...]:
@@ -47,7 +70,7 @@ def outputs(work: Work, job: Job, beside: tuple[Counted, ...]) -> tuple[Output, 
     return tuple(_output(work, job, one) for one in beside)
 
 
-def setup_outputs(job: Job, beside: tuple[Counted, ...]) -> tuple[Output, ...]:
+def setup_outputs(work: Work, job: Job, beside: tuple[Counted, ...]) -> tuple[Output, ...]:
     """Set-up strokes of side products, as scrap."""
     return tuple(
         Output(
@@ -57,6 +80,7 @@ def setup_outputs(job: Job, beside: tuple[Counted, ...]) -> tuple[Output, ...]:
             cause="setup",
             quantity=plain(one.quantity),
             unit=job.side[one.material].unit if one.material else job.unit,
+            lot=made_lot(work, job) if one.material else output_lot(work, job),
         )
         for one in beside
     )
@@ -105,4 +129,5 @@ def _output(work: Work, job: Job, one: Counted) -> Output:
         quantity=plain(one.quantity),
         unit=side.unit if side else job.unit,
         counter=one.counter,
+        lot=made_lot(work, job) if one.material else output_lot(work, job),
     )

@@ -21,10 +21,17 @@ from edge.station.work import Doubted, Refused, Work, number
 _UNDER_WAY = Decimal(2)  # pieces that the counter may not have shown yet when somebody has them in hand
 
 
-def scrap(work: Work, disposition: Literal["scrap", "rework"], reason: str) -> Text:
-    """LSCSCRAP, LSCREWORK: one piece, at once; LSQ as the next scan makes it that many."""
+def scrap(
+    work: Work, disposition: Literal["scrap", "rework"], reason: str, at_hand: str | None = None
+) -> Text:
+    """LSCSCRAP, LSCREWORK: one piece, at once; LSQ as the next scan makes it that many.
+
+    `at_hand`: the serial number of the piece, scanned just before.
+    """
     check_reason(work, disposition, reason)
-    return _taken(work, PendingDefect(disposition=disposition, reason=reason, quantity=Decimal(1)))
+    serials = (at_hand,) if at_hand in work.job.serials and at_hand else ()
+    defect = PendingDefect(disposition=disposition, reason=reason, quantity=Decimal(1), serials=serials)
+    return _taken(work, defect)
 
 
 def amend(work: Work, amount: Amount) -> Text:
@@ -40,6 +47,7 @@ def amend(work: Work, amount: Amount) -> Text:
         reason=output.reason or "",
         quantity=_quantity(work, amount),
         replaces=last.id,
+        serials=output.serials,
     )
     return _taken(work, defect)
 
@@ -87,6 +95,8 @@ def _record(work: Work, defect: PendingDefect) -> Text:
         cause=_cause(job, work.master.reasons.get((kind, reason))) if kind == "scrap" else None,
         quantity=plain(defect.quantity),
         unit=job.unit,
+        lot=beside.output_lot(work, job),
+        serials=defect.serials,
     )
     id_ = work.emit(WorkReported, job=job, outputs=(output,), replaces=defect.replaces)
     amendable = defect.replaces is None and defect.quantity == 1
@@ -123,7 +133,8 @@ def _with(work: Work, job: Job, defect: PendingDefect) -> Decimal:
     if job.phase == "setup":
         return job.setup_scrap - replaced + defect.quantity
     rejected = (one.quantity for one in beside.counted(work, job) if one.counter and not one.material)
-    return job.scrap + job.rework + sum(rejected, ZERO) - replaced + defect.quantity
+    defective = job.scrap + job.rework + job.concession
+    return defective + sum(rejected, ZERO) - replaced + defect.quantity
 
 
 def _cause(job: Job, known: Reason | None) -> Literal["process", "material", "setup"]:

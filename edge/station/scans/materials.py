@@ -1,10 +1,14 @@
 """Material: lots and their quantities."""
 
+from decimal import Decimal
+from typing import Any
+
 from edge.events import Entered, LotMounted, MaterialConsumed
 from edge.masterdata import BomLine
-from edge.station import checks
+from edge.station import backflush, checks
 from edge.station.grammar import Amount, Lot
-from edge.station.state import PendingLot
+from edge.station.scans import beside
+from edge.station.state import ZERO, PendingLot
 from edge.station.texts import Text, say
 from edge.station.texts import unit as named
 from edge.station.units import converted
@@ -15,30 +19,56 @@ def lot(work: Work, scan: Lot) -> Text:
     """Consume a lot where its BOM line is scanned, mount it where it is backflushed or metered."""
     job = work.job
     if job.provisional or _beside_bill(work, scan):
-        return _take(work, scan, _unplanned(work, scan))
-    line, material = _line(work, scan)
-    base = base_unit(work, material, line)
+        return take(work, scan, _unplanned(work, scan))
+    line, material = bom_line(work, scan)
     if line.method != "scanned":
-        held = next((one for one in work.master.lots.get(scan.lot, ()) if one.material == material), None)
-        quantity = held.quantity if held else None
-        if scan.quantity is not None:
-            quantity = converted(work.master, material, base, scan.quantity, scan.unit or base)
-        work.end_wait()
-        work.emit(LotMounted, job=job, material=material, lot=scan.lot, quantity=quantity, unit=base)
-        return say("lot_mounted", lot=scan.lot)
-    pending = PendingLot(
+        return _mount(work, line, material, scan)
+    return take(work, scan, pending(work, line, material, scan))
+
+
+def pending(work: Work, line: BomLine, material: str, scan: Lot) -> PendingLot:
+    """A lot of a BOM line, before its quantity is known."""
+    return PendingLot(
         lot=scan.lot,
         material=material,
         bom_line=line.line,
-        unit=base,
+        unit=base_unit(work, material, line),
         warehouse=line.warehouse,
         posted_by=line.posted_by,
         serial=scan.serial,
     )
-    return _take(work, scan, pending)
 
 
-def _take(work: Work, scan: Lot, pending: PendingLot) -> Text:
+def _mount(work: Work, line: BomLine, material: str, scan: Lot) -> Text:
+    """A lot stands at the station from now on, behind those of its material that stand there already."""
+    base = backflush.unit_of(work.master, line)
+    own = base_unit(work, material, line)
+    if own != base:
+        raise Refused("substitute_unit", lot=scan.lot, material=material, unit=named(own), base=named(base))
+    standing = any(
+        (one.material, one.lot) == (material, scan.lot) and one.quantity != 0 for one in work.station.mounted
+    )
+    if standing and scan.quantity is None:
+        raise Refused("lot_stands", lot=scan.lot)
+    quantity = known_quantity(work, material, scan.lot)
+    if scan.quantity is not None:
+        quantity = converted(work.master, material, base, scan.quantity, scan.unit or base)
+        if quantity <= 0:
+            raise Refused("quantity_zero")
+    work.end_wait()
+    work.emit(LotMounted, job=work.job, material=material, lot=scan.lot, quantity=quantity, unit=base)
+    if quantity is None:
+        return say("lot_mounted_unknown", lot=scan.lot)
+    return say("lot_mounted", lot=scan.lot, quantity=number(quantity), unit=named(base))
+
+
+def known_quantity(work: Work, material: str, lot: str) -> Decimal | None:
+    """What the ERP says is left of a lot; None where it does not."""
+    held = next((one for one in work.master.lots.get(lot, ()) if one.material == material), None)
+    return held.quantity if held else None
+
+
+def take(work: Work, scan: Lot, pending: PendingLot) -> Text:
     """Consume what the scan says, or wait for the quantity."""
     if scan.quantity is not None:
         return consume(work, pending, Amount(scan.quantity, scan.unit))
@@ -52,10 +82,30 @@ def consume(work: Work, pending: PendingLot, amount: Amount) -> Text:
     quantity = converted(work.master, pending.material, pending.unit, amount.quantity, unit)
     if quantity <= 0:
         raise Refused("quantity_zero")
-    checks.consumption(work, pending.material, pending.lot, pending.bom_line, quantity, pending.unit)
+    entered = Entered(quantity=amount.quantity, unit=unit)
+    if pending.use == "return":
+        check_return(work, pending, quantity)
+        quantity, entered = -quantity, Entered(quantity=-amount.quantity, unit=unit)
+    else:
+        checks.consumption(work, pending.material, pending.lot, pending.bom_line, quantity, pending.unit)
     work.end_wait()
+    consumed(work, pending, quantity, entered=entered)
+    if pending.use is not None:
+        text = "lot_returned" if pending.use == "return" else "extra_recorded"
+        return say(text, lot=pending.lot, quantity=number(abs(quantity)), unit=named(pending.unit))
+    shown = {"lot": pending.lot, "quantity": number(quantity), "unit": named(pending.unit)}
+    if work.master.document.lots is None:
+        return say("provisional_lot", **shown)
+    if unit != pending.unit:
+        as_entered = Text(f"{number(amount.quantity)} ", f"{number(amount.quantity)} ") + named(unit)
+        return say("lot_recorded_as", **shown, entered=as_entered)
+    return say("lot_recorded", **shown)
+
+
+def consumed(work: Work, pending: PendingLot, quantity: Decimal, **fields: Any) -> str:
+    """Draft what a job took of a lot, in its material's base unit. Returns the fact's id."""
     job = work.job
-    work.emit(
+    return work.emit(
         MaterialConsumed,
         job=job,
         material=pending.material,
@@ -63,23 +113,32 @@ def consume(work: Work, pending: PendingLot, amount: Amount) -> Text:
         serial=pending.serial,
         quantity=quantity,
         unit=pending.unit,
-        entered=Entered(quantity=amount.quantity, unit=unit),
         bom_line=pending.bom_line,
         warehouse=pending.warehouse,
         method="scanned",
-        use="setup" if job.phase == "setup" else "production",
+        use=pending.use or ("setup" if job.phase == "setup" else "production"),
+        reason=pending.reason,
         posted_by=pending.posted_by,
+        output_lot=beside.output_lot(work, job),
+        **fields,
     )
-    shown = {"lot": pending.lot, "quantity": number(quantity), "unit": named(pending.unit)}
-    if work.master.document.lots is None:
-        return say("provisional_lot", **shown)
-    if unit != pending.unit:
-        entered = Text(f"{number(amount.quantity)} ", f"{number(amount.quantity)} ") + named(unit)
-        return say("lot_recorded_as", **shown, entered=entered)
-    return say("lot_recorded", **shown)
 
 
-def _line(work: Work, scan: Lot) -> tuple[BomLine, str]:
+def held(work: Work, pending: PendingLot) -> Decimal:
+    """What the job took of a lot by scans and did not bring back."""
+    place = pending.bom_line, pending.material, pending.lot, "scanned"
+    return next((one.quantity for one in work.job.used if one.place == place), ZERO)
+
+
+def check_return(work: Work, pending: PendingLot, quantity: Decimal) -> None:
+    """Raises Refused where more would come back than was taken."""
+    most = held(work, pending)
+    if quantity > most:
+        shown: dict[str, Any] = {"quantity": number(quantity), "held": number(most)}
+        raise Refused("return_too_much", lot=pending.lot, unit=named(pending.unit), **shown)
+
+
+def bom_line(work: Work, scan: Lot) -> tuple[BomLine, str]:
     """The BOM line that a lot belongs to, and its material. Raises Refused."""
     bom = _fitting(work, scan)
     if work.master.document.lots is None:

@@ -7,7 +7,7 @@ from edge.station import checks, provisional, signals
 from edge.station.grammar import Order
 from edge.station.scans import beside, reports
 from edge.station.scans.reasons import check_reason, reason_text
-from edge.station.state import SWITCHED, Job, JobKey, PendingReport, PendingSetup
+from edge.station.state import SWITCHED, Job, JobKey, PendingReport, PendingRestart, PendingSetup
 from edge.station.texts import Text, say, status
 from edge.station.work import Refused, Work, number
 
@@ -19,8 +19,25 @@ def order(work: Work, scan: Order) -> Text:
     if current is not None and current.key == key and current.paused != SWITCHED:
         if current.paused is not None:
             raise Refused("already_paused", reason=reason_text(work, "pause", current.paused))
+        waiting = work.live.pending
+        if isinstance(waiting, PendingReport) and waiting.switch_to is not None:
+            return say("stays", order=key[0])  # the switch ends, for another scan came instead of OK
         raise Refused("already_running", order=key[0])
+    if work.station.find(key) is None and key in work.station.finished:
+        work.wait_for(PendingRestart(key))
+        return say("completed_before", order=key[0], operation=key[1])
+    return _turn_to(work, key)
+
+
+def restart(work: Work, pending: PendingRestart) -> Text:
+    """OK after the scan of an order that was completed here: it begins once more, from nought."""
+    work.end_wait()
+    return _turn_to(work, pending.key)
+
+
+def _turn_to(work: Work, key: JobKey) -> Text:
     signals.boundary(work)
+    current = work.station.job
     if current is None or current.key == key or work.settings.concurrent:
         return take_up(work, key)
     return reports.propose(work, "switch", switch_to=key)
@@ -137,7 +154,7 @@ def switch(work: Work, pending: PendingReport) -> Text:
     assert pending.switch_to is not None
     signals.boundary(work, pieces=False)
     job = work.job
-    reported = reports.post(work, WorkReported, pending)
+    reported, _ = reports.post(work, WorkReported, pending)
     if job.paused is None:
         work.emit(WorkPaused, job=job, reason=SWITCHED)
     signals.record_late_pieces(work, job)

@@ -14,7 +14,7 @@ from edge.station.work import Refused, Work
 
 def badge(work: Work, scan: Badge) -> Text:
     """Sign on; after LSCOUT sign off, after LSCSHIFT take over. Who is here already sees the status."""
-    operator = _person(work, scan.badge)
+    operator = person(work, scan.badge)
     if isinstance(work.live.pending, PendingSignOff):
         return _sign_off(work, operator)
     work.live = replace(work.live, actor=operator)
@@ -118,7 +118,7 @@ def _doubted(work: Work, operator: str) -> bool:
     return person is not None and person.doubted
 
 
-def _person(work: Work, badge: str) -> str:
+def person(work: Work, badge: str) -> str:
     """The person whose badge it is; any badge passes while people were never received."""
     if work.master.document.people is None:
         return badge

@@ -7,6 +7,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from edge.events import (
+    CountUnattributed,
     Interval,
     Labour,
     Output,
@@ -18,7 +19,7 @@ from edge.events import (
     seconds,
 )
 from edge.station import checks, signals
-from edge.station.grammar import Amount
+from edge.station.grammar import Amount, OutputLot
 from edge.station.scans import beside
 from edge.station.state import ZERO, Counted, Job, JobKey, PendingReport, PendingSetup
 from edge.station.texts import Text, say
@@ -40,9 +41,10 @@ def part(work: Work) -> Text:
 
 def propose(
     work: Work,
-    kind: Literal["done", "part", "switch", "shift"],
+    kind: Literal["done", "part", "switch", "shift", "lot"],
     switch_to: JobKey | None = None,
     rest: tuple[JobKey, ...] = (),
+    output: OutputLot | None = None,
 ) -> Text:
     """Wait for OK with what the counter says, or for the quantity where no counter can say it."""
     job = work.job
@@ -50,12 +52,18 @@ def propose(
     total = counted if counted is not None and counted >= job.good else None
     also = beside.counted(work, job)
     pending = PendingReport(
-        kind=kind, counter=total, total=total, switch_to=switch_to, rest=rest, beside=also
+        kind=kind,
+        counter=total,
+        total=job.good + len(job.serials) if counted is None and job.serials else total,
+        switch_to=switch_to,
+        rest=rest,
+        beside=also,
+        output=output,
     )
     if kind == "done" and (total is None or total + job.scrap + job.rework > 0):
         checks.lots_scanned(work)
     work.wait_for(pending)
-    text = _shown(job, total) + beside.shown(work, also)
+    text = _shown(job, pending.total) + beside.shown(work, also)
     return text if total is None else _checked(work, pending, total, text)
 
 
@@ -79,22 +87,23 @@ def complete(work: Work, pending: PendingReport) -> Text:
     """OK after DONE: the remainder, final. Strokes after the figure shown belong to nobody."""
     signals.boundary(work, pieces=False)
     job = work.job
-    post(work, WorkCompleted, pending)
+    _, completion = post(work, WorkCompleted, pending)
+    _leave_rest(work, job, pending, completion)
     signals.record_late_pieces(work, job)
     total = pending.total or ZERO
     scrap = number(job.scrap + _rejected(pending.beside))
     text = say("completed", order=job.work_order, total=number(total), scrap=scrap)
-    return text + _against_plan(job, total)
+    return text + _off_plan(job, total)
 
 
 def report(work: Work, pending: PendingReport) -> Text:
     """OK after PART, or at the change of shift."""
     signals.boundary(work)
-    return post(work, WorkReported, pending)
+    return post(work, WorkReported, pending)[0]
 
 
-def post(work: Work, fact: type[WorkReported], pending: PendingReport) -> Text:
-    """Draft the report of what is new up to the total that was shown."""
+def post(work: Work, fact: type[WorkReported], pending: PendingReport) -> tuple[Text, str]:
+    """Draft the report of what is new up to the total that was shown: what to say, and its id."""
     job, total = work.job, pending.total
     if total is None:
         raise Refused("no_total")
@@ -103,25 +112,46 @@ def post(work: Work, fact: type[WorkReported], pending: PendingReport) -> Text:
     work.end_wait()
     new = total - job.good
     good = Output(
-        material=job.product or None, role="main", disposition="good", quantity=plain(new), unit=job.unit
+        material=job.product or None,
+        role="main",
+        disposition="good",
+        quantity=plain(new),
+        unit=job.unit,
+        lot=beside.output_lot(work, job),
+        serials=job.serials,
     )
     outputs = ((good,) if new else ()) + beside.outputs(work, job, pending.beside)
-    fields: dict[str, Any] = {"final": True} if fact is WorkCompleted else {}
-    work.emit(
+    fields = _against_plan(job, total) if fact is WorkCompleted else {}
+    id_ = work.emit(
         fact,
         job=job,
         outputs=outputs,
         resources=_resources(work, work.with_time(job, outputs)),
         interval=_interval(work, job),
+        counted_quantity=None if pending.counter == total else pending.counter,
         **fields,
     )
-    return say("reported", total=number(total), before=number(job.good), new=number(new))
+    return say("reported", total=number(total), before=number(job.good), new=number(new)), id_
+
+
+def _leave_rest(work: Work, job: Job, pending: PendingReport, completion: str) -> None:
+    """What the counter saw beyond the figure of a completion waits for a person: no later report has it."""
+    if pending.counter is None or pending.total is None or pending.counter <= pending.total:
+        return
+    work.emit(
+        CountUnattributed,
+        counter=work.counter,
+        quantity=plain(pending.counter - pending.total),
+        unit=job.unit,
+        phase="run",
+        caused_by=completion,
+    )
 
 
 def report_time(work: Work, job: Job) -> None:
     """What a job's shift took until it ended, without a figure of pieces: nothing where it took nothing."""
     job = work.with_time(job)
-    if job.labour or job.setup_ms or job.machine_s or job.energy_kwh or job.gap:
+    if job.labour or job.setup_ms or job.machine_s or job.energy_kwh or job.gap or any(job.metered.values()):
         resources, interval = _resources(work, job), _interval(work, job)
         work.emit(WorkReported, job=job, origin="signal", resources=resources, interval=interval)
 
@@ -163,9 +193,10 @@ def confirm_setup(work: Work, pending: PendingSetup) -> None:
         cause="setup",
         quantity=plain(pending.strokes),
         unit=job.unit,
+        lot=beside.output_lot(work, job),
     )
     strokes = (output,) if pending.strokes else ()
-    work.emit(WorkReported, job=job, outputs=strokes + beside.setup_outputs(job, pending.beside))
+    work.emit(WorkReported, job=job, outputs=strokes + beside.setup_outputs(work, job, pending.beside))
 
 
 def _in_job_unit(work: Work, amount: Amount) -> Decimal:
@@ -185,15 +216,28 @@ def _proposed(work: Work, kind: Literal["done", "part"]) -> Text:
 def _shown(job: Job, total: Decimal | None) -> Text:
     if total is None:
         return say("no_counter", before=number(job.good))
-    return say("proposal", total=number(total), before=number(job.good), new=number(total - job.good))
+    shown = say("proposal", total=number(total), before=number(job.good), new=number(total - job.good))
+    return shown + say("serials_shown", count=len(job.serials)) if job.serials else shown
 
 
-def _against_plan(job: Job, total: Decimal) -> Text:
-    off = total - job.planned
-    if not off or job.provisional:
+def _off_plan(job: Job, total: Decimal) -> Text:
+    key = _deviation(job, total)
+    if key is None:
         return Text("", "")
-    key = "over" if off > 0 else "under"
-    return say(key, **{key: number(abs(off)), "planned": number(job.planned)})
+    return say(key, **{key: number(abs(total - job.planned)), "planned": number(job.planned)})
+
+
+def _against_plan(job: Job, total: Decimal) -> dict[str, Any]:
+    """What a completion says beside its remainder."""
+    planned = None if job.provisional else job.planned
+    deviation = _deviation(job, total)
+    return {"final": True, "planned_quantity": planned, "total_quantity": total, "deviation": deviation}
+
+
+def _deviation(job: Job, total: Decimal) -> Literal["over", "under"] | None:
+    if job.provisional or total == job.planned:
+        return None
+    return "over" if total > job.planned else "under"
 
 
 def _resources(work: Work, job: Job) -> Resources:

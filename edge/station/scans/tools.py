@@ -67,7 +67,11 @@ def block(work: Work, said: str) -> Text:
 
 def replace_meter(work: Work, named: str) -> Text:
     """LSCMETER: a meter or counter was replaced; the value that comes next is a baseline."""
-    names = [*work.settings.counters, *(["energy"] if work.settings.signals.energy else [])]
+    names = [
+        *work.settings.counters,
+        *work.settings.meters,
+        *(["energy"] if work.settings.signals.energy else []),
+    ]
     name = next((one for one in names if one.upper() == named), None)
     if name is None:
         raise Refused("meter_unknown", counter=named, allowed=", ".join(names) or "-")

@@ -2,6 +2,7 @@
 
 from edge.events import (
     MaterialConsumed,
+    OutputReclassified,
     TimeUnassigned,
     WorkCompleted,
     WorkCorrected,
@@ -66,7 +67,7 @@ def _used(job: Job) -> bool:
     counted = *job.counted.values(), *job.setup_counted.values()
     side = (count for one in job.side.values() for count in (one.counted, one.setup_counted))
     beside = any(any(count.values()) for count in side)
-    return any(reported) or any(counted) or beside or any(job.consumed.values())
+    return any(reported) or any(counted) or beside or any(job.consumed.values()) or any(job.metered.values())
 
 
 def _release_time(work: Work, job: Job) -> None:
@@ -85,6 +86,8 @@ def _equipment(work: Work) -> str:
 
 def _what(last: Last) -> Text:
     match original(last):
+        case MaterialConsumed() as fact if last.caused:
+            return say("undo_kit", kit=fact.lot, lots=1 + len(last.caused))
         case MaterialConsumed() as fact:
             return say(
                 "undo_lot",
@@ -96,6 +99,8 @@ def _what(last: Last) -> Text:
             return say("undo_completion", order=fact.work_order, outputs=_outputs(fact))
         case WorkReported() as fact:
             return say("undo_report", order=fact.work_order, outputs=_outputs(fact))
+        case OutputReclassified() as fact:
+            return say("undo_verdict", quantity=number(fact.quantity), to=disposition(fact.to))
         case fact:
             return say("undo_start", order=fact.work_order)
 

@@ -1,4 +1,4 @@
-"""Signals of the machine: counters, states, tools and the energy meter, as evidence and figures.
+"""Signals of the machine: counters, states, tools, meters of energy and of material, as evidence and figures.
 
 Movement gathers in `Live` and is recorded every 30 s while there is any, at every boundary (start, phase,
 pause, report, completion, change of tool), and when the machine has begun to run or come to rest: after a
@@ -9,7 +9,7 @@ crash only what the journal knows can show that it ran on both sides. What nobod
 from collections.abc import Sequence
 
 from edge.readings import Reading
-from edge.station.signals import counting, recording, running, states, tools
+from edge.station.signals import consumption, counting, recording, running, states, tools
 from edge.station.state import Job, PendingStart
 from edge.station.work import Work
 
@@ -24,6 +24,9 @@ def observe(work: Work, readings: Sequence[Reading]) -> None:
         for name, counter in work.settings.counters.items():
             if tag == counter.tag:
                 counting.count(work, name, reading)
+        for name, meter in work.settings.meters.items():
+            if tag == meter.tag:
+                consumption.measure(work, name, reading)
         if states.concerns(signals, tag):
             states.take(work, reading)
             running.run(work, reading)

@@ -1,6 +1,8 @@
 """What a counter's or meter's reading moves, by the delta rule (edge/station/counters.py)."""
 
+from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
+from functools import partial
 
 from msgspec.structs import replace
 
@@ -11,6 +13,7 @@ from edge.station.signals import recording, sharing
 from edge.station.state import ZERO, LiveCounter
 from edge.station.work import Work
 
+Moves = Callable[[Decimal, Decimal, int], counters.Move]
 _WATT_HOUR = Decimal("0.001")
 _ENERGY_SLACK_KWH = Decimal("0.1")
 _PIECES_SLACK = Decimal(2)
@@ -19,28 +22,46 @@ _ABSURD = Decimal(10**18)  # beyond what a fact can say
 
 def count(work: Work, name: str, reading: Reading) -> None:
     """Gather what counter `name` (or the meter `energy`) moved; hold what a person must decide."""
+    rule = _energy_rule(work) if name == "energy" else _piece_rule(work, name)
+    moved = take(
+        work, name, reading, partial(counters.move, rule), _grain(work) if name == "energy" else None
+    )
+    if moved and name != "energy":
+        work.live = replace(work.live, moved_at=work.now)
+
+
+def take(
+    work: Work, name: str, reading: Reading, move: Moves, grain: Decimal | None = None
+) -> Decimal | None:
+    """Gather what a reading moves by a rule; returns the movement, None where there is none to tell.
+
+    The rule is given raw value before and now, and the milliseconds between them at least.
+    """
     live = work.live.counters.get(name)
-    raw = _raw(reading, _grain(work) if name == "energy" else None)
+    raw = raw_of(reading, grain)
     if raw is None:
         if live is not None:
             recording.keep(work, name, replace(live, good=False))
-        return
+        return None
     before = live or _recorded(work, name)
     if before is None:
         recording.keep(work, name, LiveCounter(raw, reading.earliest))
         recording.draft(work, name, raw, ZERO)  # the baseline counts nothing, but a restart goes on from it
-        return
-    rule = _energy_rule(work) if name == "energy" else _piece_rule(work, name)
-    move = counters.move(rule, before.raw, raw, _at_least_ms(work, reading.received, before.at))
-    if move.delta is None:
+        return None
+    moved = move(before.raw, raw, _at_least_ms(work, reading.received, before.at))
+    if moved.delta is None:
         recording.keep(work, name, before)
         recording.record_counter(work, name)
-        _hold(work, name, before.raw, raw, move.kind)
+        _hold(work, name, before.raw, raw, moved.kind)
         recording.keep(work, name, LiveCounter(raw, reading.earliest))
-        return
-    recording.keep(work, name, LiveCounter(raw, reading.earliest, before.delta + move.delta))
-    if move.delta and name != "energy":
-        work.live = replace(work.live, moved_at=work.now)
+        return None
+    recording.keep(work, name, LiveCounter(raw, reading.earliest, before.delta + moved.delta))
+    end_silence(work, name)
+    return moved.delta
+
+
+def end_silence(work: Work, name: str) -> None:
+    """The device answers again: what it moved meanwhile is recorded."""
     recorded = work.station.counters.get(name)
     if recorded is not None and recorded.silent:
         # At once: only what moved during the silence may belong to somebody else.
@@ -73,7 +94,7 @@ def _grain(work: Work) -> Decimal:
     return _WATT_HOUR.scaleb(-min(coarser, 3))
 
 
-def _raw(reading: Reading, grain: Decimal | None) -> Decimal | None:
+def raw_of(reading: Reading, grain: Decimal | None = None) -> Decimal | None:
     """The raw value as a decimal; None where it cannot be trusted."""
     if reading.quality is not Quality.good or isinstance(reading.value, bool | str) or reading.value is None:
         return None

@@ -1,10 +1,13 @@
 """What moved becomes `count.recorded`, or `count.unattributed` where no job can claim it."""
 
 from decimal import Decimal
+from fractions import Fraction
 
 from msgspec.structs import replace
 
 from edge.events import CountRecorded, CountUnattributed, seconds
+from edge.masterdata.measures import convert
+from edge.station import backflush
 from edge.station.evolve import owner
 from edge.station.signals import sharing
 from edge.station.state import ZERO, Job, LiveCounter, PendingReport, PendingSetup
@@ -38,7 +41,7 @@ def figure_shown(work: Work) -> Job | None:
 
 def record(work: Work, *, pieces: bool = True, at_boundary: bool = False, turned: bool = False) -> None:
     """Draft `count.recorded` for what moved; at a boundary also for counters that are silent."""
-    for name in [*(work.settings.counters if pieces else ()), "energy"]:
+    for name in [*(work.settings.counters if pieces else ()), *work.settings.meters, "energy"]:
         record_counter(work, name, at_boundary=at_boundary)
     _record_running(work, turned)
     work.live = replace(work.live, recorded_at=work.now)
@@ -82,6 +85,9 @@ def draft(
     from_ = recorded.raw if recorded else None
     if name == "energy":
         _draft_energy(work, from_, to, delta, crossed, silent)
+        return
+    if name in work.settings.meters:
+        _draft_material(work, name, from_, to, delta, crossed, silent)
         return
     parts = sharing.parts(work, name, delta, late or (None if silent else figure_shown(work)))
     if not delta:  # a baseline, or a device that fell silent: no piece of anything
@@ -127,6 +133,31 @@ def _draft_energy(
         quantity=quantity,
         unit="KWH",
         share=share,
+        phase=job.phase if job else None,
+        incomplete=silent,
+    )
+
+
+def _draft_material(
+    work: Work, name: str, from_: Decimal | None, to: Decimal, delta: Decimal, crossed: bool, silent: bool
+) -> None:
+    """What a meter says was used, for the BOM line of the selected job that it measures."""
+    meter = work.settings.meters[name]
+    owned = owner(work.station, name)
+    used = backflush.metered(work, work.station.find(owned) if owned and not crossed else None, meter)
+    job = used.job if used else None
+    work.emit(
+        CountUnattributed if delta and job is None else CountRecorded,
+        job=job,
+        origin="signal",
+        counter=name,
+        from_=from_,
+        to=to,
+        delta=delta,
+        quantity=convert(delta, used.per_step if used else Fraction(meter.multiplier)),
+        unit=used.unit if used else meter.unit,
+        material=meter.material,
+        bom_line=used.bom_line if used else None,
         phase=job.phase if job else None,
         incomplete=silent,
     )

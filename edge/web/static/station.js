@@ -75,6 +75,7 @@ function draw(next) {
   drawDevices();
   byId("delivery").dataset.tone = screen.delivery.summary.tone;
   both(byId("delivery"), screen.delivery.summary.text);
+  drawReminders();
   byId("masterdata").hidden = !screen.masterdata;
   both(byId("masterdata"), screen.masterdata ?? { en: "", zh: "" });
   if (before?.said_ms !== screen.said_ms || before?.instance !== screen.instance) {
@@ -90,6 +91,14 @@ function drawOperators() {
   const [first, ...others] = screen.operators;
   if (first === undefined) both(byId("operators"), say("nobody"));
   else byId("operators").textContent = others.length ? `${first} +${others.length}` : first;
+}
+
+function drawReminders() {
+  const [first, ...others] = screen.reminders;
+  byId("reminder").hidden = first === undefined;
+  if (first === undefined) return;
+  const more = others.length ? ` +${others.length}` : "";
+  both(byId("reminder"), { en: `! ${first.en}${more}`, zh: `! ${first.zh}${more}` });
 }
 
 function drawNoted() {

@@ -92,6 +92,18 @@ async def test_everything_runs_together(tmp_path: Path) -> None:
             assert status == 503
 
 
+async def test_each_webhook_is_a_part_of_its_own(tmp_path: Path) -> None:
+    async with rigged(tmp_path) as rig:
+        await rig.store.close()
+        path = configured(rig, tmp_path).path
+        for name in ("leader", "manager"):
+            with path.open("a") as file:
+                file.write(f'[[webhooks]]\nname = "{name}"\nurl = "{rig.receiver.url}"\n')
+        async with await Sync.open(load(path, {}, KINDS), rig.time) as sync:
+            names = [name for name, _ in sync.parts()]
+        assert names[-2:] == ["sync-webhook-leader", "sync-webhook-manager"]
+
+
 async def ready_after(sync: Sync) -> tuple[int, Any]:
     """`/readyz` while only the listener runs."""
     task = asyncio.create_task(sync.listener.run())

@@ -7,6 +7,7 @@ import pytest
 from edge import events as e
 from edge.events import Event
 from edge.replay import play
+from edge.replay.lines import SituationFault
 from edge.replay.verdict import Replayed, replayed
 from edge.replay.view import Answered, rows
 from edge.station.evolve import fold
@@ -91,3 +92,37 @@ def test_two_replays_of_a_folder_give_the_same(tmp_path: Path) -> None:
         (one.time, one.type, one.data) for one in second.played.events
     ]
     assert first.sums == second.sums
+
+
+def test_alerts_are_compared_where_a_situation_names_one(tmp_path: Path) -> None:
+    """Nobody is signed on from 08:00:05; a quarter of an hour later that is an alert."""
+    given = """2026-11-23 08:00:00 gun1 LSE1
+08:00:01 gun1 LSW1
+08:00:04 gun1 LSCOUT
+08:00:05 gun1 LSE1
+08:20:00 gun1 LSE1
+08:20:01 end"""
+    others = "ignore * recorded pending\n"
+    wanted = (
+        others
+        + """2026-11-23 08:15:05 alert raised station.OP20.no_operator.1/0010
+08:20:00 alert cleared station.OP20.no_operator.1/0010"""
+    )
+    late = wanted.replace("08:15:05", "08:15:06")
+    half, all_but = wanted.rsplit("\n", 1)[0], others
+    for expected, whys in (
+        (wanted, []),
+        (late, ["came 1 s earlier"]),
+        (half, ["was not expected"]),
+        (all_but, []),
+    ):
+        found = replayed(situation(tmp_path / "a", given, expected=expected))
+        assert [one.why for one in found.differences or ()] == whys
+
+
+def test_an_alert_that_is_not_written_so_is_refused(tmp_path: Path) -> None:
+    folder = situation(
+        tmp_path / "a", "2026-11-23 08:00:00 gun1 LSE1", expected="2026-11-23 08:00:00 alert rose x"
+    )
+    with pytest.raises(SituationFault, match="alert raised <key>"):
+        replayed(folder)

@@ -1,8 +1,10 @@
 """A station on a manual clock: scans and readings in, facts and answers out."""
 
+import copy
 from collections.abc import Iterable
 from decimal import Decimal
 from itertools import count
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -23,7 +25,7 @@ from edge.station.turn import turn
 from edge.station.view import View, view
 from edge.station.work import Answer, Site
 
-MASTER = {
+MASTER: dict[str, Any] = {
     "work_orders": [
         {
             "work_order": "100",
@@ -37,7 +39,7 @@ MASTER = {
                 {"line": "10", "operation": "0020", "material": "STEEL-4", "quantity": "0.5", "unit": "KGM",
                  "lot_required": True, "substitutes": ["STEEL-4B"]},
                 {"line": "20", "operation": "0020", "material": "OIL", "quantity": "0.01", "unit": "LTR",
-                 "method": "backflushed"},
+                 "method": "metered"},
             ],
         },
         {
@@ -83,6 +85,8 @@ MASTER = {
         {"reason": "21", "kind": "pause", "text": {"en": "No material"}},
     ],
 }  # fmt: skip
+BACKFLUSHED = copy.deepcopy(MASTER)  # the same, but reports consume the oil: each brings a fact more
+BACKFLUSHED["work_orders"][0]["bom"][1]["method"] = "backflushed"
 START_MS = 1_795_312_800_000  # 2026-11-22T02:00:00Z: 10:00 in Shanghai
 
 

@@ -8,13 +8,15 @@ from hypothesis import strategies as st
 from edge.events import Draft, JournalOpened, WorkReported, decode
 from edge.station.evolve import carried, evolve, fold, posted_unknown
 from edge.station.state import Line
-from tests.unit.station.floor import Floor
+from tests.unit.station.floor import BACKFLUSHED, Floor
 from tests.unit.station.test_scans import working
 
 
 def shift() -> Floor:
     """Most of what a shift records."""
-    floor = working()
+    floor = Floor(BACKFLUSHED)
+    floor.read(cycles=500, running=True, energy=10.0)
+    floor.scan("LSE1042", "LSW100 0020", "LSL O1")
     floor.wait(60).read(cycles=530, running=True, energy=11.0)
     floor.scan("LSCSCRAP04", "LSL A2207", "LSQ2", "LSCPAUSE21")
     floor.wait(30).scan("LSCGO")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from edge import events as e
 from edge.events import DECIMAL_PATTERN
 from edge.station.state import Line
-from tests.unit.station.floor import START_MS, Floor
+from tests.unit.station.floor import BACKFLUSHED, START_MS, Floor
 
 SCANS = (
     "LSE1042", "LSE1043", "LSCOUT", "LSW100", "LSW200", "LSL A1", "LSL O1", "LSQ3", "LSQ1", "LSCSCRAP04",
@@ -31,7 +31,7 @@ MOVES = st.one_of(
 
 def played(moves: list[object], signals: bool = True) -> tuple[Floor, int]:
     """A floor after the moves, and the strokes that the press made."""
-    floor = Floor() if signals else Floor(counters={}, signals={})
+    floor = Floor(BACKFLUSHED) if signals else Floor(BACKFLUSHED, counters={}, signals={})
     raw = 2**32 - 5  # the counter rolls over on the way
     strokes = 0
     floor.read(cycles=raw, running=True, energy=1.0)

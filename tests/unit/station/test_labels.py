@@ -209,11 +209,7 @@ def test_one_piece_is_one_by_whichever_name_of_the_unit() -> None:
 @pytest.mark.parametrize(
     ("code", "words"),
     [
-        ("LSO 2611A", "LSO is not offered"),
-        (message("1T2611A"), "LSO is not offered"),
-        ("LSP OFFCUT", "LSP is not offered"),
-        (message("POFFCUT"), "LSP is not offered"),
-        ("LSCEXTRA04", "LSCEXTRA is not offered"),
+        ("LSP STEEL-4", "STEEL-4 is no co-product or by-product of WO 100"),
         (message("1H1042", "Q5"), "means two things: quantity, badge"),
         ("\x1d0106901234567893", "Label damaged or misprinted"),
         ("[)>06PSTEEL", "A code without its separators"),

@@ -231,6 +231,7 @@ def backflushed(given: Floor, lot: str | None = None) -> str:
         monotonic_s=Decimal(given.now.monotonic_ms) / 1000, work_order=job.work_order,
         operation=job.operation, material="OIL", lot=lot, quantity=Decimal("0.5"), unit="LTR",
         bom_line="20", method="backflushed", use="production", posted_by="edge", caused_by="report-1",
+        lot_missing=lot is None,
     )  # fmt: skip
     draft = Draft(given._new_id(given.now.wall_ms), given.now.wall_ms, data)
     given.line = evolve(given.line, draft)

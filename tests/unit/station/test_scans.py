@@ -61,7 +61,7 @@ def test_a_refused_scan_records_nothing_and_says_so(text: str, says: str) -> Non
         ("LSCDONE", "No work order is open"),
         ("LSCSCRAP04", "No work order is open"),
         ("LSCUNDO", "nothing of yours"),
-        ("LSCUNMOUNT", "not offered"),
+        ("LSCUNMOUNT", "No lot is mounted"),
     ],
 )
 def test_a_scan_out_of_turn_records_nothing_and_says_what_is_missing(text: str, says: str) -> None:

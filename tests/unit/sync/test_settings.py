@@ -35,6 +35,18 @@ def test_the_design_example_is_enough() -> None:
         {"user": "me"},
         {"password_file": "p"},
         {"user": "me", "password_file": "p", "token_file": "t"},
+        {"token_url": URL},
+        {"token_url": "http://erp.example/token", "client_id": "c", "client_secret_file": "s"},
+        {"token_url": "https://u:p@erp.example/t", "client_id": "c", "client_secret_file": "s"},
+        {"token_url": URL, "client_id": "c", "client_secret_file": "s", "token_file": "t"},
+        {"token_url": URL, "client_id": "c", "client_secret": "s3cr3t"},
+        {"scope": "a"},
+        {"cert_file": "c.pem"},
+        {"cert_file": "c.pem", "key_file": "k.pem", "url": "http://erp.example/events"},
+        {"proxy": "socks5://proxy:1080"},
+        {"proxy": "http://me:secret@proxy:3128"},
+        {"proxy_user": "me", "proxy_password_file": "p"},
+        {"proxy": "http://proxy:3128", "proxy_user": "me"},
         {"batch_events": 501},
         {"batch_events": 0},
         {"batch_bytes": 2_000_000},
@@ -56,4 +68,6 @@ def test_secrets_are_sought_beside_the_toml_or_in_systemds_credentials() -> None
     assert (credentials.token_file, credentials.ca_file) == (
         "/run/credentials/sync/token", "/etc/lineside/ca.pem"
     )  # fmt: skip
+    mtls = made(cert_file="edge.pem", key_file="edge.key").located(Path("/etc"), Path("/run"))
+    assert (mtls.cert_file, mtls.key_file) == ("/etc/edge.pem", "/run/edge.key")
     assert made(token_file="/abs/token").located(Path("/etc"), Path("/run")).token_file == "/abs/token"

@@ -136,6 +136,29 @@ async def test_the_screen_carries_reasons_and_the_stations_own_lost_devices(
     assert [one["reason"] for one in screen["reasons"]["pause"]] == ["21"]
 
 
+async def test_the_screen_says_what_people_are_reminded_of_until_it_is_done(
+    rig: Rig, client: aiohttp.ClientSession
+) -> None:
+    async def reminded(after_s: float) -> list[dict[str, str]]:
+        rig.clock.advance(after_s)
+        rig.collector.tick()
+        await rig.collector.turn()
+        found: list[dict[str, str]] = (await _screen(client))["reminders"]
+        return found
+
+    for text in ("LSE1042", "LSW100", "LSCOUT", "LSE1042"):
+        await rig.collector.typed("OP20", text)
+        rig.clock.advance(3)
+    assert [await reminded(0), await reminded(899)] == [[], []]
+    (said,) = await reminded(1)
+    assert said["en"].startswith("OP20: WO 100/0020 is open, and nobody is signed on. ")
+    assert said["zh"].startswith("OP20：工单100/0020进行中，但无人上岗。")
+    assert "station.OP20.no_operator.100/0020" in rig.collector.alerts.standing
+    await rig.collector.typed("OP20", "LSE1042")
+    assert await reminded(0) == []
+    assert not rig.collector.alerts.standing
+
+
 async def test_a_delivery_file_that_cannot_be_read_is_said_and_harms_nothing(
     rig: Rig, client: aiohttp.ClientSession
 ) -> None:

@@ -1,0 +1,60 @@
+"""`lineside pull`: a consumer as an ERP would have one, from a broker into a database."""
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from edge.cli.common import guarded, out
+from edge.faults import StorageFault
+
+
+@guarded
+def pull(
+    host: Annotated[str, typer.Option(help="The broker.")],
+    topic: Annotated[
+        str, typer.Option(help="The edge's topic: lineside/v1/<enterprise>/<site>/<area>/<line>/<edge id>.")
+    ],
+    consumer: Annotated[str, typer.Option(help="A name from `consumers` of the uplink.")],
+    database: Annotated[str, typer.Option(help="An SQLAlchemy URL, for example sqlite:///facts.db.")],
+    port: Annotated[int | None, typer.Option(help="Else 8883, without TLS 1883.", show_default=False)] = None,
+    user: Annotated[str | None, typer.Option(help="User at the broker.")] = None,
+    password_file: Annotated[Path | None, typer.Option(help="File with the password alone.")] = None,
+    ca_file: Annotated[Path | None, typer.Option(help="PEM; else the system's authorities.")] = None,
+    tls: Annotated[bool, typer.Option(help="Without TLS everything can be read on the way.")] = True,
+    limit: Annotated[int, typer.Option(min=1, help="Events a page.")] = 500,
+    once: Annotated[bool, typer.Option("--once", help="End when there is no more.")] = False,
+) -> None:
+    """Pull facts over MQTT into a database, each exactly once: the ERP's half, as an example to run."""
+    try:
+        from edge.pulling.asking import Address, Asking
+        from edge.pulling.ledger import Ledger
+    except ImportError as error:
+        raise StorageFault(
+            "`lineside pull` needs SQLAlchemy",
+            hint="Install it beside lineside: pip install 'lineside[pull]'",
+        ) from error
+    password = password_file.read_text(encoding="utf-8").strip() if password_file else None
+    address = Address(
+        host, port or (8883 if tls else 1883), topic.rstrip("/"), consumer, user, password,
+        str(ca_file) if ca_file else None, tls,
+    )  # fmt: skip
+    ledger = Ledger(database, consumer)
+    with Asking(address) as asking:
+        _follow(asking, ledger, limit, once)
+
+
+def _follow(asking: Any, ledger: Any, limit: int, once: bool) -> None:
+    """Pull, commit, ack; what a crash leaves undone is done again by the next round."""
+    while True:
+        page = asking.ask("pull", {"after": ledger.cursor(), "limit": limit})
+        new = ledger.take([*page["again"], *page["events"]], page["next"])
+        accepted = [event["id"] for event in page["again"]]
+        asking.ask("ack", {"upto": page["next"], "accepted": accepted})
+        if new:
+            out.print(f"{new} new facts, through {page['next']}", highlight=False)
+        if not page["more"]:
+            if once:
+                return
+            time.sleep(1.0)

@@ -1,0 +1,96 @@
+"""Where pulled events go: two tables in any database that SQLAlchemy knows.
+
+One transaction inserts a page and moves the cursor. Events that are there already are left as they are, so
+that a page may come twice.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Column, MetaData, String, Table, Text, create_engine, insert, select, update
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from edge.faults import StorageFault
+
+_TABLES = MetaData()
+EVENTS = Table(
+    "lineside_events",
+    _TABLES,
+    Column("id", String(64), primary_key=True),
+    Column("source", String(200), nullable=False),
+    Column("sequence", String(20), nullable=False),
+    Column("type", String(100), nullable=False),
+    Column("subject", String(200)),
+    Column("time", String(40), nullable=False),
+    Column("body", Text, nullable=False),  # the whole event
+)
+CURSORS = Table(
+    "lineside_cursors",
+    _TABLES,
+    Column("consumer", String(64), primary_key=True),
+    Column("cursor", String(64), nullable=False),
+)
+
+
+class Ledger:
+    """The tables at a database's URL; made where they are missing. Raises StorageFault, as all of it does."""
+
+    def __init__(self, url: str, consumer: str) -> None:
+        self._consumer = consumer
+        try:
+            self._engine = create_engine(url)
+            _TABLES.create_all(self._engine)
+        except (SQLAlchemyError, ImportError) as error:
+            raise _fault(error) from error
+
+    def cursor(self) -> str | None:
+        """What was taken last; None before the first page."""
+        try:
+            with self._engine.connect() as connection:
+                return connection.execute(_cursor(self._consumer)).scalar_one_or_none()
+        except SQLAlchemyError as error:
+            raise _fault(error) from error
+
+    def take(self, events: Sequence[dict[str, Any]], cursor: str) -> int:
+        """Insert what is new and move the cursor, in one transaction; how many were new."""
+        try:
+            with self._engine.begin() as connection:
+                fresh = _fresh(connection, events)
+                if fresh:
+                    connection.execute(insert(EVENTS), [_row(event) for event in fresh])
+                _move(connection, self._consumer, cursor)
+            return len(fresh)
+        except SQLAlchemyError as error:
+            raise _fault(error) from error
+
+
+def _fresh(connection: Connection, events: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those that are not there yet, each once."""
+    named = {event["id"]: event for event in events}
+    held = set(connection.execute(select(EVENTS.c.id).where(EVENTS.c.id.in_(list(named)))).scalars())
+    return [event for id_, event in named.items() if id_ not in held]
+
+
+def _row(event: dict[str, Any]) -> dict[str, Any]:
+    row = {key: event.get(key) for key in ("id", "source", "sequence", "type", "subject", "time")}
+    return row | {"body": msgspec.json.encode(event).decode()}
+
+
+def _cursor(consumer: str) -> Any:
+    return select(CURSORS.c.cursor).where(CURSORS.c.consumer == consumer)
+
+
+def _move(connection: Connection, consumer: str, cursor: str) -> None:
+    moved = connection.execute(update(CURSORS).where(CURSORS.c.consumer == consumer).values(cursor=cursor))
+    if not moved.rowcount:
+        connection.execute(insert(CURSORS).values(consumer=consumer, cursor=cursor))
+
+
+def _fault(error: Exception) -> StorageFault:
+    text = str(error).splitlines()[0][:300]
+    return StorageFault(
+        f"the database cannot be used, nothing of this page was taken: {text}",
+        hint="Check --database (an SQLAlchemy URL), its driver and its rights; the same page is pulled again",
+    )

@@ -1,0 +1,1 @@
+"""MQTT 5: receivers that pull (DESIGN, section 7)."""

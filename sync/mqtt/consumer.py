@@ -1,0 +1,284 @@
+"""One consumer: pages behind a cursor, and what its acks settle.
+
+Invariants: only an ack moves the cursor, after the same transaction wrote what was rejected; asking again
+changes nothing, and an ack that came before changes nothing. A request is checked as a whole before anything
+of it is written.
+"""
+
+import sqlite3
+from collections.abc import AsyncIterator, Collection, Mapping
+from typing import Any
+
+from edge import schema
+from edge.faults import Damaged, JournalDamaged
+from edge.ports import Clock
+from sync.batch import Batch, Portion, Rows, pack, source_of
+from sync.metrics import Metrics
+from sync.mqtt import wire
+from sync.mqtt.journals import Journals, Proof
+from sync.mqtt.settings import MqttSettings
+from sync.mqtt.wire import Refused
+from sync.outcome import Outcome
+from sync.settlement import settle
+from sync.store import Condition, Cursor, Standing, Store, paused_key
+
+_ACCEPTED = Outcome(status="accepted")
+_READ_EVENTS = 500
+_AROUND_BYTES = 256  # of a page beside its events
+_NOT_PROVEN = "damaged"
+
+
+class Consumer:
+    """Answers one consumer; `name` is its receiver's name in sync.db. One request at a time."""
+
+    def __init__(
+        self,
+        name: str,
+        settings: MqttSettings,
+        journals: Journals,
+        store: Store,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> None:
+        self.name = name
+        self.page_bytes = settings.page_bytes  # the broker may allow less
+        self._given = settings
+        self._journals = journals
+        self._store = store
+        self._clock = clock
+        self._metrics = metrics
+        self._proof = Proof()
+        self._standing = Standing()
+        self._at: Cursor | None = None  # as committed; nobody else moves it
+        self._sent: tuple[str, Rows] = "", ()  # the last page, which is most often acked next
+
+    async def place(self) -> Cursor:
+        """Where the consumer stands; a new one is put where it begins. Raises StorageFault."""
+        if self._at is None:
+            self._at = await self._placed()
+            self._standing = await self._store.standing(self.name)
+        return self._at
+
+    async def troubled(self, condition: Condition) -> None:
+        """The broker cannot be reached or takes nothing; a halt stays one. Raises StorageFault."""
+        if self._at is None or self._at.state != "halted":
+            await self._store.condition(self.name, condition, self._clock.now().wall_ms)
+
+    async def connected(self) -> None:
+        """The broker is there (again). Raises StorageFault."""
+        at, now_ms = await self.place(), self._clock.now().wall_ms
+        if at.state != "halted":
+            await self._store.clear_alert(paused_key(self.name), now_ms)
+            await self._store.resume(self.name, now_ms)
+
+    async def pull(self, body: bytes) -> bytes:
+        """A page. Raises Refused, StorageFault."""
+        request = wire.read(body, wire.Pull)
+        try:
+            return await self._page(request)
+        except (sqlite3.Error, JournalDamaged) as error:
+            raise await self._unreadable(error) from error
+
+    async def ack(self, body: bytes) -> bytes:
+        """Settle; the answer says where the cursor stands. Raises Refused, StorageFault."""
+        request = wire.read(body, wire.Ack)
+        try:
+            await self._settle(request)
+        except (sqlite3.Error, JournalDamaged) as error:
+            raise await self._unreadable(error) from error
+        return wire.settled(str(await self.place()))
+
+    async def _page(self, request: wire.Pull) -> bytes:
+        own = await self.place()
+        at, seq = await self._found(request.after or str(own))
+        listed = await self._journals.look()
+        while at < len(listed) - 1 and seq >= listed[at].head:
+            at, seq = at + 1, 0
+        limit = min(request.limit or self._given.page_events, self._given.page_events)
+        again = await self._again(limit)
+        room = self.page_bytes - _AROUND_BYTES - sum(len(body) + 1 for _, body in again)
+        reader, rows = await self._journals.read(at, seq, limit)
+        taken: Rows = []
+        if rows and (room > len(rows[0][1]) or not again):
+            taken = Portion(limit, max(room, 0)).cut(await self._proof.of(reader, seq, rows))
+        last = taken[-1][0] if taken else seq
+        self._sent = reader.epoch, taken
+        head = await self._journals.head()
+        more = (reader.epoch, last) != head
+        return wire.page(taken, again, f"{reader.epoch}:{last}", more, f"{head[0]}:{head[1]}")
+
+    async def _again(self, limit: int) -> Rows:
+        """What was released from quarantine, at most half a page of it so that the rest goes on too."""
+        if not self._standing.retrying:
+            return []
+        _, rows = await self._store.released(self.name, limit)
+        return Portion(limit, self.page_bytes // 2).cut(rows) if rows else []
+
+    async def _settle(self, request: wire.Ack) -> None:
+        own = await self.place()
+        upto = await self._found(request.upto) if request.upto else None
+        rejected = {one.id: one.problem for one in request.rejected}
+        begin = (await self._journals.index(own.epoch) or 0), own.seq
+        ahead = upto if upto is not None and upto > begin else None
+        held = await self._quarantined({*request.accepted, *rejected})
+        await self._known(begin, ahead, rejected.keys() - held.keys())
+        await self._settle_again(
+            [id_ for id_, state in held.items() if state == "retrying"], request.accepted, rejected
+        )
+        if ahead is not None:
+            await self._advance(begin, ahead, rejected)
+
+    async def _known(
+        self, begin: tuple[int, int], ahead: tuple[int, int] | None, ids: Collection[str]
+    ) -> None:
+        """Whether every rejected event is among those being settled. Raises Refused."""
+        wanted = set(ids)
+        if wanted and ahead is not None:
+            async for batch in self._between(begin, ahead, named=True):
+                wanted.difference_update(batch.ids)
+        if wanted:
+            raise Refused(
+                "not-rejectable",
+                f"{wire.missing(sorted(wanted))} cannot be rejected: not between the cursor and `upto`,"
+                " nor in `again`; nothing was settled",
+            )
+
+    async def _quarantined(self, ids: Collection[str]) -> dict[str, str]:
+        """The state in quarantine by id; ids that never were there are left out."""
+        found: dict[str, str] = {}
+        named = list(ids)
+        for first in range(0, len(named), 500):
+            part = named[first : first + 500]
+            marks = ",".join("?" * len(part))
+            rows = await self._store.rows(
+                f"SELECT id, state FROM quarantine WHERE uplink = ? AND id IN ({marks})",  # noqa: S608
+                self.name,
+                *part,
+            )
+            found |= {row[0]: row[1] for row in rows}
+        return found
+
+    async def _settle_again(
+        self, released: Collection[str], accepted: Collection[str], rejected: Mapping[str, Any]
+    ) -> None:
+        """Settle released events; those of one epoch at a time."""
+        left = {id_ for id_ in released if id_ in rejected or id_ in set(accepted)}
+        while left:
+            epoch, rows = await self._store.released(self.name, _READ_EVENTS)
+            found = pack(epoch, source_of(rows[0][1]), rows, again=True) if rows else None
+            chosen = [row for row, id_ in zip(rows, found.ids, strict=True) if id_ in left] if found else []
+            if not chosen:
+                return  # of a later epoch, or behind many others: offered again
+            await self._write(pack(epoch, source_of(chosen[0][1]), chosen, again=True), rejected)
+            self._standing = await self._store.standing(self.name)
+            left -= set(found.ids) if found else set()
+
+    async def _advance(
+        self, begin: tuple[int, int], ahead: tuple[int, int], rejected: Mapping[str, Any]
+    ) -> None:
+        """Settle everything through `ahead`, journal by journal."""
+        async for batch in self._between(begin, ahead, named=bool(rejected)):
+            if batch.epoch != (await self.place()).epoch:
+                await self._store.begin(self.name, batch.epoch, 0, self._clock.now().wall_ms)
+                self._at = Cursor(batch.epoch, 0, 0, "shipping")
+            if not await self._write(batch, rejected):
+                return
+
+    async def _write(self, batch: Batch, rejected: Mapping[str, Any]) -> bool:
+        """One transaction; whether all of the batch is settled."""
+        if rejected:
+            outcomes = [
+                Outcome(id_, "rejected", problem=rejected[id_]) if id_ in rejected else _ACCEPTED
+                for id_ in batch.ids
+            ]
+        else:
+            outcomes = [_ACCEPTED] * len(batch.rows)
+        settlement, now_ms = settle(batch, outcomes), self._clock.now().wall_ms
+        at = await self.place()
+        await self._store.settle(self.name, settlement, "shipping", now_ms, recovered=at.state == "halted")
+        if settlement.cursor is not None:
+            self._at = Cursor(batch.epoch, settlement.cursor, max(at.reviewed, settlement.cursor), "shipping")
+        self._metrics.settled(self.name, settlement.counts)
+        if settlement.touches_quarantine:
+            self._standing = await self._store.standing(self.name)
+        if settlement.forked is not None:
+            await self._store.condition(self.name, Condition("halted", _FORKED, _FORK_HINT), now_ms)
+            self._at = Cursor(batch.epoch, settlement.cursor or at.seq, at.reviewed, "halted")
+        return settlement.complete
+
+    async def _between(
+        self, begin: tuple[int, int], ahead: tuple[int, int], named: bool
+    ) -> AsyncIterator[Batch]:
+        """Everything behind `begin` through `ahead`, in batches of one epoch each; `named`: with ids."""
+        at, seq = begin
+        while (at, seq) < ahead:
+            end = ahead[1] if at == ahead[0] else await self._journals.end(at)
+            while seq < end:
+                batch = await self._batch(at, seq, end, named)
+                yield batch
+                seq = batch.last
+            if at == ahead[0]:
+                return
+            at, seq = at + 1, 0
+
+    async def _batch(self, at: int, seq: int, end: int, named: bool) -> Batch:
+        """The next batch of a range: the page that was sent, where it is that."""
+        journal = (await self._journals.look())[at]
+        epoch, rows = self._sent
+        if not rows or (epoch, rows[0][0]) != (journal.epoch, seq + 1) or rows[-1][0] > end:
+            _, rows = await self._journals.read(at, seq, min(_READ_EVENTS, end - seq))
+        if not rows:
+            raise Refused("forgotten", f"what follows on {journal.epoch}:{seq} is not there")
+        if named:
+            return pack(journal.epoch, journal.source, rows)
+        return Batch(journal.epoch, journal.source, rows, b"", (), rows[-1][0])
+
+    async def _found(self, cursor: str) -> tuple[int, int]:
+        """A cursor as place in the row of journals. Raises Refused."""
+        epoch, seq = wire.place_of(cursor)
+        at = await self._journals.index(epoch)
+        if at is None:
+            raise Refused("unknown-cursor", f"{cursor} is of a journal that is not here")
+        end = await self._journals.end(at, seq)
+        if seq > end:
+            raise Refused("beyond-head", f"{cursor} lies beyond the last event, {epoch}:{end}")
+        return at, seq
+
+    async def _placed(self) -> Cursor:
+        """The cursor as stored; put into a journal where it is in none."""
+        listed = await self._journals.look()
+        now_ms = self._clock.now().wall_ms
+        at = await self._store.cursor(self.name)
+        if at is not None and at.epoch and await self._journals.index(at.epoch) is not None:
+            return at
+        if at is not None and at.epoch:
+            await self._store.raise_alert(
+                f"uplink.{self.name}.epoch.{at.epoch}",
+                f"{self.name}: epoch {at.epoch} is gone; its facts behind {at.seq} are not delivered",
+                f"Put journal-{at.epoch}.db back; else compare with the receiver",
+                now_ms,
+            )
+        at_head = at is None and self._given.start == "head"
+        epoch, seq = await self._journals.head() if at_head else (listed[0].epoch, 0)
+        await self._store.begin(self.name, epoch, seq, now_ms)
+        return Cursor(epoch, seq, seq, "idle")
+
+    async def _unreadable(self, error: sqlite3.Error | JournalDamaged) -> Exception:
+        """What to say of a journal that cannot be read; a damaged one stands as an alert."""
+        fault = error if isinstance(error, JournalDamaged) else schema.unusable(self._journals.path, error)
+        if not isinstance(fault, Damaged):
+            return fault
+        text = f"{self.name}: nothing behind {self._at} can be read: {fault.message}"
+        key = f"uplink.{self.name}.unreadable"
+        await self._store.raise_alert(key, text, _DAMAGE_HINT, self._clock.now().wall_ms)
+        return Refused(_NOT_PROVEN, "what follows cannot be read at the edge; somebody there is told")
+
+
+_FORKED = "holds other facts under the same numbers"
+_FORK_HINT = (
+    "Two collectors use one edge id, or a journal was put back from a copy: stop the other one, or give"
+    " this one a new edge.id; then restart lineside sync"
+)
+_DAMAGE_HINT = (
+    "Restart lineside collect: it looks at the whole journal, sets it aside, and what it proves is delivered"
+)

@@ -1,0 +1,120 @@
+"""The journals of this edge as one row of places: (epoch, seq), the current journal last.
+
+Readers stay open from page to page. A journal that is replaced or forgotten is noticed at the next look.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+from edge import epochs
+from edge.epochs import Epoch
+from edge.events import chain_of, first_broken
+from edge.faults import JournalDamaged, StorageFault
+from edge.journal import Reader
+from sync.batch import Rows
+from sync.mqtt.wire import Refused
+
+Place = tuple[str, int]
+
+
+class Journals:
+    """Reads the journal at `path` and those set aside beside it. One task at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._listed: Sequence[Epoch] = ()
+        self._identity: tuple[int, int] | None = None
+        self._readers: dict[str, Reader] = {}  # by epoch
+        self._head = 0  # the current journal's, when it was last asked for
+
+    async def look(self) -> Sequence[Epoch]:
+        """The journals, oldest first; `head` of the last is as old as the look. Raises StorageFault."""
+        found_at = identity(self.path)
+        if found_at is None or found_at != self._identity or not self._listed:
+            found = await asyncio.to_thread(epochs.listed, self.path)
+            if not found or found[-1].path != self.path:
+                raise StorageFault(
+                    f"{self.path} is not there yet", hint="`lineside collect` makes it when it starts"
+                )
+            await self.close()
+            self._listed, self._identity, self._head = found, found_at, 0
+        return self._listed
+
+    async def index(self, epoch: str) -> int | None:
+        """The place of an epoch in the row; None where it is not there. Raises StorageFault."""
+        return next((at for at, one in enumerate(await self.look()) if one.epoch == epoch), None)
+
+    async def head(self) -> Place:
+        """Epoch and seq of the last event. Raises StorageFault, sqlite3.Error."""
+        last = (await self.look())[-1]
+        self._head = await (await self.reader(last)).head()
+        return last.epoch, self._head
+
+    async def end(self, at: int, beyond: int = -1) -> int:
+        """The last seq of the journal in this place of the row, or one that is at least `beyond`.
+
+        Raises StorageFault, sqlite3.Error.
+        """
+        found = await self.look()
+        if at < len(found) - 1:
+            return found[at].head
+        return self._head if 0 <= beyond <= self._head else (await self.head())[1]
+
+    async def reader(self, journal: Epoch) -> Reader:
+        """An open reader. Raises StorageFault."""
+        if journal.epoch not in self._readers:
+            self._readers[journal.epoch] = await Reader.open(journal.path)
+        return self._readers[journal.epoch]
+
+    async def read(self, at: int, seq: int, limit: int) -> tuple[Reader, Rows]:
+        """Events behind `seq`. Raises Refused where they are forgotten, StorageFault, sqlite3.Error."""
+        journal = (await self.look())[at]
+        reader = await self.reader(journal)
+        rows = await reader.read_after(seq, limit)
+        if rows and rows[0][0] != seq + 1:
+            raise Refused(
+                "forgotten",
+                f"what follows on {journal.epoch}:{seq} is kept no more; from {rows[0][0]} on it is",
+            )
+        return reader, rows
+
+    async def close(self) -> None:
+        """Let go of the files."""
+        readers, self._readers = self._readers, {}
+        for reader in readers.values():
+            await reader.close()
+
+
+class Proof:
+    """Holds each event against the chain of the one before it, across pages."""
+
+    def __init__(self) -> None:
+        self._anchor: tuple[str, int, str | None] = ("", 0, "")  # epoch, seq, chain of what was proven
+
+    async def of(self, reader: Reader, seq: int, rows: Rows) -> Rows:
+        """What follows on event `seq`, up to the first that does not. Raises JournalDamaged."""
+        epoch, at, chain = self._anchor
+        if (epoch, at) != (reader.epoch, seq):
+            before = await reader.read_after(seq - 1, 1) if seq else []
+            found = bool(before) and before[0][0] == seq
+            chain = "" if not seq else chain_of(before[0][1]) if found else None
+        broken = first_broken(rows, seq, chain)
+        if broken == rows[0][0]:
+            raise JournalDamaged(
+                f"{reader.path}: seq {broken} does not follow on seq {seq}; it was not sent",
+                hint="`lineside events verify` shows what is damaged; keep a copy of the file",
+            )
+        if broken is not None:
+            rows = [row for row in rows if row[0] < broken]
+        self._anchor = reader.epoch, rows[-1][0], chain_of(rows[-1][1])
+        return rows
+
+
+def identity(path: Path) -> tuple[int, int] | None:
+    """Which file stands at a path now."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino

@@ -1,0 +1,97 @@
+"""What consumers ask and what they are answered. Pure.
+
+Requests come from outside: their size, types and lengths are bounded here, unknown keys are ignored.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+
+from sync.batch import Rows
+
+REQUEST_BYTES_MAX = 256 * 1024
+CORRELATION_BYTES_MAX = 256
+_IDS_MAX = 5000
+
+Id = Annotated[str, msgspec.Meta(max_length=64)]
+Place = Annotated[str, msgspec.Meta(max_length=64)]
+
+
+class Refused(Exception):
+    """A request that is not carried out: why, in words for who programs the consumer."""
+
+    def __init__(self, kind: str, detail: str) -> None:
+        super().__init__(detail)
+        self.kind = kind
+        self.detail = detail
+
+
+class Pull(msgspec.Struct, frozen=True):
+    """Asks for a page. `after`: a cursor; null: the consumer's own. `limit`: events; null: as many as fit."""
+
+    after: Place | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] | None = None
+
+
+class Rejection(msgspec.Struct, frozen=True):
+    """An event that the consumer does not take, and why (RFC 9457)."""
+
+    id: Id
+    problem: Any = None
+
+
+class Ack(msgspec.Struct, frozen=True):
+    """Settles everything through `upto`, and released events by their ids."""
+
+    upto: Place | None = None
+    accepted: Annotated[list[Id], msgspec.Meta(max_length=_IDS_MAX)] = []
+    rejected: Annotated[list[Rejection], msgspec.Meta(max_length=_IDS_MAX)] = []
+
+
+R = TypeVar("R", Pull, Ack)
+
+
+def read(body: bytes, form: type[R]) -> R:
+    """A request. Raises Refused."""
+    if len(body) > REQUEST_BYTES_MAX:
+        raise Refused("too-large", f"a request may have {REQUEST_BYTES_MAX} bytes, this one has {len(body)}")
+    try:
+        return msgspec.json.decode(body or b"{}", type=form)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise Refused("malformed", f"the request is not as it must be: {error}") from error
+
+
+def place_of(cursor: str) -> tuple[str, int]:
+    """Epoch and seq of a cursor. Raises Refused."""
+    if not (found := _CURSOR.fullmatch(cursor)):
+        raise Refused("malformed", f"{cursor[:64]!r} is no cursor: give back the `next` of a page")
+    return found[1], int(found[2])
+
+
+_CURSOR = re.compile(r"([0-9a-f]{16}):([0-9]{1,15})")
+
+
+def page(events: Rows, again: Rows, next_: str, more: bool, head: str) -> bytes:
+    """A page; events go out as they were chained."""
+    first, second = b",".join([body for _, body in events]), b",".join([body for _, body in again])
+    tail = f'],"next":"{next_}","more":{"true" if more else "false"},"head":"{head}"}}'
+    return b"".join((b'{"events":[', first, b'],"again":[', second, tail.encode()))
+
+
+def settled(cursor: str) -> bytes:
+    """The answer to an ack."""
+    return msgspec.json.encode({"cursor": cursor})
+
+
+def problem(refused: Refused) -> bytes:
+    """The answer to what is refused (RFC 9457)."""
+    return msgspec.json.encode(
+        {"problem": {"type": f"urn:lineside:problem:{refused.kind}", "detail": refused.detail}}
+    )
+
+
+def missing(ids: Sequence[str]) -> str:
+    """Some of the ids for a sentence."""
+    return ", ".join(ids[:3]) + (f" and {len(ids) - 3} more" if len(ids) > 3 else "")

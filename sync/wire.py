@@ -1,0 +1,170 @@
+"""One HTTP call and its whole answer: connections, time-outs, the proxy, and faults in plain words.
+
+Redirects are refused, answers are bounded in size and time, no cookie is kept and no proxy is taken from the
+environment. A secret that a receiver echoes is masked before anything else sees the answer.
+"""
+
+import io
+import ssl
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import aiohttp
+
+from edge import __version__
+from edge.faults import UplinkFault
+from sync import tls
+from sync.outcome import Answer, printable
+from sync.secret import basic, secret
+from sync.settings import HttpSettings
+
+_WARNS_BEYOND_BYTES = 1024 * 1024  # aiohttp warns about larger bytes, not about files
+_MASKED_FROM_CHARS = 6  # a shorter one would be found by chance, and an answer spoilt
+_PROXY_AUTHORIZATION = "Proxy-Authorization"
+_MASK = b"[secret]"
+
+
+class Wire:
+    """The connections to one receiver and what stands beside it. Opened when first used."""
+
+    def __init__(self, settings: HttpSettings) -> None:
+        self.settings = settings
+        self._session: aiohttp.ClientSession | None = None
+        self._stamp: tls.Stamp = ()
+
+    async def call(
+        self,
+        method: str,
+        url: str,
+        body: bytes | None,
+        headers: dict[str, str],
+        bytes_max: int,
+        secrets: Iterable[str] = (),
+    ) -> Answer:
+        """One call and its whole answer, within the time-outs. Raises SecretFault, UplinkFault."""
+        large = body is not None and len(body) > _WARNS_BEYOND_BYTES
+        data: Any = io.BytesIO(body or b"") if large else body
+        way = self._way(url, headers)
+        try:
+            session = await self._opened()
+            async with session.request(
+                method, url, data=data, headers=headers, allow_redirects=False, **way
+            ) as response:
+                answer = Answer(response.status, _lower(response.headers), await _read(response, bytes_max))
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError, EOFError) as error:
+            what, hint = _explained(error, url, self.settings)
+            raise UplinkFault(f"{method} {url}: {what}", hint=hint) from error
+        return masked(answer, [*secrets, *self._proxy_secrets()])
+
+    async def close(self) -> None:
+        """Let go of all connections."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    def _way(self, url: str, headers: dict[str, str]) -> dict[str, Any]:
+        """Through the proxy, where there is one. It is told who we are, the receiver is not told that."""
+        given = self.settings
+        if given.proxy is None:
+            return {}
+        if given.proxy_user is None or given.proxy_password_file is None:
+            return {"proxy": given.proxy}
+        proof = basic(given.proxy_user, given.proxy_password_file)
+        if _encrypted(url):
+            return {"proxy": given.proxy, "proxy_headers": {_PROXY_AUTHORIZATION: proof}}
+        headers[_PROXY_AUTHORIZATION] = proof
+        return {"proxy": given.proxy}
+
+    def _proxy_secrets(self) -> tuple[str, ...]:
+        """What the proxy is told; a plain call's receiver sees it too where the proxy hands it on."""
+        given = self.settings
+        if given.proxy_user is None or given.proxy_password_file is None:
+            return ()
+        proof = basic(given.proxy_user, given.proxy_password_file)
+        return secret(given.proxy_password_file, ascii_only=False), proof.partition(" ")[2]
+
+    async def _opened(self) -> aiohttp.ClientSession:
+        """The session; a new one where a certificate's file was renewed."""
+        given, stamp = self.settings, tls.stamp(self.settings)
+        if stamp != self._stamp:
+            await self.close()
+        if self._session is None:
+            context = tls.context(given) if given.encrypted else True
+            self._stamp = stamp
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(ssl=context, limit=4),
+                timeout=aiohttp.ClientTimeout(
+                    total=given.connect_timeout_s + given.answer_timeout_s,
+                    sock_connect=given.connect_timeout_s,
+                ),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                headers={"User-Agent": f"lineside/{__version__}", "Accept": "application/json"},
+            )
+        return self._session
+
+
+def masked(answer: Answer, secrets: Iterable[str]) -> Answer:
+    """The answer without our own secrets: what it says is shown to people and kept."""
+    found = [one for one in secrets if len(one) >= _MASKED_FROM_CHARS]
+    body, location = answer.body, answer.headers.get("location", "")
+    if not any(one.encode() in body or one in location for one in found):
+        return answer
+    for one in found:
+        body, location = body.replace(one.encode(), _MASK), location.replace(one, _MASK.decode())
+    return Answer(answer.status, {**answer.headers, "location": location}, body)
+
+
+def _explained(error: Exception, url: str, settings: HttpSettings) -> tuple[str, str]:
+    """A transport's error in words, and what to do."""
+    if isinstance(error, aiohttp.ClientConnectorCertificateError | ssl.SSLCertVerificationError):
+        return (
+            f"the receiver's certificate is not trusted ({printable(str(error), 200)})",
+            "Put the PEM file of the authority that signed it into ca_file, or correct this machine's clock",
+        )
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return (
+            f"the proxy answered {error.status}",
+            "Check proxy, proxy_user and the file of proxy_password_file, and what the proxy lets through",
+        )
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return f"the name {error.host} is unknown", "Check the uplink's url and this machine's DNS server"
+    if isinstance(error, TimeoutError):
+        limit = settings.connect_timeout_s + settings.answer_timeout_s
+        return f"no whole answer within {limit:g} s", "Nothing to do unless it lasts; then check the network"
+    if isinstance(error, aiohttp.ClientConnectorSSLError | ssl.SSLError) or (
+        _encrypted(url) and isinstance(error, aiohttp.ClientConnectorError) and error.os_error.errno is None
+    ):
+        return f"no TLS connection ({printable(str(error), 200)})", _TLS_HINT
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return (
+            f"no connection ({printable(error.os_error.strerror or str(error), 200)})",
+            "Nothing to do unless it lasts; then check the url, the network and the receiver",
+        )
+    return (
+        f"the call broke off ({printable(f'{type(error).__name__}: {error}', 200)})",
+        "Nothing to do unless it lasts; then check the network and the receiver's log"
+        + (f". {_TLS_HINT}" if _encrypted(url) and settings.cert_file is None else ""),
+    )
+
+
+async def _read(response: aiohttp.ClientResponse, bytes_max: int) -> bytes:
+    """The whole body; bounded, for a receiver gone mad must not fill our memory."""
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > bytes_max:
+            raise ValueError(f"the answer is larger than {bytes_max} bytes")
+    return bytes(body)
+
+
+def _lower(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
+
+
+def _encrypted(url: str) -> bool:
+    return url.startswith("https:")
+
+
+_TLS_HINT = (
+    "The receiver must speak TLS 1.2 or newer; where it asks for a certificate, see cert_file and key_file"
+)

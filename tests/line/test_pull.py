@@ -1,0 +1,67 @@
+"""`lineside pull` against a real broker: into a database once, whatever happens between the steps."""
+
+import asyncio
+import sqlite3
+import sys
+from pathlib import Path
+
+import pytest
+
+from edge.pulling.ledger import Ledger
+from tests.contract.mqtt.broker import BASE, Rig, needs_mosquitto, rigged
+from tests.contract.uplink.rig import facts
+
+pytestmark = needs_mosquitto
+
+
+async def pulled(rig: Rig, database: Path) -> tuple[int, str]:
+    """Run the command to its end; exit code and what it printed."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "edge", "pull", "--host", "127.0.0.1", "--port", str(rig.broker.port),
+        "--topic", BASE, "--consumer", "erp", "--database", f"sqlite:///{database}", "--no-tls", "--once",
+        "--limit", "7", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    said, _ = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, said.decode()
+
+
+def held(database: Path) -> list[tuple[int, str]]:
+    with sqlite3.connect(database) as db:
+        rows = db.execute("SELECT sequence, id FROM lineside_events ORDER BY sequence").fetchall()
+    db.close()
+    return [(int(sequence), id_) for sequence, id_ in rows]
+
+
+async def test_a_database_holds_every_fact_once(tmp_path: Path) -> None:
+    database = tmp_path / "erp.db"
+    async with rigged(tmp_path) as rig:
+        await rig.client()
+        code, said = await pulled(rig, database)
+        assert code == 0, said
+        assert held(database) == await rig.expected() and rig.status().seq == 20
+        await rig.append(*facts(5, first=500))
+        assert (await pulled(rig, database))[0] == 0
+        assert held(database) == await rig.expected() and rig.status().seq == 25
+
+
+async def test_a_crash_between_commit_and_ack_doubles_nothing(tmp_path: Path) -> None:
+    database = tmp_path / "erp.db"
+    async with rigged(tmp_path) as rig:
+        client = await rig.client()
+        page = await rig.ask(client, "pull", {"limit": 9})
+        assert Ledger(f"sqlite:///{database}", "erp").take(page["events"], page["next"]) == 9
+        assert rig.status().seq == 0  # the ack was never sent
+        assert (await pulled(rig, database))[0] == 0
+        assert held(database) == await rig.expected() and rig.status().seq == 20
+
+
+@pytest.mark.parametrize("twice", [False, True])
+def test_a_page_that_comes_twice_is_inserted_once(tmp_path: Path, twice: bool) -> None:
+    event = {"id": "a", "source": "s", "sequence": "1", "type": "t", "time": "now", "data": {}}
+    ledger = Ledger(f"sqlite:///{tmp_path}/erp.db", "erp")
+    assert ledger.cursor() is None
+    assert ledger.take([event, event], "e:1") == 1
+    if twice:
+        assert ledger.take([event, {**event, "id": "b"}], "e:2") == 1
+    assert ledger.cursor() == ("e:2" if twice else "e:1")
