@@ -58,6 +58,8 @@ class Fact(Record, frozen=True, kw_only=True, omit_defaults=True):
     tool: str | None = None
     refs: dict[str, str] | None = None  # the ERP's own keys, echoed
     provisional: bool = False  # the order was not in the master data: product, unit and BOM unknown here
+    warnings: tuple[str, ...] = ()  # checks that it failed, which were said (docs/checks.md)
+    confirmed: tuple[str, ...] = ()  # checks that it failed, which a person confirmed with OK
 
 
 class Output(Record, frozen=True, kw_only=True, omit_defaults=True):
@@ -210,6 +212,7 @@ class MaterialConsumed(Fact, frozen=True, kw_only=True, omit_defaults=True):
     output_serial: str | None = None
     reason: str | None = None  # of an extra issue
     lot_missing: bool = False  # no mounted lot was left to take it from: a person must say which it was
+    lot_quantity: Quantity | None = None  # what the ERP said was left of the lot, where it said so
     caused_by: str | None = None  # the report that backflushed it; of a kit, its first line's fact
     posted_by: Literal["edge", "erp"]  # "erp": evidence only, the ERP backflushes itself
     replaces: str | None = None

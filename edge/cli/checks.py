@@ -49,6 +49,7 @@ def check(
             {"rule": rule.name, "form": form, "code": code} for rule, form, code in overlaps(loaded.rules)
         ]
         said: dict[str, Any] = {"config": str(loaded.path), "problems": problems, "overlaps": taken}
+        said["checks"] = _levels(loaded)
         if probe:
             said["devices"] = probing.as_json(found, served)
         out.out(json.dumps(said, ensure_ascii=False))
@@ -102,6 +103,14 @@ def _broken(loaded: Settings) -> dict[str, list[str]]:
     return found
 
 
+def _levels(loaded: Settings) -> dict[str, dict[str, str]]:
+    """The checks of each station as they are there, its own and the site's."""
+    return {
+        name: {code: str(level) for code, level in loaded.checks.at(station.checks)}
+        for name, station in loaded.stations.items()
+    }
+
+
 def _parent(path: Path) -> Path:
     return next(parent for parent in (path, *path.parents) if parent.exists())
 
@@ -115,6 +124,8 @@ def _show(loaded: Settings) -> None:
     for name, station in loaded.stations.items():
         parts = [*station.scanners, *station.tags.values()]
         table.add_row("station", name, station.work_center, ", ".join(parts))
+    for name, levels in _levels(loaded).items():
+        table.add_row("checks", name, "", ", ".join(f"{code} {level}" for code, level in levels.items()))
     for name, uplink in loaded.uplinks.items():
         table.add_row("uplink", name, uplink.kind, str(getattr(uplink, "url", "")))
     out.print(table)

@@ -81,6 +81,7 @@ class Operation(Row, frozen=True, kw_only=True, omit_defaults=True):
     setup_s: Decimal | None = None
     machine_s: Decimal | None = None
     labour_s: Decimal | None = None
+    confirmed_quantity: Decimal | None = None  # good pieces of it that the ERP holds
 
 
 class BomLine(Row, frozen=True, kw_only=True, omit_defaults=True):

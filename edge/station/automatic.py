@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from edge.events import WorkResumed
 from edge.masterdata import WorkOrder
-from edge.station import signals
+from edge.station import checks, signals
 from edge.station.scans import orders
 from edge.station.scans.reasons import reason_text
 from edge.station.signals import states
@@ -130,7 +130,13 @@ def _startable(work: Work, order: WorkOrder, taken: set[JobKey]) -> JobKey | Non
     here = work.settings.work_center
     fitting = (one for one in order.operations if here in (one.work_center, *one.alternatives))
     keys = ((order.work_order, one.operation) for one in fitting)
-    return next((key for key in keys if key not in taken), None)
+    return next((key for key in keys if key not in taken and not _early(work, order, key)), None)
+
+
+def _early(work: Work, order: WorkOrder, key: JobKey) -> bool:
+    """Whether its turn is not yet come: nothing that a check would speak of begins by itself."""
+    checked = work.verdicts.level("sequence") != "off"
+    return checked and checks.out_of_sequence(work, order, key) is not None
 
 
 def _tell(work: Work, text: Text) -> None:

@@ -16,7 +16,7 @@ from edge import events, wallclock
 from edge.calendar import Period
 from edge.events import Draft, Event, Fact, Resources, parse_instant
 from edge.readings import Moment
-from edge.station import hours, lots, quantities
+from edge.station import hours, known, lots, quantities
 from edge.station.review import waiting
 from edge.station.state import (
     MACHINE,
@@ -364,7 +364,7 @@ def _reported(station: Station, fact: events.WorkReported, _id: str, at: Moment)
 
     if fact.origin == "scan":
         station = lots.cleared(station)
-    return _changed(station, _key(fact), report)
+    return known.made(_changed(station, _key(fact), report), fact)
 
 
 def made_up(line: Line, draft: Draft) -> Line:
@@ -381,6 +381,7 @@ def made_up(line: Line, draft: Draft) -> Line:
             station = _changed(
                 station, _key(fact), lambda job: _with_counted(quantities.with_outputs(job, fact, 1), fact)
             )
+            station = known.made(station, fact)
         case events.MaterialConsumed(replaces=None):
             station = _consumed(station, fact)
         case events.MaterialConsumed() if station.last and fact.caused_by == station.last.id:
@@ -428,7 +429,9 @@ def _with_resources(job: Job, resources: Resources | None, sign: int) -> Job:
     if isinstance(resources.setup_s, Decimal):
         job = replace(job, setup_ms=job.setup_ms + sign * int(resources.setup_s * 1000))
     if isinstance(resources.machine_s, Decimal):
-        job = replace(job, machine_s=(job.machine_s or ZERO) + sign * resources.machine_s)
+        spent_s = job.spent_machine_s - sign * resources.machine_s
+        machine_s = (job.machine_s or ZERO) + sign * resources.machine_s
+        job = replace(job, machine_s=machine_s, spent_machine_s=spent_s)
     unmeasured = resources.machine_s is not UNSET and "machine_s" not in (resources.basis or {})
     job = replace(job, machine_gap=sign > 0 and (job.machine_gap or unmeasured))
     if isinstance(resources.energy_kwh, Decimal):
@@ -436,12 +439,14 @@ def _with_resources(job: Job, resources: Resources | None, sign: int) -> Job:
     job = replace(job, gap=sign > 0 and (job.gap or "labour" not in (resources.basis or {})))
     if isinstance(resources.labour, tuple):
         shares = [Labour(one.operator, one.phase, int(one.s * 1000)) for one in resources.labour]
-        job = replace(job, labour=hours.summed(job.labour, shares, sign))
+        run = [one for one in resources.labour if one.phase == "run"]
+        spent_s = job.spent_labour_s - sign * sum((one.s for one in run), ZERO)
+        job = replace(job, labour=hours.summed(job.labour, shares, sign), spent_labour_s=spent_s)
     return job
 
 
 def _consumed(station: Station, fact: events.MaterialConsumed, *_: object) -> Station:
-    return _with_material(station, fact, 1)
+    return _with_material(known.drawn(station, fact), fact, 1)
 
 
 def _with_material(station: Station, fact: events.MaterialConsumed, sign: int) -> Station:
@@ -461,17 +466,19 @@ def _corrected(station: Station, fact: events.WorkCorrected, *_: object) -> Stat
     station = replace(station, last=None)
     for data in reversed(last.caused):
         consumed = msgspec.json.decode(data, type=events.MaterialConsumed)
-        station = _with_material(station, consumed, -1)
+        station = _with_material(known.drawn(station, consumed, -1), consumed, -1)
     match original(last):
         case events.WorkCompleted() as done if station.closed and station.closed.key == _key(done):
             job = _unreported(station.closed, done, last.at)
             finished = tuple(key for key in station.finished if key != job.key)
             jobs = (*station.jobs, job)
+            station = known.made(station, done, -1)
             return replace(station, jobs=jobs, selected=job.key, closed=None, finished=finished)
         case events.WorkReported() as report:
+            station = known.made(station, report, -1)
             return _changed(station, _key(report), lambda job: _unreported(job, report, last.at))
         case events.MaterialConsumed() as consumed:
-            return _with_material(station, consumed, -1)
+            return _with_material(known.drawn(station, consumed, -1), consumed, -1)
         case events.OutputReclassified() as verdict:
             return _changed(station, _key(verdict), lambda job: quantities.with_verdict(job, verdict, -1))
         case events.WorkStarted() as started:

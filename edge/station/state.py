@@ -13,12 +13,12 @@ import msgspec
 from edge.calendar import Period
 from edge.events import Blocked, Disposition, Method, Phase, ToolShare
 from edge.readings import Moment
-from edge.station.grammar.words import OutputLot
+from edge.station.grammar.words import OutputLot, Word
 from edge.station.review.waiting import Waiting
 from edge.station.texts import Text
 from edge.wallclock import Wall
 
-STATE_VERSION = "8"
+STATE_VERSION = "9"
 ZERO = Decimal(0)
 MACHINE = ("running", "energy")  # counters of the machine; all others count pieces
 SWITCHED = "switched"  # the pause of a job whose station went on with another
@@ -135,6 +135,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     counter_scrap: dict[str, Decimal] = {}  # of the scrap, by the scrap counter that a report took it from
     side: dict[str, SideProduct] = {}  # by material
     consumed: dict[str, Decimal] = {}  # by BOM line, in base units
+    spent_labour_s: Decimal = ZERO  # reported here, like the next
+    spent_machine_s: Decimal = ZERO
     used: tuple[Used, ...] = ()  # the same by lot
     required: tuple[Required, ...] = ()
     unbilled: Decimal = ZERO  # pieces reported while the bill was not known
@@ -187,6 +189,22 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True):
     blocked: tuple[Blocked, ...] = ()
 
 
+class Made(msgspec.Struct, frozen=True):
+    """Good pieces that a job reported at a station, concessions among them."""
+
+    job: JobKey
+    good: Decimal
+
+
+class Drawn(msgspec.Struct, frozen=True):
+    """What was consumed of a lot since the ERP said what is left of it."""
+
+    material: str
+    lot: str
+    left: Decimal  # as the ERP said
+    quantity: Decimal
+
+
 class Last(msgspec.Struct, frozen=True):
     """The last fact that an operator may undo."""
 
@@ -217,6 +235,8 @@ class Station(msgspec.Struct, frozen=True, kw_only=True):
     closed: Job | None = None  # the last completed job, for its undo
     counters: dict[str, Counter] = {}
     mounted: tuple[Mounted, ...] = ()
+    made: tuple[Made, ...] = ()  # the latest last; at most 256, like the next
+    drawn: tuple[Drawn, ...] = ()
     tool: Tool | None = None
     finished: tuple[JobKey, ...] = ()  # completed here, the latest last; at most 64
     last: Last | None = None
@@ -361,7 +381,23 @@ class PendingSetup(msgspec.Struct, frozen=True):
     beside: tuple[Counted, ...] = ()
 
 
-Pending = (
+class Tested(msgspec.Struct, frozen=True):
+    """A check that failed and does not stop what is scanned."""
+
+    code: str
+    confirmed: bool  # by OK; else it was said only
+
+
+class PendingCheck(msgspec.Struct, frozen=True, kw_only=True):
+    """A scan that goes against checks and waits for OK."""
+
+    word: Word
+    codes: tuple[str, ...]
+    over: "PendingBefore | None" = None  # what waited when it came, and waits again behind OK
+    tested: tuple[Tested, ...] = ()  # of what waited
+
+
+PendingBefore = (
     PendingMaterial
     | PendingLot
     | PendingReport
@@ -376,6 +412,7 @@ Pending = (
     | PendingShift
     | PendingSetup
 )
+Pending = PendingBefore | PendingCheck
 
 
 class Said(msgspec.Struct, frozen=True):
@@ -447,6 +484,7 @@ class Live(msgspec.Struct, frozen=True, kw_only=True):
 
     pending: Pending | None = None
     until: Moment | None = None  # when the pending entry began
+    tested: tuple[Tested, ...] = ()  # checks that the pending entry failed
     said: Said | None = None
     heard: Heard | None = None
     actor: str | None = None  # the last badge scanned

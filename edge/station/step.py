@@ -51,6 +51,7 @@ from edge.station.state import (
     Line,
     Live,
     Pending,
+    PendingCheck,
     PendingDefect,
     PendingLot,
     PendingMaterial,
@@ -160,10 +161,17 @@ def _scan(work: Work, scan: Scan) -> Answer:
         return Answer("repeated", say("repeated", text=grammar.shown(scan.text)))
     before = work.line, work.live, len(work.drafts)
     taken = True
+    word = work.site.grammar.read(scan)
+    if isinstance(word, Amount) or word == Command("OK"):
+        work.verdicts.tested = list(work.live.tested)
     try:
-        message = _meant(work, work.site.grammar.read(scan))
+        message = _meant(work, word)
+        if work.verdicts.asked:
+            work.line, work.live = before[:2]
+            del work.drafts[before[2] :]
+            message = _ask(work, word)
         drafted = work.drafts[before[2] :]
-        message = message + backflush.warned(drafted)
+        message = sum(work.verdicts.said, message) + backflush.warned(drafted)
         recorded = any(not isinstance(one.data, CountRecorded) for one in drafted)
         answer = Answer("recorded" if recorded else "pending", message)
     except Doubted as doubted:
@@ -172,10 +180,34 @@ def _scan(work: Work, scan: Scan) -> Answer:
         work.line, work.live = before[:2]
         del work.drafts[before[2] :]
         answer, taken = Answer("refused", refused.text), False
+    if taken and work.live.pending is not None and not isinstance(work.live.pending, PendingCheck):
+        work.live = replace(work.live, tested=tuple(work.verdicts.tested))
     _say(work, answer)
     # By the time of the scan, not of its turn: behind a slow commit two scans may be worked off at once.
     work.live = replace(work.live, heard=Heard(scan.device, scan.text, scan.received, taken))
     return answer
+
+
+def _ask(work: Work, word: Word) -> Text:
+    """Wait for OK to a scan that goes against checks. It is done again then: nothing of it is kept."""
+    pending, verdicts = work.live.pending, work.verdicts
+    asked = tuple(verdicts.asked)
+    if isinstance(pending, PendingCheck) and word == Command("OK"):
+        work.wait_for(replace(pending, codes=(*pending.codes, *asked)))
+    else:
+        over = None if isinstance(pending, PendingCheck) else pending
+        work.wait_for(PendingCheck(word=word, codes=asked, over=over, tested=work.live.tested))
+    verdicts.said = []  # they are said again when it is done
+    first, *more = verdicts.asked.values()
+    return sum((say("then") + one for one in more), first)
+
+
+def _confirmed(work: Work, pending: PendingCheck) -> Text:
+    """OK: do what was asked about."""
+    work.live = replace(work.live, pending=pending.over, until=work.now if pending.over else None)
+    work.verdicts.confirmed = frozenset(pending.codes)
+    work.verdicts.tested = list(pending.tested)
+    return _meant(work, pending.word)
 
 
 def _repeats(work: Work, scan: Scan) -> bool:
@@ -305,6 +337,8 @@ def _ok(work: Work, pending: Pending | None) -> Text:
             return people.handed(work, pending)
         case PendingReport(kind="switch"):
             return orders.switch(work, pending)
+        case PendingCheck():
+            return _confirmed(work, pending)
         case PendingReport(kind="lot"):
             return outputs.change_lot(work, pending)
         case PendingDefect():
@@ -400,6 +434,8 @@ def _waiting(pending: Pending) -> Text:
             return say("wait_defect", disposition=disposition(to), quantity=number(quantity))
         case PendingPause():
             return say("wait_pause")
+        case PendingCheck():
+            return say("wait_check")
         case PendingUndo():
             return say("wait_undo")
         case PendingSignOff():

@@ -14,6 +14,7 @@ from edge.station.state import (
     Job,
     Line,
     Live,
+    PendingCheck,
     PendingDefect,
     PendingLot,
     PendingMaterial,
@@ -191,6 +192,8 @@ def _next(station: Station, live: Live, state: State, master: MasterData) -> Tex
             return say("confirm_restart", order=order)
         case PendingPause():
             return say("confirm_pause")
+        case PendingCheck():
+            return say("confirm_check")
         case PendingUndo():
             return say("confirm_undo")
         case PendingSignOff():

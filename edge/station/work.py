@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from edge import settings
 from edge.calendar import Calendar, Day
-from edge.events import Draft, Fact, Origin, Output, WorkReported, seconds
+from edge.events import Draft, Fact, MaterialConsumed, Origin, Output, WorkReported, seconds
 from edge.masterdata import BomLine, MasterData, Operation
 from edge.readings import Moment
 from edge.station import backflush, hours
@@ -21,6 +21,7 @@ from edge.station.grammar import DEFAULT, Grammar
 from edge.station.refusal import Refused as Refused
 from edge.station.state import Job, JobKey, Line, Live, Pending, Station
 from edge.station.texts import Text
+from edge.station.verdicts import Verdicts
 from edge.wallclock import dates, judged
 
 PENDING_MS = 60_000
@@ -78,6 +79,7 @@ class Work:
         self.now = now = now if day else judged(line.wall, now, site.calendar)
         self.day = day or dates(site.calendar, now)
         self.drafts: list[Draft] = []
+        self.verdicts = Verdicts(site.checks, self.settings.checks)
         self.new_id = new_id
 
     @property
@@ -115,6 +117,11 @@ class Work:
         job = self.station.job
         order = self.master.orders.get(job.work_order) if job else None
         return backflush.lines(order, job) if job and order else ()
+
+    def stock(self, material: str, lot: str) -> Decimal | None:
+        """What the ERP says is left of a lot, in base units; None where it does not say."""
+        found = next((one for one in self.master.lots.get(lot, ()) if one.material == material), None)
+        return found.quantity if found else None
 
     @property
     def counter(self) -> str | None:
@@ -167,6 +174,9 @@ class Work:
             }
             if issubclass(fact, WorkReported):
                 fields |= backflush.asked(self, job, fields.get("outputs", ()))
+        if issubclass(fact, MaterialConsumed) and (lot := fields.get("lot")) is not None:
+            fields["lot_quantity"] = self.stock(fields["material"], lot)
+        fields |= self.verdicts.borne(fact)
         draft = Draft(self.new_id(self.now.wall_ms), self.now.wall_ms, fact(**(common | fields)))
         self.drafts.append(draft)
         self.line = evolve(self.line, draft)
@@ -176,12 +186,12 @@ class Work:
 
     def wait_for(self, pending: Pending) -> None:
         """Begin a pending entry; one before it ends without posting."""
-        self.live = replace(self.live, pending=pending, until=self.now)
+        self.live = replace(self.live, pending=pending, until=self.now, tested=())
 
     def end_wait(self) -> Pending | None:
         """End the pending entry, if there is one, and return it."""
         pending = self.live.pending
-        self.live = replace(self.live, pending=None, until=None)
+        self.live = replace(self.live, pending=None, until=None, tested=())
         return pending
 
 

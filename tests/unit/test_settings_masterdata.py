@@ -66,3 +66,26 @@ def test_what_two_would_contest_is_refused_and_said(text: str, problem: str, tmp
 def test_unknown_orders_are_refused_unless_the_site_says_otherwise(tmp_path: Path) -> None:
     assert loaded(tmp_path, EDGE).checks.unknown_order == "block"
     assert loaded(tmp_path, EDGE + '[checks]\nunknown_order = "provisional"').checks.unknown_order != "block"
+
+
+def test_a_station_changes_single_checks_of_the_site(tmp_path: Path) -> None:
+    station = '[stations.OP20]\nwork_center = "WC"\n[stations.OP20.checks]\nlot_expired = "confirm"\n'
+    found = loaded(tmp_path, EDGE + station + '[checks]\nlot_status = "warn"\nusage_tolerance = "0.05"')
+    there = found.checks.at(found.stations["OP20"].checks)
+    assert (there.lot_expired, there.lot_status, there.material) == ("confirm", "warn", "block")
+    assert str(there.usage_tolerance) == "0.05"
+    assert found.checks.lot_expired == "block"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('[checks]\nlot_expired = "ask"', "checks.lot_expired = 'ask': "),
+        ("[checks]\nusage_tolerance = -0.1", "checks.usage_tolerance = -0.1: "),
+        ('[checks]\nlot_expird = "warn"', "(did you mean lot_expired?)"),
+        ('[stations.OP20]\nwork_center = "WC"\nchecks = { unknown_order = "block" }', "unknown_order"),
+    ],
+)
+def test_what_no_check_knows_is_refused(text: str, problem: str, tmp_path: Path) -> None:
+    (found,) = problems(tmp_path, EDGE + text)
+    assert problem in found

@@ -40,6 +40,7 @@ _HOW: dict[type[Decision], str] = {
     Accept: "accepted", Reverse: "reversed", Reassign: "reassigned", Split: "split",
 }  # fmt: skip
 POSSIBLE: dict[Kind, tuple[type[Decision], ...]] = {
+    "check": (Accept,),
     "count": (Accept, Reverse, Reassign, Split),
     "held": (Accept, Reverse, Reassign, Split),
     "lot": (Accept, Reverse, Reassign, Split),

@@ -88,6 +88,7 @@ def sentence(one: Waiting) -> Text:
         "unit": unit(one.unit or "C62"),
         "subject": one.subject or "",
         "job": _job(one.job) or "-",
+        "category": one.category or "",
     }
     return word(f"shows_{one.kind}", **values)
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from edge.station.state import Line
 
 _Job = tuple[str, str]  # (work order, operation)
-Kind = Literal["count", "held", "lot", "provisional", "time"]
+Kind = Literal["check", "count", "held", "lot", "provisional", "time"]
 UNASSIGNED_S = Decimal(900)
 RESTING = frozenset({"break", "paused"})  # categories of time that explain themselves
 STRETCH_FACTS = 120  # an hour of facts every 30 s
@@ -129,7 +129,8 @@ def _leaves(fact: Fact) -> bool:
 
 def _found(line: "Line", fact: Fact, draft: Draft) -> Waiting | None:
     """What a fact leaves to a person."""
-    if fact.station is None or fact.origin == "manual" or not _leaves(fact):
+    leaves, failed = _leaves(fact), (*fact.warnings, *fact.confirmed)
+    if fact.station is None or fact.origin == "manual" or not (leaves or failed):
         return None
     station = line.station(fact.station)
     job = (fact.work_order, fact.operation or "") if fact.work_order else None
@@ -144,6 +145,11 @@ def _found(line: "Line", fact: Fact, draft: Draft) -> Waiting | None:
         job=job,
         before=job or (station.closed.key if station.closed else None),
     )
+    if not leaves:
+        who, lot = getattr(fact, "operator", None), getattr(fact, "lot", None)
+        subject = who or lot or fact.actor
+        person = bool(who or not lot)
+        return replace(common, kind="check", subject=subject, person=person, category=", ".join(failed))
     match fact:
         case events.CountRecorded():
             return _count(common, fact)

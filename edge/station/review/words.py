@@ -68,10 +68,12 @@ _WORDS: dict[str, tuple[str, str]] = {
     "shows_count": ("{quantity} pieces of counter {counter} without an order ({raw_from} → {raw_to})", "计数器{counter}有{quantity}件无工单（{raw_from}→{raw_to}）"),
     "shows_held": ("Counter {counter} jumped {raw_from} → {raw_to}: held", "计数器{counter}异常：{raw_from}→{raw_to}，暂未计入"),
     "shows_lot": ("{quantity} {unit} of {subject} used without a lot, WO {job}", "{subject}用料{quantity} {unit}缺批次，工单{job}"),
+    "shows_check": ("{subject}, WO {job}: recorded against the check {category}", "{subject}，工单{job}：未通过校验{category}仍已记录"),
     "shows_provisional": ("WO {job} began, the ERP has not delivered it", "工单{job}已开工，ERP尚未下发"),
     "shows_time": ("{quantity} s of {subject} without an order", "{subject}有{quantity}秒无工单"),
     "undated": ("Facts {first} to {last} have no posting date: set the clock right", "第{first}至{last}条记录没有记账日期，请校准时钟"),
     # kinds and ways, as sentences name them
+    "kind_check": ("A check that was overridden", "被放行的校验"),
     "kind_count": ("A count without an order", "无工单计数"),
     "kind_held": ("A held counter movement", "异常计数"),
     "kind_lot": ("Material without a lot", "缺批次用料"),

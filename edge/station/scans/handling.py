@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from edge.events import LotMounted, LotUnmounted
 from edge.masterdata import BomLine
 from edge.masterdata import Lot as KnownLot
-from edge.station import backflush
+from edge.station import backflush, checks
 from edge.station.grammar import Kit, Label, Lot
 from edge.station.scans import materials
 from edge.station.scans.reasons import check_reason
@@ -142,7 +142,7 @@ def _picked(work: Work, number_: str) -> list[tuple[BomLine, KnownLot]]:
         held = next((one for one in known if one.material in (line.material, *line.substitutes)), None)
         if held is None or held in [one for _, one in found]:
             continue
-        materials.usable(work, held)
+        checks.lot(work, held)
         if line.method == "scanned" and held.quantity is None:
             raise Refused("kit_quantity", kit=number_, material=held.material)
         if line.method == "scanned" and _taken(work, held):
@@ -150,7 +150,7 @@ def _picked(work: Work, number_: str) -> list[tuple[BomLine, KnownLot]]:
         found.append((line, held))
     if not found:
         needed = ", ".join(line.material for line in work.bom)
-        raise Refused("lot_foreign", lot=number_, material=known[0].material, needed=needed or "-")
+        raise checks.refusal("lot_foreign", lot=number_, material=known[0].material, needed=needed or "-")
     new = [(line, held) for line, held in found if line.method == "scanned" or not _stands(work, held)]
     if not new:
         raise Refused("kit_used", kit=number_, material=found[0][1].material)

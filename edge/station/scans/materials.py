@@ -5,22 +5,20 @@ from typing import Any
 
 from edge.events import Entered, LotMounted, MaterialConsumed
 from edge.masterdata import BomLine
-from edge.masterdata import Lot as KnownLot
-from edge.station import backflush
+from edge.station import backflush, checks
 from edge.station.grammar import Amount, Lot
 from edge.station.scans import beside
 from edge.station.state import ZERO, PendingLot
-from edge.station.texts import Text, say, status
+from edge.station.texts import Text, say
 from edge.station.texts import unit as named
 from edge.station.units import converted
 from edge.station.work import Refused, Work, number
-from edge.wallclock import known_ms
 
 
 def lot(work: Work, scan: Lot) -> Text:
     """Consume a lot where its BOM line is scanned, mount it where it is backflushed or metered."""
     job = work.job
-    if job.provisional:
+    if job.provisional or _beside_bill(work, scan):
         return take(work, scan, _unplanned(work, scan))
     line, material = bom_line(work, scan)
     if line.method != "scanned":
@@ -88,6 +86,8 @@ def consume(work: Work, pending: PendingLot, amount: Amount) -> Text:
     if pending.use == "return":
         check_return(work, pending, quantity)
         quantity, entered = -quantity, Entered(quantity=-amount.quantity, unit=unit)
+    else:
+        checks.consumption(work, pending.material, pending.lot, pending.bom_line, quantity, pending.unit)
     work.end_wait()
     consumed(work, pending, quantity, entered=entered)
     if pending.use is not None:
@@ -134,48 +134,74 @@ def check_return(work: Work, pending: PendingLot, quantity: Decimal) -> None:
     """Raises Refused where more would come back than was taken."""
     most = held(work, pending)
     if quantity > most:
-        shown = {"quantity": number(quantity), "held": number(most), "unit": named(pending.unit)}
-        raise Refused("return_too_much", lot=pending.lot, **shown)
+        shown: dict[str, Any] = {"quantity": number(quantity), "held": number(most)}
+        raise Refused("return_too_much", lot=pending.lot, unit=named(pending.unit), **shown)
 
 
 def bom_line(work: Work, scan: Lot) -> tuple[BomLine, str]:
     """The BOM line that a lot belongs to, and its material. Raises Refused."""
-    bom = work.bom
-    if not bom:
-        order = work.job.work_order
-        raise Refused("no_bom") if order in work.master.orders else Refused("order_gone", order=order)
-    if scan.material is not None:
-        bom = tuple(line for line in bom if scan.material in (line.material, *line.substitutes))
-        if not bom:
-            raise not_used(work, scan.material)
+    bom = _fitting(work, scan)
     if work.master.document.lots is None:
+        work.verdicts.unchecked("lot_unknown")
         return _only_line(bom, scan)
     known = tuple(one for one in work.master.lots.get(scan.lot, ()) if scan.material in (None, one.material))
     matches = [
         (line, one) for one in known for line in bom if one.material in (line.material, *line.substitutes)
     ]
     if not known:
-        raise Refused("lot_unknown", lot=scan.lot)
-    if not matches:
-        needed = ", ".join(line.material for line in bom)
-        raise Refused("lot_foreign", lot=scan.lot, material=known[0].material, needed=needed)
+        checks.check(work, "lot_unknown", "lot_unknown", lot=scan.lot)
+        return _only_line(bom, scan)
     materials = sorted({one.material for _, one in matches})
     if len(materials) > 1:
         raise Refused("lot_several", lot=scan.lot, materials=", ".join(materials))
     line, one = matches[0]
-    usable(work, one)
+    checks.lot(work, one)
     return line, one.material
 
 
+def _fitting(work: Work, scan: Lot) -> tuple[BomLine, ...]:
+    """The BOM lines that the material named by a scan fits; all where it names none."""
+    return tuple(line for line in work.bom if scan.material in (None, line.material, *line.substitutes))
+
+
+def _beside_bill(work: Work, scan: Lot) -> bool:
+    """Whether a lot is of no material of the operation's BOM, and is taken all the same. Raises Refused."""
+    order = work.job.work_order
+    if not work.bom:
+        if order not in work.master.orders:
+            raise Refused("order_gone", order=order)
+        checks.check(work, "material", "no_bom")
+        return True
+    bom = _fitting(work, scan)
+    needed = ", ".join(line.material for line in bom or work.bom)
+    if not bom:
+        checks.check(work, "material", "material_foreign", material=scan.material, needed=needed)
+        return True
+    known = [one for one in work.master.lots.get(scan.lot, ()) if scan.material in (None, one.material)]
+    used = {name for line in bom for name in (line.material, *line.substitutes)}
+    if not known or any(one.material in used for one in known):
+        return False
+    material = known[0].material
+    checks.check(work, "material", "lot_foreign", lot=scan.lot, material=material, needed=needed)
+    return True
+
+
 def _unplanned(work: Work, scan: Lot) -> PendingLot:
-    """What a lot is for a job whose BOM nobody knows: the one material that has its number."""
-    known = work.master.lots.get(scan.lot, ())
+    """What a lot is where no BOM line asks for it: of the material named, or the one that has its number."""
+    known = [one for one in work.master.lots.get(scan.lot, ()) if scan.material in (None, one.material)]
     if len(known) > 1:
         raise Refused("lot_several", lot=scan.lot, materials=", ".join(one.material for one in known))
-    held = work.master.materials.get(known[0].material) if known else None
+    material = known[0].material if known else None
+    if material is None and not work.job.provisional:
+        checks.check(work, "lot_unknown", "lot_unknown", lot=scan.lot)
+        material = scan.material
+    held = work.master.materials.get(material) if material else None
     if held is None:
-        raise Refused("provisional_material", lot=scan.lot, order=work.job.work_order)
-    usable(work, known[0])
+        if work.job.provisional:
+            raise Refused("provisional_material", lot=scan.lot, order=work.job.work_order)
+        raise Refused("material_unknown", lot=scan.lot)
+    for one in known:
+        checks.lot(work, one)
     return PendingLot(
         lot=scan.lot,
         material=held.material,
@@ -197,17 +223,6 @@ def _only_line(bom: tuple[BomLine, ...], scan: Lot) -> tuple[BomLine, str]:
     return asking[0], asking[0].material
 
 
-def usable(work: Work, lot: KnownLot) -> None:
-    """Raises Refused where a lot may not be used."""
-    if lot.status != "released":
-        raise Refused("lot_blocked", lot=lot.lot, status=status(lot.status))
-    # A clock that is behind must not let an old lot pass.
-    at_least_ms = max(work.now.wall_ms, known_ms(work.line.wall, work.now))
-    today = work.site.calendar.local(at_least_ms).date().isoformat()
-    if lot.expiry is not None and lot.expiry < today:
-        raise Refused("lot_expired", lot=lot.lot, expiry=lot.expiry)
-
-
 def base_unit(work: Work, material: str, line: BomLine | None) -> str:
     """The unit in which a material is kept; the BOM line's where the material is unknown."""
     known = work.master.materials.get(material)
@@ -217,4 +232,4 @@ def base_unit(work: Work, material: str, line: BomLine | None) -> str:
 def not_used(work: Work, material: str) -> Refused:
     """The refusal of a material that the open operation does not use."""
     needed = ", ".join(line.material for line in work.bom)
-    return Refused("material_foreign", material=material, needed=needed or "-")
+    return checks.refusal("material_foreign", material=material, needed=needed or "-")

@@ -3,7 +3,7 @@
 from edge.events import Origin, Standard, WorkPaused, WorkReported, WorkResumed, WorkStarted
 from edge.masterdata import Operation, WorkOrder
 from edge.settings import Pause
-from edge.station import provisional, signals
+from edge.station import checks, provisional, signals
 from edge.station.grammar import Order
 from edge.station.scans import beside, reports
 from edge.station.scans.reasons import check_reason, reason_text
@@ -199,12 +199,23 @@ def _checked(work: Work, scan: Order) -> JobKey:
         if work.master.document.work_orders is None:
             raise Refused("no_orders")
         raise Refused("unknown_order", order=scan.work_order)
+    with_ok = work.station.job is not None and not work.settings.concurrent  # to the switch
     if found.status != "released":
-        raise Refused("order_not_released", order=scan.work_order, status=status(found.status))
-    return scan.work_order, _operation(work, found, scan.operation).operation
+        checks.check(
+            work,
+            "order_status",
+            "order_not_released",
+            with_ok=with_ok,
+            order=scan.work_order,
+            status=status(found.status),
+        )
+    key = scan.work_order, _operation(work, found, scan.operation, with_ok).operation
+    checks.sequence(work, found, key, with_ok=with_ok)
+    return key
 
 
-def _operation(work: Work, found: WorkOrder, named: str | None) -> Operation:
+def _operation(work: Work, found: WorkOrder, named: str | None, with_ok: bool) -> Operation:
+    """The operation that may run here. Raises Refused."""
     here = work.settings.work_center
     fitting = [o for o in found.operations if here in (o.work_center, *o.alternatives)]
     if named is not None:
@@ -213,12 +224,18 @@ def _operation(work: Work, found: WorkOrder, named: str | None) -> Operation:
             allowed = ", ".join(o.operation for o in found.operations)
             raise Refused("unknown_operation", order=found.work_order, operation=named, allowed=allowed)
         if operation not in fitting:
-            raise Refused("order_elsewhere", order=found.work_order, where=operation.work_center, here=here)
+            _elsewhere(work, found, operation.work_center, with_ok)
         return operation
     if not fitting:
-        where = ", ".join(o.work_center for o in found.operations)
-        raise Refused("order_elsewhere", order=found.work_order, where=where, here=here)
-    if len(fitting) > 1:
+        _elsewhere(work, found, ", ".join(o.work_center for o in found.operations), with_ok)
+        fitting = list(found.operations)
+    if len(fitting) != 1:
         allowed = ", ".join(o.operation for o in fitting)
-        raise Refused("which_operation", order=found.work_order, allowed=allowed)
+        raise Refused("which_operation", order=found.work_order, allowed=allowed or "-")
     return fitting[0]
+
+
+def _elsewhere(work: Work, found: WorkOrder, where: str, with_ok: bool) -> None:
+    """An operation of another work center."""
+    values = {"order": found.work_order, "where": where, "here": work.settings.work_center}
+    checks.check(work, "order_elsewhere", "order_elsewhere", with_ok=with_ok, **values)

@@ -4,7 +4,7 @@ from msgspec.structs import replace
 
 from edge.events import BreakTaken, OperatorSignedOff, OperatorSignedOn, Origin, TimeUnassigned, seconds
 from edge.readings import Moment
-from edge.station import hours, signals
+from edge.station import checks, hours, signals
 from edge.station.grammar import Badge
 from edge.station.scans import orders, reports
 from edge.station.state import SWITCHED, Idle, JobKey, Line, PendingReport, PendingShift, PendingSignOff
@@ -21,6 +21,7 @@ def badge(work: Work, scan: Badge) -> Text:
     if isinstance(work.live.pending, PendingShift):
         return _take_over(work, operator)
     if operator not in work.station.crew:
+        checks.qualification(work, operator)
         work.emit(OperatorSignedOn, operator=operator)
         return say("signed_on", operator=operator)
     if _doubted(work, operator):
@@ -75,6 +76,8 @@ def _take_over(work: Work, operator: str) -> Text:
     """The incoming person joins, those who stood here leave, and the figure of each job is proposed."""
     signals.boundary(work)
     work.end_wait()
+    if operator not in work.station.crew:
+        checks.qualification(work, operator)
     if operator not in work.station.crew or _doubted(work, operator):
         work.emit(OperatorSignedOn, operator=operator)
     leaving = [one for one in work.station.crew if one != operator]

@@ -18,10 +18,10 @@ from edge.events import (
     plain,
     seconds,
 )
-from edge.station import signals
+from edge.station import checks, signals
 from edge.station.grammar import Amount, OutputLot
 from edge.station.scans import beside
-from edge.station.state import ZERO, Job, JobKey, PendingReport, PendingSetup
+from edge.station.state import ZERO, Counted, Job, JobKey, PendingReport, PendingSetup
 from edge.station.texts import Text, say
 from edge.station.units import converted
 from edge.station.work import Doubted, Refused, Work, number
@@ -60,8 +60,11 @@ def propose(
         beside=also,
         output=output,
     )
+    if kind == "done" and (total is None or total + job.scrap + job.rework > 0):
+        checks.lots_scanned(work)
     work.wait_for(pending)
-    return _shown(job, pending.total) + beside.shown(work, also)
+    text = _shown(job, pending.total) + beside.shown(work, also)
+    return text if total is None else _checked(work, pending, total, text)
 
 
 def enter(work: Work, pending: PendingReport, amount: Amount) -> Text:
@@ -69,9 +72,12 @@ def enter(work: Work, pending: PendingReport, amount: Amount) -> Text:
     job, total = work.job, _in_job_unit(work, amount)
     if total < job.good:
         raise Refused("below_reported", total=number(total), before=number(job.good))
+    checks.figures(work, job, total, _rejected(pending.beside))
     counter = pending.counter
     if counter is not None and abs(total - counter) > DOUBT * counter and pending.doubted != total:
-        work.wait_for(replace(pending, total=counter, doubted=total))
+        shown = replace(pending, total=counter, doubted=total)
+        work.wait_for(shown)
+        _checked(work, shown, counter, Text("", ""))
         raise Doubted("doubtful", entered=number(total), counter=number(counter))
     work.wait_for(replace(pending, total=total, doubted=None))
     return _shown(job, total) + beside.shown(work, pending.beside)
@@ -85,8 +91,8 @@ def complete(work: Work, pending: PendingReport) -> Text:
     _leave_rest(work, job, pending, completion)
     signals.record_late_pieces(work, job)
     total = pending.total or ZERO
-    rejected = sum((one.quantity for one in pending.beside if one.counter and not one.material), ZERO)
-    text = say("completed", order=job.work_order, total=number(total), scrap=number(job.scrap + rejected))
+    scrap = number(job.scrap + _rejected(pending.beside))
+    text = say("completed", order=job.work_order, total=number(total), scrap=scrap)
     return text + _off_plan(job, total)
 
 
@@ -148,6 +154,23 @@ def report_time(work: Work, job: Job) -> None:
     if job.labour or job.setup_ms or job.machine_s or job.energy_kwh or job.gap or any(job.metered.values()):
         resources, interval = _resources(work, job), _interval(work, job)
         work.emit(WorkReported, job=job, origin="signal", resources=resources, interval=interval)
+
+
+def _checked(work: Work, pending: PendingReport, total: Decimal, text: Text) -> Text:
+    """What is said of a figure that the counter proposes; one that is blocked must be entered instead."""
+    try:
+        checks.figures(work, work.job, total, _rejected(pending.beside))
+    except Refused as refused:
+        work.wait_for(replace(pending, total=None))
+        if pending.kind != "shift":
+            raise Doubted("blocked", refused.text) from refused
+        return refused.text  # what led here is recorded: whoever hands over has signed off
+    return text
+
+
+def _rejected(beside: tuple[Counted, ...]) -> Decimal:
+    """Scrap of the product that scrap counters saw."""
+    return sum((one.quantity for one in beside if one.counter and not one.material), ZERO)
 
 
 def _interval(work: Work, job: Job) -> Interval | None:

@@ -4,6 +4,8 @@ The figure proposed is all that is in rework; LSQ gives another. OK turns them g
 by the badge of a person with the role `quality`, who does not join the crew by it.
 """
 
+from typing import Any
+
 from msgspec.structs import replace
 
 from edge.events import OutputReclassified, plain
@@ -66,7 +68,7 @@ def _proposed(work: Work, pending: PendingVerdict) -> Text:
     return say("verdict", quantity=number(pending.quantity), to=disposition(pending.to))
 
 
-def _doubted(work: Work, pending: PendingVerdict, key: str, **values: object) -> Doubted:
+def _doubted(work: Work, pending: PendingVerdict, key: str, **values: Any) -> Doubted:
     """What waits goes on, for another 60 s."""
     work.wait_for(replace(pending))
     return Doubted(key, **values)

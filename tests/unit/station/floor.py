@@ -103,6 +103,7 @@ class Floor:
             "scanners": ["gun1"],
             "counters": {"good": {"tag": "press1.cycles", "max_rate_per_min": 60, "modulus": 2**32}},
             "signals": {"running": "press1.running", "energy": "press1.energy"},
+            "checks": {"missing_lot": "off"},  # most tests complete without lots
         } | station
         plain = {"work_center": "WC-PRESS-1"}
         self.site = Site(
