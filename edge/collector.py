@@ -44,6 +44,7 @@ from edge.station.turn import Turn, turn
 from edge.station.view import View, view
 from edge.station.work import Answer, Site
 from edge.timekeeper import Timekeeper
+from edge.unbroken import unbroken
 from edge.wallclock import dates, judged
 
 log = structlog.get_logger()
@@ -168,7 +169,10 @@ class Collector:
         self._drivers = drivers
 
     async def run(self) -> None:
-        """Work off inputs until cancelled."""
+        """Work off inputs until cancelled; a round that was begun then is committed, remembered and answered.
+
+        Whoever went on from a state without it would count the same strokes once more.
+        """
         loop = asyncio.get_running_loop()
         tick_at = loop.time() + TICK_S
         while True:
@@ -180,7 +184,7 @@ class Collector:
                 tick_at = loop.time() + TICK_S
                 self.tick()
             self._wake.clear()
-            await self.turn()
+            await unbroken(self.turn(), "round")
 
     def tick(self) -> None:
         """Queue that time passed, for every station that no waiting reading tells it."""

@@ -22,6 +22,7 @@ import structlog
 from edge import alerts, schema
 from edge.faults import Damaged, RestartNeeded
 from edge.lock import Left, Lock
+from edge.unbroken import unbroken
 from sync import quarantine, tables
 from sync.settlement import Decision, Settlement
 
@@ -70,7 +71,6 @@ class Store:
         self._replaced = replaced  # why what was there is not gone on with
         self._lock = lock
         self._turn = asyncio.Lock()  # one transaction at a time on the connection
-        self._commits: set[asyncio.Task[None]] = set()
 
     @classmethod
     async def open(cls, path: Path) -> "Store":
@@ -92,9 +92,8 @@ class Store:
 
     async def close(self) -> None:
         """Finish what is being committed, then let go of the file."""
-        while self._commits:
-            await asyncio.wait(self._commits)
-        await self._connection.close()
+        async with self._turn:
+            await self._connection.close()
         self._lock.release()
 
     async def __aenter__(self) -> "Store":
@@ -276,16 +275,7 @@ class Store:
 
     async def transact(self, work: Callable[[aiosqlite.Connection], Awaitable[None]]) -> None:
         """One transaction, carried to its end even if the caller is cancelled. Raises StorageFault."""
-        commit = asyncio.create_task(self._transact(work), name="sync-commit")
-        self._commits.add(commit)
-        commit.add_done_callback(self._commits.discard)
-        try:
-            await asyncio.shield(commit)
-        except asyncio.CancelledError:
-            await asyncio.wait([commit])
-            if not commit.cancelled():
-                commit.exception()  # taken note of: the caller is gone, the next one meets the fault
-            raise
+        await unbroken(self._transact(work), "sync-commit")
 
     async def _transact(self, work: Callable[[aiosqlite.Connection], Awaitable[None]]) -> None:
         async with self._turn:

@@ -22,6 +22,7 @@ from edge import schema
 from edge.faults import Damaged, RestartNeeded
 from edge.masterdata.document import invalid, lists, news
 from edge.schema import Schema
+from edge.unbroken import unbroken
 
 MASTERDATA = "masterdata.db"
 ASIDE = "masterdata-damaged.db"
@@ -95,7 +96,6 @@ class MasterStore:
         self.replaced = replaced  # why what was there is not gone on with
         self._connection = connection
         self._turn = asyncio.Lock()
-        self._takes: set[asyncio.Task[bool]] = set()
 
     @classmethod
     async def open(cls, path: Path) -> "MasterStore":
@@ -109,9 +109,8 @@ class MasterStore:
 
     async def close(self) -> None:
         """Finish what is being written, then let go of the file."""
-        while self._takes:
-            await asyncio.wait(self._takes)
-        await self._connection.close()
+        async with self._turn:
+            await self._connection.close()
 
     async def __aenter__(self) -> "MasterStore":
         return self
@@ -144,16 +143,7 @@ class MasterStore:
 
         Raises MasterDataInvalid, StorageFault: then nothing of it is taken.
         """
-        task = asyncio.create_task(self._take(delivery), name="masterdata-take")
-        self._takes.add(task)
-        task.add_done_callback(self._takes.discard)
-        try:
-            return await asyncio.shield(task)
-        except asyncio.CancelledError:
-            await asyncio.wait([task])
-            if not task.cancelled():
-                task.exception()  # taken note of: the caller is gone
-            raise
+        return await unbroken(self._take(delivery), "masterdata-take")
 
     def _unusable(self, error: sqlite3.Error) -> Exception:
         """The fault; what is damaged is set aside by the next start."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,7 @@ from structlog.testing import capture_logs
 
 from edge import masterdata, settings
 from edge.collector import REFRESH_S, SNAPSHOT_EVENTS, Collector
-from edge.events import Event, decode
+from edge.events import CountRecorded, Event, decode
 from edge.journal import Journal, Snapshot
 from edge.masterdata import MasterData
 from edge.ports import Observer, Verdict
@@ -420,24 +421,44 @@ async def test_a_snapshot_that_cannot_be_read_costs_time_and_no_state(tmp_path: 
         assert rig.collector.line == before
 
 
+async def stopped_within(rig: Rig, code: str) -> None:
+    """Scan on a disk that is slow for a moment, and stop as the supervisor does before that is committed."""
+    free = threading.Event()
+    slow = asyncio.ensure_future(rig.journal._connection._execute(free.wait))  # type: ignore[no-untyped-call]
+    rig.clock.advance(3)
+    rig.collector.scan(Scan("gun1", code, rig.clock.now()))
+    await until(lambda: rig.journal._connection._tx.qsize() > 0, "the commit that waits")
+    assert rig.task is not None
+    rig.task.cancel()
+    asyncio.get_running_loop().call_later(0.1, free.set)
+    await asyncio.gather(rig.task, return_exceptions=True)
+    await rig.collector.close()
+    await slow
+
+
+async def test_a_stop_in_the_middle_of_a_commit_counts_no_stroke_twice(tmp_path: Path) -> None:
+    async with rigged(tmp_path) as rig:
+        rig.read(1000)
+        rig.clock.advance(60)
+        rig.read(1020)
+        await rig.scan("LSE1042")
+        await stopped_within(rig, "LSW100")
+    counts = [event.data for event in committed(tmp_path) if isinstance(event.data, CountRecorded)]
+    moves = [(one.from_, one.to, one.delta) for one in counts if one.counter == "good"]
+    assert moves == [(None, 1000, 0), (1000, 1020, 20)]
+
+
+async def test_a_scan_that_a_stop_meets_is_answered_after_its_commit(tmp_path: Path) -> None:
+    async with rigged(tmp_path) as rig:
+        await rig.scan("LSE1042", "LSW100")
+        await stopped_within(rig, "LSCSCRAP04")
+        assert rig.gun.verdicts == ["good", "good", "good"]
+
+
 async def test_a_stop_in_the_middle_of_a_commit_neither_doubles_nor_loses_its_facts(tmp_path: Path) -> None:
     async with rigged(tmp_path) as rig:
         await rig.scan("LSE1042", "LSW100")
-        # A disk that is slow for a moment: the writer's thread is busy when the scrap is to be committed.
-        await rig.journal._connection._execute(lambda: None)  # type: ignore[no-untyped-call]
-        slow = asyncio.ensure_future(rig.journal._connection._execute(time.sleep, 0.3))  # type: ignore[no-untyped-call]
-        await asyncio.sleep(0.05)
-        rig.clock.advance(3)
-        rig.collector.scan(Scan("gun1", "LSCSCRAP04", rig.clock.now()))
-        await until(
-            lambda: rig.collector.line.station("OP20").last is not None or not slow.done(), "the step"
-        )
-        await asyncio.sleep(0.1)
-        assert rig.task is not None
-        rig.task.cancel()  # what the supervisor does at SIGTERM
-        await asyncio.gather(rig.task, return_exceptions=True)
-        await rig.collector.close()
-        await slow
+        await stopped_within(rig, "LSCSCRAP04")
     events = committed(tmp_path)
     scrapped = types(events).count("work.reported")
     async with rigged(tmp_path, start=False) as rig:

@@ -75,7 +75,11 @@ async def test_everything_runs_together(tmp_path: Path) -> None:
                 assert await get(sync, "/readyz") == (200, "ready\n")
                 while (page := (await get(sync, "/status"))[1])["uplinks"][0]["seq"] < 20:
                     assert page["uplinks"][0]["uplink"] == "erp"
-                _, text = await get(sync, "/metrics")
+                # A settlement is in the file a moment before it is counted.
+                text = ""
+                async with asyncio.timeout(PATIENCE_S):
+                    while 'accepted",uplink="erp"} 20.0' not in text:
+                        _, text = await get(sync, "/metrics")
                 for task in running:
                     task.cancel()
             assert rig.receiver.posted == await rig.expected()
