@@ -39,7 +39,7 @@ demo: $(READY)
 	@$(BIN)/lineside demo $(ARGS)
 
 test: $(READY) test-packages
-	$(PYTEST) -n 2 --dist worksteal -m "not slow" $(ARGS)
+	$(PYTEST) -n 3 --dist worksteal -m "not slow" $(ARGS)
 
 check: $(READY)
 	$(BIN)/ruff check .

@@ -215,7 +215,7 @@ async def test_no_log_line_and_no_alert_bears_the_secret(tmp_path: Path, status:
         async with desk.begun():
             await desk.stand("a")
             echo = f"no robot at http://127.0.0.1:{robot.port}/robot/send?key=s3cret-key"
-            robot.answers = [web.Response(status=status, text=echo)] * 2
+            robot.answers = [web.Response(status=status, text=echo) for _ in range(2)]
             with structlog.testing.capture_logs() as logs:
                 await desk.round()
                 desk.clock.advance(301)
