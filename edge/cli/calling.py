@@ -7,8 +7,9 @@ from http.client import HTTPException
 from typing import Any
 
 import typer
+from rich.markup import escape
 
-from edge.cli.common import UNREACHABLE, err
+from edge.cli.common import FAULT, UNREACHABLE, err, out
 from edge.settings import Settings
 
 
@@ -29,6 +30,30 @@ def call(loaded: Settings, path: str, body: object = None) -> tuple[int, dict[st
         err.print(f"The collector does not answer at http://{loaded.web.listen}: {reason}", markup=False)
         err.print("Start it with `lineside run`, or: systemctl status lineside-collect", markup=False)
         raise typer.Exit(UNREACHABLE) from error
+
+
+def record(loaded: Settings, path: str, body: object, as_json: bool, *, and_next: bool = False) -> None:
+    """Have the running collector record something; show its answer. Exits with code 1 when nothing was."""
+    code, answer = call(loaded, path, body)
+    if "result" not in answer and "title" not in answer:
+        err.print(f"Another program answers at http://{loaded.web.listen}. Nothing recorded", markup=False)
+        raise typer.Exit(UNREACHABLE)
+    if as_json:
+        out.out(json.dumps(answer, ensure_ascii=False))
+    else:
+        _show(answer, good=code == 200, and_next=and_next)
+    if code != 200:
+        raise typer.Exit(FAULT)
+
+
+def _show(answer: dict[str, Any], *, good: bool, and_next: bool) -> None:
+    sign = "[bold cyan]✓[/]" if good else "[bold red]✕[/]"
+    said = escape(str(answer.get("message") or answer.get("detail")))
+    out.print(sign, said, highlight=False, soft_wrap=True)
+    if and_next and answer.get("next"):
+        out.print("  next:", escape(answer["next"]), highlight=False, soft_wrap=True)
+    for event in answer.get("events") or ():
+        out.print(f"  event {event['seq']}: {event['type']}", highlight=False)
 
 
 def _object(body: bytes) -> dict[str, Any]:

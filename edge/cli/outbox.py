@@ -14,8 +14,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from edge import main
-from edge.cli.calling import call
-from edge.cli.common import FAULT, UNREACHABLE, USAGE, AsJson, Config, err, guarded, out
+from edge.cli.calling import record
+from edge.cli.common import FAULT, USAGE, AsJson, Config, err, guarded, out
 from edge.events import Event, decode
 from edge.settings import Settings
 from edge.station.evolve import detail
@@ -138,22 +138,7 @@ def _settle(
         raise typer.Exit(FAULT)
     for first in range(0, len(ids), _AT_ONCE):
         asked = {"how": how, "settles": ids[first : first + _AT_ONCE], "person": person}
-        _send(loaded, as_json, asked | ({"note": note} if note else {}))
-
-
-def _send(loaded: Settings, as_json: bool, asked: dict[str, Any]) -> None:
-    code, answer = call(loaded, "/api/v1/settlements", asked)
-    if "result" not in answer and "title" not in answer:
-        err.print(f"Another program answers at http://{loaded.web.listen}. Nothing recorded", markup=False)
-        raise typer.Exit(UNREACHABLE)
-    if as_json:
-        out.out(json.dumps(answer, ensure_ascii=False))
-    else:
-        sign = "[bold cyan]✓[/]" if code == 200 else "[bold red]✕[/]"
-        said = escape(str(answer.get("message") or answer.get("detail")))
-        out.print(sign, said, highlight=False, soft_wrap=True)
-    if code != 200:
-        raise typer.Exit(FAULT)
+        record(loaded, "/api/v1/settlements", asked | ({"note": note} if note else {}), as_json)
 
 
 def _known(loaded: Settings, uplink: str | None) -> None:

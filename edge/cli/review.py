@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from edge import main
-from edge.cli.calling import call
+from edge.cli.calling import call, record
 from edge.cli.common import FAULT, UNREACHABLE, USAGE, AsJson, Config, err, guarded, out
 from edge.settings import Settings
 
@@ -156,7 +156,7 @@ def makeup(
         "materials": [_material(one) for one in material or ()],
         "labour": [_labour(one) for one in labour or ()], "machine_s": machine_s,
     }  # fmt: skip
-    _send(loaded, as_json, _without_none(asked))
+    record(loaded, "/api/v1/settlements", _without_none(asked), as_json)
 
 
 def _settle(
@@ -167,24 +167,7 @@ def _settle(
     found = _found(loaded)
     settles = [_entry(found, one)["id"] for one in entries]
     asked = {"how": how, "settles": settles, "person": person, "approved_by": second, "note": note}
-    _send(loaded, as_json, _without_none(asked | more))
-
-
-def _send(loaded: Settings, as_json: bool, asked: dict[str, Any]) -> None:
-    code, answer = call(loaded, "/api/v1/settlements", asked)
-    if "result" not in answer and "title" not in answer:
-        err.print(f"Another program answers at http://{loaded.web.listen}. Nothing recorded", markup=False)
-        raise typer.Exit(UNREACHABLE)
-    if as_json:
-        out.out(json.dumps(answer, ensure_ascii=False))
-    else:
-        sign = "[bold cyan]✓[/]" if code == 200 else "[bold red]✕[/]"
-        said = escape(str(answer.get("message") or answer.get("detail")))
-        out.print(sign, said, highlight=False, soft_wrap=True)
-        for event in answer.get("events") or ():
-            out.print(f"  event {event['seq']}: {event['type']}", highlight=False)
-    if code != 200:
-        raise typer.Exit(FAULT)
+    record(loaded, "/api/v1/settlements", _without_none(asked | more), as_json)
 
 
 def _found(loaded: Settings) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from edge import main
-from edge.cli.calling import call
-from edge.cli.common import FAULT, UNREACHABLE, USAGE, AsJson, Config, err, guarded, out
+from edge.cli.calling import call, record
+from edge.cli.common import UNREACHABLE, USAGE, AsJson, Config, err, guarded, out
 from edge.masterdata.lookup import load as load_masterdata
 from edge.settings import Settings
 
@@ -52,22 +52,7 @@ def scan(
         known = ", ".join(loaded.stations) or "none is configured"
         err.print(f"There is no station {station!r}. Stations: {known}. Nothing recorded", markup=False)
         raise typer.Exit(USAGE)
-    code, answer = call(loaded, f"/api/v1/stations/{station}/scan", {"text": text})
-    if "result" not in answer and "title" not in answer:
-        err.print(f"Another program answers at http://{loaded.web.listen}. Nothing recorded", markup=False)
-        raise typer.Exit(UNREACHABLE)
-    if as_json:
-        out.out(json.dumps(answer, ensure_ascii=False))
-    else:
-        sign = "[bold cyan]✓[/]" if code == 200 else "[bold red]✕[/]"
-        said = escape(str(answer.get("message") or answer.get("detail")))
-        out.print(sign, said, highlight=False, soft_wrap=True)
-        if answer.get("next"):
-            out.print("  next:", escape(answer["next"]), highlight=False, soft_wrap=True)
-        for event in answer.get("events") or ():
-            out.print(f"  event {event['seq']}: {event['type']}", highlight=False)
-    if code != 200:
-        raise typer.Exit(FAULT)
+    record(loaded, f"/api/v1/stations/{station}/scan", {"text": text}, as_json, and_next=True)
 
 
 def _stations(loaded: Settings) -> list[dict[str, Any]] | None:
