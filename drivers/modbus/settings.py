@@ -7,13 +7,12 @@ together with what would.
 import codecs
 import warnings
 from collections.abc import Mapping
-from decimal import Decimal
 from types import MappingProxyType
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from edge.settings import Name, Part, ReconnectingSettings, Seconds
+from edge.settings import Factor, Name, Part, ReconnectingSettings, Seconds
 
 Register = Literal["holding", "input", "coil", "discrete"]
 Type = Literal[
@@ -37,8 +36,6 @@ WIDTH: Mapping[str, int] = MappingProxyType(
     {"bool": 1, "uint16": 1, "int16": 1, "uint32": 2, "int32": 2, "float32": 2}
     | {"uint64": 4, "int64": 4, "float64": 4, "bcd16": 1, "bcd32": 2}
 )
-
-Factor = Annotated[Decimal, Field(allow_inf_nan=False)]
 
 
 def _host(value: str) -> str:

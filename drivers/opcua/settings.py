@@ -5,14 +5,13 @@ together with what would. Secrets and keys come from files.
 """
 
 import re
-from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
-from edge.settings import Name, Part, ReconnectingSettings, Seconds
+from edge.settings import Factor, Name, Part, ReconnectingSettings, Seconds
 
 Security = Literal["none", "sign", "sign-and-encrypt"]
 Policy = Literal["Basic256Sha256", "Aes256Sha256RsaPss"]
@@ -21,8 +20,6 @@ Policy = Literal["Basic256Sha256", "Aes256Sha256RsaPss"]
 NODE = re.compile(r"(?:ns=(?P<index>\d{1,5});|nsu=(?P<uri>[^;]+);)?(?P<kind>[isgb])=(?P<id>.+)", re.DOTALL)
 _STEP = re.compile(r"(?:(?P<index>\d{1,5}):)?(?P<name>.+)", re.DOTALL)
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-
-Factor = Annotated[Decimal, Field(allow_inf_nan=False)]
 
 
 def _endpoint(value: str) -> str:

@@ -1,12 +1,26 @@
 """What drivers and uplinks build their own settings on."""
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, ClassVar, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from edge.settings.parts import Part, Seconds
 from edge.settings.wording import masked
+
+_LARGEST = Decimal("1e20")
+
+
+def _sized(value: Decimal) -> Decimal:
+    if value and not 1 / _LARGEST <= abs(value) <= _LARGEST:
+        raise ValueError("is out of all proportion; allowed: 0, or 1e-20 to 1e20 in size")
+    return value
+
+
+# What values are multiplied with, shifted by, or compared with. Beyond these sizes every value would be 0, or
+# none at all.
+Factor = Annotated[Decimal, Field(allow_inf_nan=False), AfterValidator(_sized)]
 
 
 class DeviceSettings(Part):

@@ -2,11 +2,13 @@
 
 import math
 import struct
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from drivers.modbus.decoding import decoder, size
 from drivers.modbus.plan import plan
@@ -245,3 +247,38 @@ def test_a_value_outside_its_range_is_bad(raw: int, more: dict[str, Any], expect
 def test_not_a_number_is_outside_every_range() -> None:
     words = struct.unpack(">2H", struct.pack(">f", math.nan))
     assert read({"t": tag(3, "float32", min=0)}, dict(enumerate(words, 3))) == {"t": None}
+
+
+# Devices say anything: so does what follows
+
+factors = st.none() | st.decimals(-Decimal("1e20"), Decimal("1e20"), allow_nan=False).filter(
+    lambda one: not one or abs(one) >= Decimal("1e-20")
+)
+
+
+@given(
+    st.sampled_from([*sorted(CODES), "bcd16", "bcd32"]),
+    st.sampled_from(ORDERS),
+    st.tuples(factors.filter(lambda one: one != 0), factors),
+    st.tuples(factors, factors).filter(lambda ends: None in ends or ends[0] <= ends[1]),
+    st.lists(st.integers(0, 0xFFFF), min_size=4, max_size=4),
+)
+def test_whatever_a_device_says_a_value_is_finite_and_within_its_range_or_none(
+    type: str, orders: tuple[str, str], scaling: tuple[Any, Any], ends: tuple[Any, Any], words: list[int]
+) -> None:
+    given_ = {"scale": scaling[0], "offset": scaling[1], "min": ends[0], "max": ends[1]}
+    value = read({"t": tag(0, type, **given_)}, dict(enumerate(words)), orders)["t"]
+    if value is None:
+        return
+    assert isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if ends[0] is not None:
+        assert value >= float(ends[0])
+    if ends[1] is not None:
+        assert value <= float(ends[1])
+
+
+@pytest.mark.parametrize("key", ["scale", "offset", "min", "max"])
+@pytest.mark.parametrize("value", ["1e400", "-1e21", "1e-400", "-9e-21"])
+def test_figures_that_would_make_every_value_none_or_nought_are_refused(key: str, value: str) -> None:
+    with pytest.raises(ValidationError, match="out of all proportion; allowed: 0, or 1e-20 to 1e20 in size"):
+        tag(0, "float64", **{key: value})
