@@ -93,6 +93,7 @@ class Line(RuleBasedStateMachine):
         self.made = 0  # facts
         self.discarded: set[str] = set()
         self.quarantined: set[str] = set()  # ever
+        self.found_again: set[str] = set()  # damage had destroyed them, a backup brings them: they come late
         self.backups: list[tuple[Path, Model]] = []
         self.copy: tuple[str, Book, dict[str, bytes]] | None = None  # epoch, what it holds, the file
 
@@ -319,6 +320,7 @@ class Line(RuleBasedStateMachine):
             put_back(folder, self.path, self.folder / "sync.db")
         self.store = self.run(Store.open(self.folder / "sync.db"))
         held = self.model.books
+        self._find_again(then)
         for epoch, book in then.books.items():
             here = held.get(epoch)
             # The same end: the current one takes the place of what is there, one set aside does not.
@@ -340,8 +342,14 @@ class Line(RuleBasedStateMachine):
         with Lock(self.path), Lock(self.folder / "sync.db"):
             put_back(folder, self.path, self.folder / "sync.db")
         self.store = self.run(Store.open(self.folder / "sync.db"))
+        self._find_again(then)
         self._hold_only(copy.deepcopy(then.books))
         self._start_restored(then)
+
+    def _find_again(self, then: Model) -> None:
+        self.found_again |= self.model.gone & {
+            id_ for book in then.books.values() for id_ in book.held.values()
+        }
 
     def _start_restored(self, then: Model) -> None:
         epoch, head = then.epoch, then.book.head
@@ -435,7 +443,7 @@ class Line(RuleBasedStateMachine):
     @invariant()
     def what_was_posted_came_in_order(self) -> None:
         order = {epoch: number for number, epoch in enumerate(self.model.began)}
-        aside = self.receiver.out_of_turn | self.quarantined
+        aside = self.receiver.out_of_turn | self.quarantined | self.found_again
         came = [(order[at], seq) for (at, seq), id_ in self.receiver.posted if id_ not in aside]
         assert came == sorted(came)
 
