@@ -23,5 +23,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     reports = [one for outcome in ("passed", "failed") for one in terminalreporter.stats.get(outcome, ())]
     rows = added_up(each for one in reports if one.when == "call" for each in one.user_properties)
     if rows:
-        width, colours = terminalreporter._tw.fullwidth, terminalreporter._tw.hasmarkup
+        colours = terminalreporter._tw.hasmarkup
+        width = terminalreporter._tw.fullwidth if colours else 120  # a log has no width of its own
         terminalreporter.write("\n" + rendered(rows, width, colours))
