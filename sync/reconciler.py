@@ -48,11 +48,12 @@ class Outcome:
     offered: bool  # whether the receiver compares at all
     certificates: tuple[Certificate, ...] = ()  # the latest of each range that was compared
     waiting: int = 0  # facts in quarantine
+    unproven: int = 0  # ranges that do not match, compared now or not
 
     @property
     def match(self) -> bool:
         """Whether everything settled is proven; never over an open quarantine."""
-        return self.offered and not self.waiting and all(one.match for one in self.certificates)
+        return self.offered and not self.waiting and not self.unproven
 
 
 class Reconciler:
@@ -110,7 +111,8 @@ class Reconciler:
             outcome = await self._compared(ASKED, None)
         rows = await self._store.rows(_WAITING, self.name)
         assert outcome is not None, "without an end there is nothing to wait for"
-        return Outcome(outcome.offered, outcome.certificates, rows[0][0])
+        unproven = len(await self._unmatched())
+        return Outcome(outcome.offered, outcome.certificates, rows[0][0], unproven)
 
     async def _ended(self, one: Due) -> bool:
         """Compare through the end of a shift or day; False while the receiver has not settled so far."""

@@ -100,7 +100,7 @@ def load_one(path: Path, number: int) -> Certificate | None:
 
 
 def load_open(path: Path, uplink: str | None = None) -> list[Certificate]:
-    """The latest certificate of each range that does not match, oldest first. Raises StorageFault."""
+    """The latest certificate of each range that is not proven, oldest first. Raises StorageFault."""
     return _loaded(path, OPEN, (uplink,))
 
 
@@ -161,5 +161,9 @@ OPEN = (
     "SELECT id, uplink, epoch, at_ms, match, report, answer, occasion, findings FROM certificates AS one"
     " WHERE match = 0 AND occasion <> '' AND (?1 IS NULL OR uplink = ?1) AND NOT EXISTS"
     " (SELECT 1 FROM certificates AS later WHERE later.uplink = one.uplink AND later.epoch = one.epoch"
-    " AND later.from_seq = one.from_seq AND later.to_seq = one.to_seq AND later.id > one.id) ORDER BY id"
+    " AND later.from_seq = one.from_seq AND later.to_seq = one.to_seq AND later.id > one.id)"
+    # What a person discarded is settled: a range that lacks nothing else is as good as it will ever be.
+    " AND (findings ->> '$.missing[0]' IS NOT NULL OR findings ->> '$.differences[0]' IS NOT NULL"
+    " OR EXISTS (SELECT 1 FROM quarantine AS q WHERE q.uplink = one.uplink AND q.epoch = one.epoch"
+    " AND q.seq BETWEEN one.from_seq AND one.to_seq AND q.how IS NOT 'discarded')) ORDER BY id"
 )

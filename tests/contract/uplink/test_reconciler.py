@@ -172,13 +172,15 @@ async def test_there_is_no_match_over_an_open_quarantine_and_what_is_held_back_h
         assert len(kept(rig)) == 1
         await rig.append(*facts(2))
         await rig.drained()
+        assert [one.report.from_seq for one in load_open(rig.store.path)] == [1]
         outcome = await compared(rig)
         assert not outcome.match, "what is new matches, yet a fact waits"
         assert [one.match for one in kept(rig)] == [False, True]
         await rig.review("discarded", ids[1:2])
         await rig.drained()
         assert rig.quarantine == []
-        assert [one.report.from_seq for one in load_open(rig.store.path)] == [1], "it was never posted"
+        assert load_open(rig.store.path) == [], "a person decided that it stays away"
+        assert not kept(rig)[0].match, "and yet it is missing there"
         assert len(held(endpoint)) == 7
 
 
