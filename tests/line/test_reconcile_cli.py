@@ -7,6 +7,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import aiohttp
+
 from edge.demo.endpoint import Endpoint
 from edge.settings import load
 from sync.registry import KINDS
@@ -119,6 +121,21 @@ async def test_what_differs_ends_with_1_until_it_is_put_right(tmp_path: Path) ->
             changes(plant.endpoint, 2, '"quantity":"11"', '"quantity":"1"')
             assert (await plant.reconcile("run"))[0] == 0
             assert (await plant.reconcile("list"))[0] == 0
+
+
+async def test_sync_compares_for_programs_and_not_for_pages_of_other_sites(tmp_path: Path) -> None:
+    async with planted(tmp_path) as plant, delivering(plant):
+        url = f"http://{load(plant.config, {}, KINDS).sync.listen}/api/v1/reconciliations"
+        async with aiohttp.ClientSession() as session:
+
+            async def asked(body: bytes, content_type: str = "application/json") -> int:
+                async with session.post(url, data=body, headers={"Content-Type": content_type}) as answer:
+                    return answer.status
+
+            assert await asked(b'{"uplink": "erp"}', "text/plain") == 415
+            assert await asked(b'{"uplink": 1}') == 400
+            assert await asked(b'{"uplink": "sap"}') == 404
+            assert await asked(b'{"uplink": "erp"}') == 200
 
 
 async def test_who_does_not_answer_ends_with_3(tmp_path: Path) -> None:
