@@ -20,8 +20,10 @@ from edge.faults import UplinkFault
 from edge.masterdata.store import Delivery
 from edge.settings import Shift
 from sync.certificates.record import Certificate, load, load_open
+from sync.reconcile import Range, Reconciliation
 from sync.reconciler import Outcome, Reconciler
 from sync.status import load_status
+from tests.contract.uplink.receiver import says
 from tests.contract.uplink.rig import START_MS, Rig, facts, rigged
 from tests.contract.uplink.test_epochs import renamed
 from tests.patience import PATIENCE_S
@@ -217,6 +219,10 @@ async def test_a_receiver_that_lies_about_what_is_missing_has_nothing_doubled(tm
         assert [call.seqs for call in rig.receiver.calls[calls:]] == [[5, 6]], "offered again, once"
         assert [seq for seq, _ in rig.receiver.posted] == [seq for seq in range(1, 21) if seq != 7]
         assert max(len(one.what) for one in kept(rig)[-1].differences) <= 200
+        assert rig.uplink is not None
+        one = Reconciliation(rig.uplink, rig.store, rig.folder / "journal.db", rig.time)
+        await one.send_again(Range(rig.folder / "journal.db", 1, 20), [7, 99])
+        assert [(waits.seq, waits.state) for waits in rig.quarantine] == [(7, "waiting")], "it is a person's"
         assert "2 facts are missing there, the first is seq 5" in str(load_status(rig.store.path).alerts)
 
 
@@ -292,20 +298,20 @@ async def test_a_shift_is_compared_with_what_is_recorded_a_little_behind_its_end
 
 
 async def test_a_receiver_behind_is_compared_when_it_has_caught_up(tmp_path: Path) -> None:
-    async with posting(tmp_path) as (rig, endpoint):
-        await rig.append(steel("1"))
+    async with rigged(tmp_path, 5, reconcile_after_s=0) as rig:
+        rig.receiver.reconciliation = {"match": True}
         rig.start()
         await rig.drained()
-        await endpoint.cut()
-        await rig.append(steel("2"))
+        rig.receiver.always = says(503)
+        await rig.append(*facts(5, first=50))
         rig.time.now_ms += DAY_MS
         one = reconciler(rig)
         await one.look()
-        assert kept(rig) == []
-        await endpoint.restore()
+        assert kept(rig) == [], "5 facts of that day are not settled yet"
+        rig.receiver.always = None
         await rig.drained()
         await one.look()
-        assert [(c.report.from_seq, c.report.to_seq, c.match) for c in kept(rig)] == [(1, 3, True)]
+        assert [(c.report.from_seq, c.report.to_seq, c.match) for c in kept(rig)] == [(1, 10, True)]
 
 
 @pytest.mark.parametrize("mood", ["refused", "error", "garbage", "unknown"])
