@@ -1,6 +1,8 @@
 """Totals against figures that were summed by hand."""
 
+import gc
 import hashlib
+import tracemalloc
 from decimal import Decimal
 from typing import Any
 
@@ -170,6 +172,19 @@ def test_what_was_cancelled_by_itself_is_not_cancelled_again_with_its_cause() ->
         (LATER, "S", "scanned", "KGM"): "-3",
     }
     assert totals(found)[NEXT, "S", "scanned", "KGM"] == "-2"
+
+
+def test_no_fact_is_kept() -> None:
+    tally = Tally(frozenset(), {})
+    tracemalloc.start()
+    for number in range(1, 3001):
+        date = DAY if number % 5 else None
+        (event,) = events(reported(made(str(number % 9 + 1)), date=date), first=number)
+        tally.take(event)
+    gc.collect()
+    held_bytes, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held_bytes < 200_000, "kept, they would be megabytes"
 
 
 def test_the_second_look_asks_for_nothing_but_what_it_needs() -> None:
