@@ -55,13 +55,20 @@ async def reckoned(
 async def last_recorded(reader: Reader, until_ms: int) -> int:
     """The last seq that was recorded until a UTC millisecond; 0 where there is none.
 
-    Found by halving: where the clock was set back in between, it is one of the seqs that fit.
+    Sought from the end in growing steps: facts of a clock that was years ahead hide nothing behind them.
     """
-    low, high = max(0, reader.pruned - 1), await reader.head()
+
+    async def fits(seq: int) -> bool:
+        rows = await reader.read_after(seq - 1, 1)
+        return bool(rows) and _recorded_ms(decode(rows[0][1])) <= until_ms
+
+    floor, step = max(0, reader.pruned - 1), 1
+    low = high = await reader.head()
+    while low > floor and not await fits(low):
+        high, low, step = low - 1, max(floor, low - step), step * 2
     while low < high:
         middle = (low + high + 1) // 2
-        rows = await reader.read_after(middle - 1, 1)
-        if rows and _recorded_ms(decode(rows[0][1])) <= until_ms:
+        if await fits(middle):
             low = middle
         else:
             high = middle - 1

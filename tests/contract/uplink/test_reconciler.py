@@ -297,6 +297,21 @@ async def test_a_shift_is_compared_with_what_is_recorded_a_little_behind_its_end
         ]
 
 
+async def test_a_clock_that_was_years_ahead_for_a_while_hides_nothing(tmp_path: Path) -> None:
+    async with posting(tmp_path) as (rig, _):
+        for ahead_ms in (0, 4000 * DAY_MS, 0):
+            rig.time.now_ms += ahead_ms
+            for number in range(10):
+                await rig.append(steel(f"{number + 1}"))
+            rig.time.now_ms -= ahead_ms
+        rig.time.now_ms += DAY_MS
+        await rig.append(steel("1"))
+        rig.start()
+        await rig.drained()
+        await reconciler(rig).look()
+        assert [(c.report.from_seq, c.report.to_seq, c.match) for c in kept(rig)] == [(1, 31, True)]
+
+
 async def test_a_receiver_behind_is_compared_when_it_has_caught_up(tmp_path: Path) -> None:
     async with rigged(tmp_path, 5, reconcile_after_s=0) as rig:
         rig.receiver.reconciliation = {"match": True}
