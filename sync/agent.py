@@ -78,6 +78,7 @@ class Agent:
         self._ahead = 0  # and through this one of the current journal, while one set aside is delivered
         self._isolated = 0
         self._attempt = 0
+        self._requeued = False  # something was put up for sending again
         self._put_off = 0  # times in a row that the receiver put off what was released
         self._again_due_ms = 0  # monotonic: when released events are tried again
 
@@ -88,6 +89,10 @@ class Agent:
             await self._run()
         finally:
             self.running = False
+
+    def resend(self) -> None:
+        """Something that was posted was put up for sending again: it goes before anything new."""
+        self._requeued = True
 
     async def _run(self) -> None:
         while True:
@@ -148,7 +153,10 @@ class Agent:
         return rows
 
     async def _released(self) -> Batch | None:
-        """What a person released from quarantine, unless the receiver put it off."""
+        """What a person released from quarantine or the receiver lost, unless the receiver put it off."""
+        if self._requeued:
+            self._requeued = False
+            self._standing = await self._store.standing(self.name)
         if not self._standing.retrying or self._clock.now().monotonic_ms < self._again_due_ms:
             return None
         portion = self._portions[True]

@@ -1,4 +1,7 @@
-"""Health, metrics and status of the sync process, on a loopback address of its own."""
+"""Health, metrics and status of the sync process, on a loopback address of its own; comparing when asked.
+
+A comparison changes no fact. A browser cannot ask for one from another site: it must come as JSON.
+"""
 
 import asyncio
 import errno
@@ -8,7 +11,8 @@ from dataclasses import dataclass
 import msgspec
 from aiohttp import web
 
-from edge.faults import AddressInUse
+from edge.faults import AddressInUse, UplinkFault
+from sync.reconciler import Outcome
 
 
 @dataclass(frozen=True)
@@ -18,10 +22,11 @@ class Views:
     ready: Callable[[], bool]
     metrics: Callable[[], Awaitable[bytes]]
     status: Callable[[], Awaitable[object]]
+    reconciled: Callable[[str], Awaitable[Outcome | None]]  # raises UplinkFault
 
 
 class Listener:
-    """Serves `/livez`, `/readyz`, `/metrics` and `/status` until cancelled."""
+    """Serves `/livez`, `/readyz`, `/metrics`, `/status` and reconciliations until cancelled."""
 
     def __init__(self, listen: str, views: Views) -> None:
         self._host, _, port = listen.rpartition(":")
@@ -61,6 +66,7 @@ class Listener:
         app.router.add_get("/readyz", self._ready)
         app.router.add_get("/metrics", self._metrics)
         app.router.add_get("/status", self._status)
+        app.router.add_post("/api/v1/reconciliations", self._reconcile)
         return app
 
     async def _live(self, _: web.Request) -> web.Response:
@@ -77,3 +83,43 @@ class Listener:
     async def _status(self, _: web.Request) -> web.Response:
         body = msgspec.json.encode(await self._views.status())
         return web.Response(body=body, content_type="application/json")
+
+    async def _reconcile(self, request: web.Request) -> web.Response:
+        """Compare with one receiver now: `{"uplink": "erp"}`."""
+        if request.content_type != "application/json":
+            return _problem(415, "Wrong content type", 'Send application/json: {"uplink": "erp"}')
+        try:
+            asked = msgspec.json.decode(await request.read(), type=_Asked)
+        except msgspec.DecodeError as error:
+            return _problem(400, "Malformed body", f"{error}. Nothing was compared")
+        try:
+            outcome = await self._views.reconciled(asked.uplink)
+        except UplinkFault as fault:
+            return _problem(502, "The receiver gives no answer", str(fault))
+        if outcome is None:
+            return _problem(404, "No such uplink", "None of this name is compared over HTTP")
+        return web.Response(body=msgspec.json.encode(Compared.of(outcome)), content_type="application/json")
+
+
+class _Asked(msgspec.Struct, forbid_unknown_fields=True):
+    uplink: str
+
+
+class Compared(msgspec.Struct):
+    """What came of a comparison: certificates are named by their numbers, newest last."""
+
+    match: bool
+    offered: bool
+    waiting: int
+    certificates: list[int]
+
+    @classmethod
+    def of(cls, outcome: Outcome) -> "Compared":
+        numbers = [one.id for one in outcome.certificates]
+        return cls(outcome.match, outcome.offered, outcome.waiting, numbers)
+
+
+def _problem(status: int, title: str, detail: str) -> web.Response:
+    """A refusal (RFC 9457)."""
+    body = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    return web.json_response(body, status=status, content_type="application/problem+json")

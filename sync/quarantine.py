@@ -28,6 +28,14 @@ def _row(waits: Quarantined) -> tuple[object, ...]:
     return waits.seq, head.id, head.subject, head.work_order, text, problem, waits.state
 
 
+async def send_again(
+    connection: aiosqlite.Connection, uplink: str, epoch: str, lost: Sequence[Quarantined], at_ms: int
+) -> None:
+    """Put up what the receiver took and does not hold any more. What waits already stays as it is."""
+    rows = [(uplink, epoch, *_row(one), at_ms) for one in lost]
+    await connection.executemany(_LOST, rows)
+
+
 async def carry_out(
     connection: aiosqlite.Connection, uplink: str, decisions: Sequence[Decision], at_ms: int
 ) -> None:
@@ -57,6 +65,11 @@ _QUARANTINE = (
     "INSERT INTO quarantine (uplink, epoch, seq, id, subject, work_order, body, problem, state, at_ms)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (uplink, epoch, seq)"
     " DO UPDATE SET state = excluded.state, problem = excluded.problem, at_ms = excluded.at_ms"
+)
+_LOST = (
+    "INSERT INTO quarantine (uplink, epoch, seq, id, subject, work_order, body, problem, state, at_ms)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (uplink, epoch, seq) DO UPDATE"
+    " SET state = excluded.state, how = NULL, at_ms = excluded.at_ms WHERE how = 'posted'"
 )
 _POSTED = (
     "UPDATE quarantine SET state = 'settled', how = 'posted', at_ms = ?"

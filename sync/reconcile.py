@@ -1,46 +1,56 @@
 """Reconciliation: what we say was posted against what the receiver says; kept as a certificate.
 
-`match` is ours to doubt: it counts only where the receiver says so and nothing of the range is rejected.
+`match` is ours to doubt: it counts only where the receiver says so and nothing of the range is rejected. What
+the receiver lost goes out again as what a person released from quarantine does, by the agent: before anything
+new, in seq order, each under its own id, so that it is never posted twice.
 """
 
-from collections.abc import AsyncIterator
+import asyncio
+import sqlite3
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import aiosqlite
 import msgspec
 
-from edge.events import ClockStepped, decode
-from edge.faults import UplinkFault
+from edge import epochs, schema
+from edge.events import chain_of, decode, first_broken
+from edge.faults import JournalDamaged, MasterDataUnreadable, UplinkFault
 from edge.journal import Reader
+from edge.masterdata import MasterData
+from edge.masterdata.lookup import load as load_masterdata
+from edge.masterdata.store import MASTERDATA
 from edge.ports import Clock
+from edge.ring import SAMPLES
+from sync import quarantine
+from sync.batch import Head
+from sync.certificates.record import Certificate, Counts, Findings, keep
+from sync.certificates.scanned import scanned
+from sync.comparison import Said, understood
+from sync.figures import Figures, reckoned
+from sync.heldback import Held, HeldBack
 from sync.outcome import Answer, excerpt
+from sync.settlement import Quarantined
 from sync.store import Store
-from sync.tally import Report, Tally
 from sync.uplink import Uplink
 
-_READ_EVENTS = 1000
-_STEPPED = f"lineside.{ClockStepped.type}.v1".encode()
-
-
-class _Answer(msgspec.Struct):
-    match: bool
-    missing: list[int] = []
-    differences: list[object] = []
+_PAGE = 500
+_head = msgspec.json.Decoder(Head)
 
 
 @dataclass(frozen=True)
-class Certificate:
-    """A stored reconciliation."""
+class Range:
+    """Facts of one journal, inclusive."""
 
-    report: Report
-    match: bool
-    missing: tuple[int, ...]  # seqs that the receiver does not hold though it should
-    differences: tuple[object, ...]
+    path: Path
+    from_seq: int
+    to_seq: int
+    occasion: str = ""  # a shift, a day, asked
 
 
 class Reconciliation:
-    """Compares ranges of the journal with one receiver."""
+    """Compares ranges of a journal with one receiver."""
 
     def __init__(self, uplink: Uplink, store: Store, journal: Path, clock: Clock) -> None:
         self._uplink = uplink
@@ -49,72 +59,110 @@ class Reconciliation:
         self._clock = clock
 
     async def reconcile(self, from_seq: int, to_seq: int) -> Certificate | None:
-        """Compare this range, inclusive; None where the receiver does not offer it.
+        """Compare this range of the current journal, inclusive; None where the receiver does not offer it.
 
         Raises UplinkFault where the range is not settled yet or the receiver gives no answer.
         """
-        async with await Reader.open(self._journal) as reader:
-            cursor = await self._store.cursor(self._uplink.name)
-            if cursor is None or cursor.epoch != reader.epoch or not 0 < from_seq <= to_seq <= cursor.seq:
-                raise UplinkFault(
-                    f"{self._uplink.name}: seq {from_seq} to {to_seq} cannot be compared",
-                    hint=f"Settled is 1 to {cursor.seq if cursor else 0} of {reader.epoch}",
+        return await self.compare(Range(self._journal, from_seq, to_seq))
+
+    async def compare(self, given: Range, resent: int = 0) -> Certificate | None:
+        """Compare a range and keep the certificate; None where the receiver does not offer it.
+
+        Raises UplinkFault where the range is not settled yet or the receiver gives no answer, StorageFault.
+        """
+        async with await Reader.open(given.path) as reader:
+            settled = await self._settled(reader, given)
+            try:
+                figures = await reckoned(
+                    reader, self._store, self._uplink.name, given.from_seq, given.to_seq, settled
                 )
-            report = await self._report(reader, from_seq, to_seq, cursor.seq)
-        body = msgspec.json.encode(report)
-        answer = await self._uplink.reconcile(body)
+            except (sqlite3.Error, msgspec.DecodeError) as error:
+                raise schema.unusable(given.path, error) from error
+            epoch = reader.epoch
+        answer = await self._uplink.reconcile(msgspec.json.encode(figures.report))
         if answer.status == 404:
             return None
-        said = self._understood(answer)
-        match = said.match and not report.excluded
-        await self._keep(reader.epoch, report, match, body, answer.body)
-        return Certificate(report, match, tuple(said.missing), tuple(said.differences))
+        said = self._understood(answer, figures)
+        findings = await self._findings(epoch, figures, said, resent)
+        return await self._kept(epoch, given, figures, said.match, findings, answer.body)
 
-    async def _report(self, reader: Reader, from_seq: int, to_seq: int, settled: int) -> Report:
-        tally = Tally(
-            await self._excluded(reader.epoch, settled), await self._dates(reader.epoch, from_seq, to_seq)
+    async def send_again(self, given: Range, missing: Sequence[int]) -> int:
+        """Put up what the receiver does not hold for the agent to send; how many. Raises StorageFault."""
+        async with await Reader.open(given.path) as reader:
+            lost, epoch = await self._lost(reader, missing), reader.epoch
+        now_ms = self._clock.now().wall_ms
+
+        async def work(connection: aiosqlite.Connection) -> None:
+            await quarantine.send_again(connection, self._uplink.name, epoch, lost, now_ms)
+
+        if lost:
+            await self._store.transact(work)
+        return len(lost)
+
+    async def _settled(self, reader: Reader, given: Range) -> int:
+        """Through where the receiver has settled this journal. Raises UplinkFault: not as far as asked."""
+        cursor = await self._store.cursor(self._uplink.name)
+        settled = cursor.seq if cursor is not None and cursor.epoch == reader.epoch else 0
+        if cursor is not None and cursor.epoch != reader.epoch and given.path != self._journal:
+            listed = [one.epoch for one in await asyncio.to_thread(epochs.listed, self._journal)]
+            passed = listed.index(cursor.epoch) if cursor.epoch in listed else 0
+            settled = await reader.head() if reader.epoch in listed[:passed] else 0
+        if not 0 < given.from_seq <= given.to_seq <= settled:
+            raise UplinkFault(
+                f"{self._uplink.name}: seq {given.from_seq} to {given.to_seq} cannot be compared",
+                hint=f"Settled is 1 to {settled} of {reader.epoch}",
+            )
+        return settled
+
+    async def _lost(self, reader: Reader, missing: Sequence[int]) -> list[Quarantined]:
+        """The facts of these seqs, as far as the journal holds and proves them."""
+        found = []
+        for seq in missing:
+            rows = await reader.read_after(max(0, seq - 2), 2)
+            at = next((index for index, row in enumerate(rows) if row[0] == seq), None)
+            if at is None:
+                continue  # forgotten, in order
+            body = rows[at][1]
+            before = chain_of(rows[at - 1][1]) if at else "" if seq == 1 else None
+            if first_broken([(seq, body)], seq - 1, before) is not None:
+                raise JournalDamaged(
+                    f"{reader.path}: seq {seq} does not follow on seq {seq - 1}; it was not sent again",
+                    hint="`lineside events verify` shows what is damaged; keep a copy of the file",
+                )
+            found.append(Quarantined(seq, _head.decode(body), body, "retrying", b""))
+        return found
+
+    async def _findings(self, epoch: str, figures: Figures, said: Said, resent: int) -> Findings:
+        span = (self._uplink.name, epoch, figures.report.from_seq, figures.report.to_seq)
+        ((unsent, waiting),) = await self._store.rows(_UNSENT, *span)
+        folder = self._journal.parent
+        counted = await asyncio.to_thread(scanned, folder / SAMPLES, figures.after_ms, figures.to_ms)
+        counts = Counts(counted, figures.stored, figures.stored - unsent, figures.report.count)
+        return Findings(
+            counts,
+            figures.from_ms,
+            figures.to_ms,
+            said.missing,
+            resent,
+            said.absurd,
+            said.differences,
+            await self._held_back(span),
+            waiting,
         )
-        async for _, body in _between(reader, from_seq, to_seq):
-            tally.take(decode(body))
-        if named := [id_.encode() for id_ in tally.missing()]:
-            async for _, body in _between(reader, 1, from_seq - 1):
-                if any(id_ in body for id_ in named):
-                    tally.take_earlier(decode(body))
-        if tally.undated and to_seq < settled:  # dated by a step that the receiver has too
-            dates = await self._dates(reader.epoch, to_seq + 1, settled)
-            async for seq, body in _between(reader, to_seq + 1, settled):
-                if _STEPPED in body:
-                    tally.take_later(decode(body), dates.get(seq))
-        return tally.report(reader.source, from_seq, to_seq)
 
-    async def _excluded(self, epoch: str, to_seq: int) -> frozenset[int]:
-        rows = await self._store.rows(
-            "SELECT seq FROM quarantine WHERE uplink = ? AND epoch = ? AND seq <= ? AND how IS NOT 'posted'",
-            self._uplink.name,
-            epoch,
-            to_seq,
-        )
-        return frozenset(row[0] for row in rows)
+    async def _held_back(self, span: tuple[object, ...]) -> tuple[Held, ...]:
+        """What of a range the receiver does not hold, with its worth."""
+        held, at = HeldBack(), 0
+        while rows := await self._store.rows(_NOT_POSTED, *span, at, _PAGE):
+            held.take(decode(row[1]) for row in rows)
+            at = rows[-1][0]
+        path = self._journal.parent / MASTERDATA
+        return await asyncio.to_thread(_priced, held, path) if at else ()
 
-    async def _dates(self, epoch: str, from_seq: int, to_seq: int) -> dict[int, str]:
-        rows = await self._store.rows(
-            "SELECT first_seq, last_seq, posting_dates FROM receipts WHERE uplink = ? AND epoch = ?"
-            " AND last_seq >= ? AND first_seq <= ? AND posting_dates IS NOT NULL ORDER BY id DESC",
-            self._uplink.name,
-            epoch,
-            from_seq,
-            to_seq,
-        )
-        dates: dict[int, str] = {}
-        for first, last, text in rows:
-            given = msgspec.json.decode(text, type=dict[int, str] | str)
-            dates |= given if isinstance(given, dict) else dict.fromkeys(range(first, last + 1), given)
-        return dates
-
-    def _understood(self, answer: Answer) -> _Answer:
+    def _understood(self, answer: Answer, figures: Figures) -> Said:
         if answer.status == 200:
             try:
-                return msgspec.json.decode(answer.body, type=_Answer)
+                return understood(answer.body, figures.report)
             except (msgspec.DecodeError, RecursionError):
                 pass
         raise UplinkFault(
@@ -122,23 +170,45 @@ class Reconciliation:
             hint="Events are not touched by this; try again, then ask who runs the receiver",
         )
 
-    async def _keep(self, epoch: str, report: Report, match: bool, body: bytes, answer: bytes) -> None:
-        row = (self._uplink.name, epoch, report.from_seq, report.to_seq, self._clock.now().wall_ms)
+    async def _kept(
+        self, epoch: str, given: Range, figures: Figures, match: bool, findings: Findings, answer: bytes
+    ) -> Certificate:
+        now_ms = self._clock.now().wall_ms
+        made = Certificate(
+            0, self._uplink.name, epoch, given.occasion, now_ms, match, figures.report, findings
+        )
+        found: list[Certificate] = []
 
         async def work(connection: aiosqlite.Connection) -> None:
-            await connection.execute(
-                "INSERT INTO certificates (uplink, epoch, from_seq, to_seq, at_ms, match, report, answer)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (*row, match, body.decode(), answer.decode("utf-8", "replace")),
-            )
+            found.append(await keep(connection, made, answer))
 
         await self._store.transact(work)
+        return found[0]
 
 
-async def _between(reader: Reader, first: int, last: int) -> AsyncIterator[tuple[int, bytes]]:
-    """The stored events of a range, inclusive."""
-    at = first - 1
-    while at < last and (rows := await reader.read_after(at, min(_READ_EVENTS, last - at))):
-        for row in rows:
-            yield row
-        at = rows[-1][0]
+def _priced(held: HeldBack, path: Path) -> tuple[Held, ...]:
+    """With the worth where master data tells it; it may be unreadable for a moment."""
+    try:
+        return held.priced(load_masterdata(path))
+    except MasterDataUnreadable:
+        return held.priced(MasterData())
+
+
+def ranges(certificates: Iterable[Certificate], found: Sequence[epochs.Epoch]) -> list[Range]:
+    """The ranges of certificates, where their journals are still there."""
+    paths = {one.epoch: one.path for one in found}
+    return [
+        Range(paths[one.epoch], one.report.from_seq, one.report.to_seq, one.occasion)
+        for one in certificates
+        if one.epoch in paths
+    ]
+
+
+_UNSENT = (
+    "SELECT count(*) FILTER (WHERE state = 'held' AND epoch = ?2 AND seq BETWEEN ?3 AND ?4),"
+    " count(*) FILTER (WHERE state <> 'settled') FROM quarantine WHERE uplink = ?1"
+)
+_NOT_POSTED = (
+    "SELECT seq, CAST(body AS BLOB) FROM quarantine WHERE uplink = ? AND epoch = ?"
+    " AND seq BETWEEN ? AND ? AND how IS NOT 'posted' AND seq > ? ORDER BY seq LIMIT ?"
+)

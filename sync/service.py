@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge.alerts import Alert
+from edge.calendar import Calendar
 from edge.masterdata.store import MASTERDATA, MasterStore
 from edge.ports import Clock
 from edge.settings import Settings
@@ -22,7 +23,7 @@ from sync.listener import Listener, Views
 from sync.masterdata import MasterDataFetch
 from sync.masterfolder import MasterDataFolder
 from sync.metrics import Metrics
-from sync.reconcile import Certificate, Reconciliation
+from sync.reconciler import Outcome, Reconciler
 from sync.reserve import Reserve
 from sync.status import Outbox, UplinkStatus, load_outbox, load_status
 from sync.store import Store
@@ -72,7 +73,13 @@ class Sync:
             name: Agent(uplink, store, self._journal, clock, self._metrics)
             for name, uplink in uplinks.items()
         }
-        self.listener = Listener(settings.sync.listen, Views(self._ready, self._scrape, self.page))
+        calendar = Calendar(settings.edge.zone, settings.shifts, settings.posting)
+        self._reconcilers = {
+            name: Reconciler(uplink, store, self._journal, calendar, clock, self._agents[name].resend)
+            for name, uplink in uplinks.items()
+        }
+        views = Views(self._ready, self._scrape, self.page, self.reconciled)
+        self.listener = Listener(settings.sync.listen, views)
 
     @classmethod
     async def open(cls, settings: Settings, clock: Clock) -> "Sync":
@@ -108,6 +115,11 @@ class Sync:
         parts: list[Part] = [("sync-listener", self.listener.run), ("sync-reserve", Reserve(self._store).run)]
         parts += [(f"sync-{name}", self._agents[name].run) for name in self._uplinks]
         parts += [(f"sync-{name}", bus.run) for name, bus in self._buses.items()]
+        parts += [
+            (f"sync-{name}-reconciliation", one.run)
+            for name, one in self._reconcilers.items()
+            if one.when != "off"
+        ]
         return [*parts, *self._masterdata_parts(), *self._webhook_parts()]
 
     def _webhook_parts(self) -> list[Part]:
@@ -143,10 +155,13 @@ class Sync:
             return [("sync-masterdata-age", age.run)]  # it comes over a bus
         return [(f"sync-{source}-masterdata", run), ("sync-masterdata-age", age.run)]
 
-    async def reconcile(self, uplink: str, from_seq: int, to_seq: int) -> Certificate | None:
-        """Compare a range with a receiver; None where it does not offer that. Raises UplinkFault."""
-        one = Reconciliation(self._uplinks[uplink], self._store, self._journal, self._clock)
-        return await one.reconcile(from_seq, to_seq)
+    async def reconciled(self, uplink: str) -> Outcome | None:
+        """Compare everything settled with a receiver now; None where there is none of this name.
+
+        Raises UplinkFault: it gives no answer.
+        """
+        one = self._reconcilers.get(uplink)
+        return await one.now() if one is not None else None
 
     async def page(self) -> Page:
         """Where everything stands now. Raises StorageFault."""

@@ -50,6 +50,8 @@ class Delivery(UplinkSettings):
     batch_bytes: Annotated[int, Field(ge=1024, le=1048576)] = 1048576  # before compression
     backoff_max_s: Seconds = 60.0
     masterdata_interval_s: Annotated[float, Field(ge=0, le=86400, allow_inf_nan=False)] = 60.0  # 0: off
+    reconcile: Literal["shift", "day", "off"] = "shift"  # at the end of each shift and day, or of each day
+    reconcile_after_s: Annotated[float, Field(ge=0, le=86400, allow_inf_nan=False)] = 120.0  # behind that end
 
     @property
     def delivers_masterdata(self) -> bool:

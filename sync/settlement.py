@@ -99,7 +99,7 @@ def settle(batch: Batch, outcomes: Sequence[Outcome]) -> Settlement:
         cursor=None if batch.again else stop - 1,
         posted=posted,
         documents=_documents(posted, outcomes),
-        posting_dates=_dates(posted, outcomes),
+        posting_dates=_dates(posted, outcomes, by_seq=batch.again),
         quarantine=(*waiting, *held),
         decisions=_decided(batch, stop),
         counts=counts,
@@ -116,11 +116,14 @@ def _documents(posted: list[int], outcomes: Sequence[Outcome]) -> bytes | None:
     return msgspec.json.encode(given) if given else None
 
 
-def _dates(posted: list[int], outcomes: Sequence[Outcome]) -> bytes | None:
-    """The posting date as JSON: one for all, or by seq; None where none is given."""
+def _dates(posted: list[int], outcomes: Sequence[Outcome], *, by_seq: bool) -> bytes | None:
+    """The posting date as JSON: one for all, or by seq; None where none is given.
+
+    By seq where the events do not lie side by side: one for all would be said of those between them too.
+    """
     dates = [outcome.posting_date for outcome in outcomes[: len(posted)]]
     common = set(dates)
-    if len(common) == 1:
+    if len(common) == 1 and not by_seq:
         return msgspec.json.encode(dates[0]) if dates[0] else None
     given = {seq: date for seq, date in zip(posted, dates, strict=True) if date}
     return msgspec.json.encode(given) if given else None

@@ -98,7 +98,7 @@ def _sentence(problem: Any) -> str:
 
 def load_status(path: Path) -> Status:
     """The state of all uplinks from sync.db. Raises StorageFault."""
-    with _reading(path) as db:
+    with reading(path) as db:
         if db is None:
             return Status()
         uplinks = db.execute(
@@ -114,19 +114,19 @@ def load_status(path: Path) -> Status:
 
 def load_alerts(path: Path) -> tuple[Alert, ...]:
     """The alerts in journal.db or sync.db. Raises StorageFault."""
-    with _reading(path) as db:
+    with reading(path) as db:
         return alerts.listed(db) if db is not None else ()
 
 
 def load_alerts_since(path: Path, since_ms: int) -> tuple[Alert, ...]:
     """Standing alerts in journal.db or sync.db, and those cleared since. Raises StorageFault."""
-    with _reading(path) as db:
+    with reading(path) as db:
         return alerts.listed_since(db, since_ms) if db is not None else ()
 
 
 def load_quarantine(path: Path, uplink: str | None = None, limit: int = 1000) -> list[Waiting]:
     """What waits in quarantine, oldest first. Raises StorageFault."""
-    with _reading(path) as db:
+    with reading(path) as db:
         if db is None:
             return []
         rows = db.execute(
@@ -140,7 +140,7 @@ def load_quarantine(path: Path, uplink: str | None = None, limit: int = 1000) ->
 
 def load_quarantined(path: Path) -> dict[str, int]:
     """By epoch the first seq that waits in quarantine, whoever rejected it. Raises StorageFault."""
-    with _reading(path) as db:
+    with reading(path) as db:
         if db is None:
             return {}
         rows = db.execute("SELECT epoch, min(seq) FROM quarantine WHERE state <> 'settled' GROUP BY epoch")
@@ -149,7 +149,7 @@ def load_quarantined(path: Path) -> dict[str, int]:
 
 def load_document(path: Path, uplink: str, epoch: str, seq: int) -> tuple[str | None, str | None] | None:
     """The receiver's document number and posting date of an event; None where it is not posted."""
-    with _reading(path) as db:
+    with reading(path) as db:
         if db is None or db.execute(_NOT_POSTED, (uplink, epoch, seq)).fetchone():
             return None
         receipts = db.execute(_RECEIPTS, (uplink, epoch, seq, seq)).fetchall()
@@ -181,7 +181,7 @@ def load_outbox(journal: Path, epoch: str, seq: int) -> Outbox:
 
 
 def _behind(journal: Path, after: int) -> Outbox:
-    with _reading(journal) as db:
+    with reading(journal) as db:
         if db is None:
             return Outbox(0)
         last = db.execute("SELECT seq FROM events ORDER BY seq DESC LIMIT 1").fetchone()
@@ -204,7 +204,7 @@ def _recorded(body: bytes) -> Moment | None:
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[sqlite3.Connection | None]:
+def reading(path: Path) -> Iterator[sqlite3.Connection | None]:
     """A connection for one look; None where there is no such file, or nothing in it yet."""
     try:
         if not path.exists():

@@ -17,6 +17,15 @@ CREATE TABLE notices (                  -- what a webhook took
     PRIMARY KEY (webhook, key, raised_ms, what)
 ) STRICT;
 """
+_RECONCILED = """
+ALTER TABLE certificates ADD COLUMN occasion TEXT NOT NULL DEFAULT '';  -- a shift, a day, asked
+ALTER TABLE certificates ADD COLUMN findings TEXT;  -- JSON: what was found beside the figures
+CREATE INDEX certificates_range ON certificates (uplink, epoch, to_seq);
+CREATE TABLE reconciled (
+    uplink TEXT PRIMARY KEY,
+    due_ms INTEGER NOT NULL             -- the last end of a shift or day through which it was compared
+) STRICT;
+"""
 TABLES = Schema(
     f"""
 CREATE TABLE uplinks (
@@ -72,5 +81,5 @@ CREATE TABLE certificates (
 ) STRICT;
 {alerts.TABLE}
 """,
-    steps=(_WEBHOOKS,),
+    steps=(_WEBHOOKS, _RECONCILED),
 )

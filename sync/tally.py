@@ -1,17 +1,22 @@
-"""Our side of a reconciliation: a fold over the journal's facts. Pure and streaming.
+"""Our side of a reconciliation: a fold over the journal's facts. Pure, streaming, of flat memory.
 
 A fact counts on the posting date that the receiver gave it, else on its own, else on the one that
 `clock.stepped` gave it later. That step may lie behind the range, and what the receiver answered to it counts
 before its own date, for the period may have been closed. The totals are those of DESIGN, section 6:
 increments by posting date, work order, operation, material, kind and unit. A correction subtracts the whole
-event that it names, with everything that event caused, on its own date. What the receiver does not hold
-counts for nothing.
+event that it names, with everything that event caused, on its own date. Each is subtracted once: of several
+corrections the first counts, also where it lies before the range. What the receiver does not hold counts for
+nothing.
+
+No fact is kept. What corrections name and what waited for a date is found by a second look, which goes
+backwards, so that corrections are met before what they cancel.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 import msgspec
 from msgspec import UnsetType
@@ -65,21 +70,14 @@ class Figure:
     quantity: Decimal
 
 
-@dataclass(frozen=True)
-class _Posting:
-    """What of a costed fact must be kept until the end."""
+class _Correction(NamedTuple):
+    """What of a correction must be kept until the end."""
 
     seq: int
-    id: str
-    caused_by: str | None
     date: str | None
-    work_order: str | None
-    operation: str | None
-    figures: tuple[Figure, ...]
 
 
-@dataclass(frozen=True)
-class _Step:
+class _Step(NamedTuple):
     """A date for facts of a span that have none."""
 
     first: int
@@ -87,82 +85,150 @@ class _Step:
     date: str
 
 
+class _Cause(msgspec.Struct):
+    caused_by: str | None = None
+
+
+class _Glance(msgspec.Struct):
+    """What tells whether the second look needs an event."""
+
+    id: str
+    type: str
+    data: _Cause
+
+
+_glance = msgspec.json.Decoder(_Glance)
+_CORRECTED = f"lineside.{WorkCorrected.type}.v1"
+
+
 class Tally:
-    """Take the range's events in seq order, `earlier` ones that corrections name, `later` steps; report."""
+    """`take` the range's events in order, then steps behind it (`take_later`); while it is `seeking`, what is
+    `wanted` from the range's end backwards (`look_back`); then `report`.
+    """
 
     def __init__(self, excluded: frozenset[int], dates: Mapping[int, str]) -> None:
         self._excluded = excluded  # also before and behind the range
         self._dates = dates  # by seq, as the receiver gave them
         self._digest = hashlib.sha256()
         self._count = 0
-        self._postings: list[_Posting] = []
-        self._earlier: list[_Posting] = []
-        self._corrections: list[tuple[_Posting, str]] = []
+        self._first = 0  # the first seq of the range
+        self._sums: dict[_Key, Decimal] = {}
         self._steps: list[_Step] = []
+        self._waiting = 0  # facts of the range without a date, not summed yet
+        self._undated = range(0)  # where they lie
+        self._corrections: dict[str, _Correction] = {}  # by the id they name, the first of each
+        self._sought: set[str] = set()  # ids that the range's corrections name and that were not met yet
 
     def take(self, event: Event) -> None:
         """Count an event of the range."""
+        self._first = self._first or event.seq
         if event.seq in self._excluded:
             return
         self.take_later(event, self._dates.get(event.seq))
         self._digest.update((b"\n" if self._count else b"") + event.id.encode())
         self._count += 1
         if isinstance(event.data, WorkCorrected):
-            self._corrections.append((_posting(event), event.data.corrects))
-        elif (posting := _posting(event)).figures:
-            self._postings.append(posting)
-
-    def missing(self) -> frozenset[str]:
-        """Ids that corrections name and that lie before the range."""
-        return frozenset(named for _, named in self._corrections) - {one.id for one in self._postings}
-
-    def take_earlier(self, event: Event) -> None:
-        """Keep an event before the range for the correction that names it or its cause."""
-        if event.seq not in self._excluded and (posting := _posting(event)).figures:
-            self._earlier.append(posting)
-
-    @property
-    def undated(self) -> bool:
-        """Whether something of the range has no posting date yet."""
-        counted = (*self._postings, *(posting for posting, _ in self._corrections))
-        return any(self._date(posting) is None for posting in counted)
+            self._sought.add(event.data.corrects)
+            self._correct(event.data.corrects, event)
+        elif found := tuple(figures(event)):
+            if (date := self._own_date(event)) is not None:
+                self._add(event, found, date, 1)
+            else:
+                self._waiting += 1
+                self._undated = range(self._undated.start or event.seq, event.seq + 1)
 
     def take_later(self, event: Event, given: str | None) -> None:
-        """Keep a step behind the range that dates something; `given` is the receiver's date for it."""
+        """Keep a step that dates something; `given` is the receiver's date for it."""
         step = event.data
         if isinstance(step, ClockStepped) and step.posting_date and event.seq not in self._excluded:
             date = given or step.posting_date
             self._steps.append(_Step(int(step.from_seq or 0), int(step.to_seq or 0), date))
 
+    @property
+    def undated(self) -> bool:
+        """Whether something of the range has no posting date, or only a step gives it one."""
+        held = (one for one in self._corrections.values() if one.date is None)
+        return self._waiting > 0 or any(one.seq >= self._first for one in held)
+
+    @property
+    def seeking(self) -> bool:
+        """Whether events further back are needed."""
+        return bool(self._sought or self._waiting)
+
+    def wanted(self, seq: int, body: bytes) -> bool:
+        """Whether `look_back` needs this stored event; costs a tenth of decoding it."""
+        if seq in self._undated:
+            return True
+        seen = _glance.decode(body)
+        named = self._corrections
+        if seen.id in named or (seen.data.caused_by is not None and seen.data.caused_by in named):
+            return True
+        return seq < self._first and seen.type == _CORRECTED
+
+    def look_back(self, event: Event) -> None:
+        """Take an event again, from the range's end backwards, also before the range."""
+        self._sought.discard(event.id)
+        if event.seq in self._excluded:
+            return
+        if isinstance(event.data, WorkCorrected):
+            if event.seq < self._first:
+                self._correct(event.data.corrects, event)
+        elif found := tuple(figures(event)):
+            if event.seq >= self._first and self._own_date(event) is None:
+                self._add(event, found, self._stepped(event.seq), 1)
+                self._waiting -= 1
+            self._cancel(event, found)
+
     def report(self, source: str, from_seq: int, to_seq: int) -> Report:
         """The body of the call."""
-        sums: dict[_Key, Decimal] = {}
-        for posting in self._postings:
-            self._add(sums, posting, self._date(posting), 1)
-        for correction, named in self._corrections:
-            for posting in (*self._earlier, *self._postings):
-                if named in (posting.id, posting.caused_by):
-                    self._add(sums, posting, self._date(correction), -1)
         totals = [
-            Total(*key, sums[key])
-            for key in sorted(sums, key=lambda key: [part or "" for part in key])
-            if sums[key]
+            Total(*key, self._sums[key])
+            for key in sorted(self._sums, key=lambda key: [part or "" for part in key])
+            if self._sums[key]
         ]
         excluded = sorted(seq for seq in self._excluded if from_seq <= seq <= to_seq)
         digest = self._digest.hexdigest()
         return Report(source, from_seq, to_seq, self._count, digest, excluded, totals)
 
-    @staticmethod
-    def _add(sums: dict[_Key, Decimal], posting: _Posting, date: str | None, sign: int) -> None:
-        for figure in posting.figures:
-            what = (figure.material, figure.kind, figure.unit)
-            key: _Key = (date, posting.work_order, posting.operation, *what)
-            sums[key] = sums.get(key, Decimal(0)) + sign * figure.quantity
+    def _correct(self, named: str, event: Event) -> None:
+        """Keep the first correction of what it names."""
+        known = self._corrections.get(named)
+        if known is None or event.seq < known.seq:
+            self._corrections[named] = _Correction(event.seq, self._own_date(event))
 
-    def _date(self, posting: _Posting) -> str | None:
-        if (given := self._dates.get(posting.seq) or posting.date) is not None:
-            return given
-        return next((step.date for step in self._steps if step.first <= posting.seq <= step.last), None)
+    def _cancel(self, event: Event, found: tuple[Figure, ...]) -> None:
+        """Subtract what the first correction of it or of its cause takes back, if that is the range's."""
+        cause = event.data.caused_by if isinstance(event.data, MaterialConsumed) else None
+        named = [self._corrections[id_] for id_ in (event.id, cause) if id_ in self._corrections]
+        if named and (first := min(named)).seq >= self._first:
+            self._add(event, found, first.date or self._stepped(first.seq), -1)
+
+    def _add(self, event: Event, found: tuple[Figure, ...], date: str | None, sign: int) -> None:
+        for figure in found:
+            what = (figure.material, figure.kind, figure.unit)
+            key: _Key = (date, event.data.work_order, event.data.operation, *what)
+            self._sums[key] = self._sums.get(key, Decimal(0)) + sign * figure.quantity
+
+    def _own_date(self, event: Event) -> str | None:
+        return self._dates.get(event.seq) or event.data.posting_date
+
+    def _stepped(self, seq: int) -> str | None:
+        return next((step.date for step in self._steps if step.first <= seq <= step.last), None)
+
+
+def tallied(
+    events: Sequence[Event], excluded: frozenset[int] = frozenset(), dates: Mapping[int, str] | None = None,
+    earlier: Sequence[Event] = (),
+) -> Tally:  # fmt: skip
+    """The tally of a range in memory; `earlier` lies before it. Both in seq order."""
+    tally = Tally(excluded, dates or {})
+    for event in events:
+        tally.take(event)
+    for event in reversed([*earlier, *events]):
+        if not tally.seeking:
+            break
+        tally.look_back(event)
+    return tally
 
 
 def figures(event: Event) -> Iterator[Figure]:
@@ -191,10 +257,3 @@ def _resources(used: Resources) -> Iterator[Figure]:
             yield Figure(None, kind, unit, value)
     if used.labour is not None and not isinstance(used.labour, UnsetType):
         yield Figure(None, "labour_s", _SECONDS, sum((share.s for share in used.labour), Decimal(0)))
-
-
-def _posting(event: Event) -> _Posting:
-    data = event.data
-    caused_by = data.caused_by if isinstance(data, MaterialConsumed) else None
-    where = (data.posting_date, data.work_order, data.operation)
-    return _Posting(event.seq, event.id, caused_by, *where, tuple(figures(event)))

@@ -18,6 +18,7 @@ from edge.cli import (
     outbox,
     plc,
     pull,
+    reconcile,
     replay,
     review,
     scantest,
@@ -40,6 +41,7 @@ app.add_typer(outbox.app, name="outbox")
 app.add_typer(plc.app, name="plc")
 app.add_typer(opcua.app, name="opcua")
 app.add_typer(review.app, name="review")
+app.add_typer(reconcile.app, name="reconcile")
 
 
 @app.callback(invoke_without_command=True)

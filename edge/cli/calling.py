@@ -1,4 +1,4 @@
-"""Calls the local API of the running collector."""
+"""Calls the local APIs of the running collector and of the running sync."""
 
 import json
 import urllib.error
@@ -12,23 +12,35 @@ from rich.markup import escape
 from edge.cli.common import FAULT, UNREACHABLE, err, out
 from edge.settings import Settings
 
+_SYNC_S = 900.0  # a long range is read once or twice, and what is missing sent in between
+
 
 def call(loaded: Settings, path: str, body: object = None) -> tuple[int, dict[str, Any]]:
     """Status and answer of the running collector; exits with code 3 where it does not answer."""
-    url = f"http://{loaded.web.listen}{path}"
+    return _called("collect", "The collector", loaded.web.listen, path, body, 10.0)
+
+
+def call_sync(loaded: Settings, path: str, body: object) -> tuple[int, dict[str, Any]]:
+    """The same of the running sync, which may take its time."""
+    return _called("sync", "Delivery", loaded.sync.listen, path, body, _SYNC_S)
+
+
+def _called(
+    unit: str, who: str, listen: str, path: str, body: object, patience_s: float
+) -> tuple[int, dict[str, Any]]:
     data = json.dumps(body).encode() if body is not None else None
-    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
+    request = urllib.request.Request(f"http://{listen}{path}", data, {"Content-Type": "application/json"})
     try:
         try:
-            with urllib.request.urlopen(request, timeout=10) as answer:
+            with urllib.request.urlopen(request, timeout=patience_s) as answer:
                 return answer.status, _object(answer.read())
         except urllib.error.HTTPError as error:
             with error:
                 return error.code, _object(error.read())
     except (OSError, HTTPException, ValueError) as error:
         reason = getattr(error, "reason", error)
-        err.print(f"The collector does not answer at http://{loaded.web.listen}: {reason}", markup=False)
-        err.print("Start it with `lineside run`, or: systemctl status lineside-collect", markup=False)
+        err.print(f"{who} does not answer at http://{listen}: {reason}", markup=False)
+        err.print(f"Start it with `lineside run`, or: systemctl status lineside-{unit}", markup=False)
         raise typer.Exit(UNREACHABLE) from error
 
 

@@ -17,7 +17,7 @@ from edge.demo.operator import Tally as Done
 from edge.demo.plant import Plant
 from edge.events import Event, MaterialConsumed, WorkCorrected, WorkReported, decode
 from edge.journal import Reader, Verification, verify
-from sync.tally import Tally
+from sync.tally import tallied
 
 ZERO = Decimal(0)
 METER_KWH = Decimal("0.001")  # what the facts resolve
@@ -171,10 +171,7 @@ def _money(value: Decimal) -> str:
 
 async def _reconciled(session: aiohttp.ClientSession, plant: Plant, events: list[Event]) -> int:
     """How much the ERP finds different by the contract's own reconciliation: ids and totals."""
-    tally = Tally(frozenset(), {})
-    for event in events:
-        tally.take(event)
-    body = msgspec.json.encode(tally.report(events[0].source, 1, events[-1].seq))
+    body = msgspec.json.encode(tallied(events).report(events[0].source, 1, events[-1].seq))
     headers = {"Authorization": f"Bearer {(plant.folder / 'erp-token').read_text()}"}
     url = f"{plant.erp.url}/reconciliation"
     async with session.post(url, data=body, headers=headers | {"Content-Type": "application/json"}) as answer:

@@ -51,12 +51,15 @@ def totals(events: Sequence[Event]) -> Sums:
     dates = _dates(events)
     settled = {id_ for one in events if isinstance(one.data, ReviewSettled) for id_ in one.data.settles}
     sums: Sums = {}
+    taken_back: set[str] = set()
     for event in events:
         if event.id not in settled:
             _add(sums, event, dates[event.id], 1)
         if isinstance(event.data, WorkCorrected):
             for cancelled in _with_caused(events, event.data.corrects):
-                _add(sums, cancelled, dates[event.id], -1)
+                if cancelled.id not in taken_back:  # once, by the first correction
+                    _add(sums, cancelled, dates[event.id], -1)
+            taken_back |= {one.id for one in _with_caused(events, event.data.corrects)}
     return {key: value for key, value in sums.items() if value}
 
 

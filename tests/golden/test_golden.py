@@ -12,7 +12,7 @@ from edge.replay.folder import EXPECTED, INPUTS, STORY, TOTALS
 from edge.replay.totals import WAITING, Sums
 from edge.replay.verdict import replayed
 from edge.replay.view import text
-from sync.tally import Tally
+from sync.tally import tallied
 from tests.golden import table
 
 FOLDERS = {one.relative_to(table.GOLDEN).as_posix(): one for one in table.folders()}
@@ -44,9 +44,6 @@ def by_kind(sums: Sums) -> dict[Place, str]:
 
 def reconciled(events: Sequence[Event]) -> dict[Place, str]:
     """The same by the arithmetic of the reconciliation, which is another."""
-    tally = Tally(frozenset(), {})
-    for event in events:
-        tally.take(event)
     return {
         (
             total.posting_date or "undated",
@@ -55,7 +52,7 @@ def reconciled(events: Sequence[Event]) -> dict[Place, str]:
             total.kind,
             total.unit,
         ): text(total.quantity)
-        for total in tally.report("", 1, len(events)).totals
+        for total in tallied(events).report("", 1, len(events)).totals
     }
 
 

@@ -38,6 +38,7 @@ class Receiver:
     masterdata: Callable[[web.Request], web.Response] | None = None
     reconciliations: list[dict[str, Any]] = field(default_factory=list)
     reconciliation: dict[str, Any] | None = None
+    reconciling: Callable[[], web.Response] | None = None  # answers instead
     url: str = ""
 
     def post(self, events: Events) -> list[dict[str, Any]]:
@@ -69,6 +70,8 @@ class Receiver:
         return answer or web.json_response({"results": self.post(events)})
 
     async def _reconciliation(self, request: web.Request) -> web.Response:
+        if self.reconciling is not None:
+            return self.reconciling()
         if self.reconciliation is None:
             return web.Response(status=404)
         self.reconciliations.append(await request.json())

@@ -71,6 +71,7 @@ class Rig:
     metrics: Metrics = field(default_factory=Metrics)
     task: "asyncio.Task[None] | None" = None
     uplink: HttpUplink | None = None
+    agent: Agent | None = None
 
     async def append(self, *facts: Fact) -> list[str]:
         """Commit facts; their ids."""
@@ -88,7 +89,7 @@ class Rig:
         """Start an agent with these settings."""
         self.settings = self.settings.model_copy(update=changed)
         self.uplink = HttpUplink("erp", self.settings, self.time)
-        agent = Agent(
+        self.agent = Agent(
             self.uplink,
             self.store,
             self.folder / "journal.db",
@@ -97,7 +98,7 @@ class Rig:
             sleep=self.time.sleep,
             chance=lambda: 0.5,
         )
-        self.task = asyncio.create_task(agent.run(), name="agent")
+        self.task = asyncio.create_task(self.agent.run(), name="agent")
 
     async def stop(self) -> None:
         """Cancel the agent; raises what it died of."""

@@ -61,6 +61,33 @@ async def test_figures_go_out_and_the_answer_is_kept(tmp_path: Path) -> None:
         assert [tuple(row) for row in rows] == [("erp", 3, 6, 0)]
 
 
+async def test_of_a_fact_that_was_posted_later_the_later_date_counts(tmp_path: Path) -> None:
+    def on(date: str) -> None:
+        rig.receiver.moods.append(
+            results(lambda found: {"results": [{**one, "posting_date": date} for one in found]})
+        )
+
+    async with rigged(tmp_path, 1) as rig:
+        ids = await rig.append(*(steel(quantity) for quantity in ("1", "2", "4", "8", "16")))
+        rig.receiver.poison = {3, 4, 5}
+        on("2026-12-01")
+        rig.start()
+        await rig.drained()
+        rig.receiver.poison = set()
+        for date, retried in (("2026-12-04", ids[2:3]), ("2026-12-05", ids[1:4:2])):
+            rig.receiver.moods.append(results(lambda found: {"results": found}))  # the decision itself
+            on(date)
+            await rig.review("retried", retried)
+            left = len(rig.quarantine) - len(retried)
+            await rig.until(lambda left=left: len(rig.quarantine) == left)  # type: ignore[misc]
+        await rig.stop()
+        rig.receiver.reconciliation = {"match": True}
+        found = await reconciliation(rig).reconcile(1, 6)
+        assert found is not None
+        by_date = {one.posting_date: str(one.quantity) for one in found.report.totals}
+        assert by_date == {"2026-12-01": "17", "2026-12-04": "4", "2026-12-05": "10"}
+
+
 async def test_a_date_given_by_a_step_behind_the_range_counts(tmp_path: Path) -> None:
     async with rigged(tmp_path, 1) as rig:
         await rig.append(steel("1", None), steel("2", None), steel("4"))

@@ -58,6 +58,7 @@ async def test_everything_runs_together(tmp_path: Path) -> None:
                 "sync-listener",
                 "sync-reserve",
                 "sync-erp",
+                "sync-erp-reconciliation",
                 "sync-erp-masterdata",
                 "sync-masterdata-age",
             ]
@@ -130,7 +131,8 @@ async def test_what_waits_is_counted_with_its_age(tmp_path: Path) -> None:
             text = (await sync._scrape()).decode()
             assert 'lineside_outbox_events{uplink="erp"} 5.0' in text
             assert 'lineside_outbox_oldest_age_seconds{uplink="erp"} 90.0' in text
-            assert [name for name, _ in sync.parts()] == ["sync-listener", "sync-reserve", "sync-erp"]
+            names = [name for name, _ in sync.parts()]
+            assert names == ["sync-listener", "sync-reserve", "sync-erp", "sync-erp-reconciliation"]
 
 
 async def test_an_address_in_use_is_named(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """Totals against figures that were summed by hand."""
 
+import gc
 import hashlib
+import tracemalloc
 from decimal import Decimal
 from typing import Any
 
@@ -18,10 +20,10 @@ from edge.events import (
     WorkReported,
     decode,
 )
-from sync.tally import Tally
+from sync.tally import Tally, tallied
 from tests.unit.sync.making import SOURCE, paused, stored
 
-DAY, NEXT = "2026-11-22", "2026-11-23"
+DAY, NEXT, LATER = "2026-11-22", "2026-11-23", "2026-11-24"
 JOB = {"work_order": "W1", "operation": "0020"}
 
 
@@ -52,11 +54,7 @@ def totals(
     found: list[Event], excluded: set[int] | None = None, dates: dict[int, str] | None = None,
     earlier: list[Event] | None = None,
 ) -> dict[tuple[str | None, str | None, str, str], str]:  # fmt: skip
-    tally = Tally(frozenset(excluded or ()), dates or {})
-    for event in found:
-        tally.take(event)
-    for event in earlier or ():
-        tally.take_earlier(event)
+    tally = tallied(found, frozenset(excluded or ()), dates, earlier or ())
     report = tally.report(SOURCE, found[0].seq, found[-1].seq)
     assert {(one.work_order, one.operation) for one in report.totals} <= {("W1", "0020")}
     return {(one.posting_date, one.material, one.kind, one.unit): str(one.quantity) for one in report.totals}
@@ -131,11 +129,76 @@ def test_a_correction_reaches_back_before_the_range() -> None:
     found = events(correction(earlier[0].id), first=4)
     tally = Tally(frozenset(), {})
     tally.take(found[0])
-    assert tally.missing() == {earlier[0].id}
+    assert tally.seeking
     assert totals(found, earlier=earlier) == {
         (NEXT, "P", "good", "C62"): "-5",
         (NEXT, "S", "scanned", "KGM"): "-2",
     }
+
+
+def test_of_two_corrections_of_one_event_the_first_counts_and_the_second_subtracts_nothing() -> None:
+    first = events(reported(made("5")))
+    cause = first[0].id
+    found = first + events(
+        consumed("2", caused_by=cause), correction(cause), correction(cause, LATER), reported(made("1")),
+        first=2,
+    )  # fmt: skip
+    once = {
+        (DAY, "P", "good", "C62"): "6",
+        (DAY, "S", "scanned", "KGM"): "2",
+        (NEXT, "P", "good", "C62"): "-5",
+        (NEXT, "S", "scanned", "KGM"): "-2",
+    }
+    assert totals(found) == once
+    assert totals(found[3:], earlier=found[:3]) == {(DAY, "P", "good", "C62"): "1"}, "it lies before"
+    assert totals(found[2:4], earlier=found[:2]) == {
+        (NEXT, "P", "good", "C62"): "-5",
+        (NEXT, "S", "scanned", "KGM"): "-2",
+    }
+    assert totals(found[2:4], {3}, earlier=found[:2]) == {
+        (LATER, "P", "good", "C62"): "-5",
+        (LATER, "S", "scanned", "KGM"): "-2",
+    }, "the first is not held there, so the second cancels"
+
+
+def test_what_was_cancelled_by_itself_is_not_cancelled_again_with_its_cause() -> None:
+    first = events(reported(made("5")))
+    report = first[0]
+    found = first + events(consumed("2", caused_by=report.id), consumed("3", caused_by=report.id), first=2)
+    found += events(correction(found[1].id), first=4)
+    found += events(correction(report.id, LATER), first=5)
+    assert totals(found[4:], earlier=found[:4]) == {
+        (LATER, "P", "good", "C62"): "-5",
+        (LATER, "S", "scanned", "KGM"): "-3",
+    }
+    assert totals(found)[NEXT, "S", "scanned", "KGM"] == "-2"
+
+
+def test_no_fact_is_kept() -> None:
+    tally = Tally(frozenset(), {})
+    tracemalloc.start()
+    for number in range(1, 3001):
+        date = DAY if number % 5 else None
+        (event,) = events(reported(made(str(number % 9 + 1)), date=date), first=number)
+        tally.take(event)
+    gc.collect()
+    held_bytes, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held_bytes < 200_000, "kept, they would be megabytes"
+
+
+def test_the_second_look_asks_for_nothing_but_what_it_needs() -> None:
+    first = stored(reported(made("5")), paused(1), consumed("1"))
+    cause = decode(first[0][1]).id
+    behind = stored(consumed("2", caused_by=cause), correction(cause), paused(2), first=4)
+    tally = Tally(frozenset(), {})
+    for _, body in behind[1:]:
+        tally.take(decode(body))
+    assert [seq for seq, body in (*first, *behind) if tally.wanted(seq, body)] == [1, 4]
+    for seq, body in reversed(first + behind):
+        if tally.wanted(seq, body):
+            tally.look_back(decode(body))
+    assert not tally.seeking
 
 
 def test_what_the_receiver_does_not_hold_counts_for_nothing() -> None:
@@ -186,13 +249,16 @@ def test_a_step_behind_the_range_dates_what_is_in_it() -> None:
         tally.take(fact)
         assert tally.undated
         tally.take_later(step, given)
+        tally.look_back(fact)
         assert not tally.undated
         (total,) = tally.report(SOURCE, 1, 1).totals
         assert total.posting_date == date
     tally = Tally(frozenset({2}), {})
     tally.take(fact)
     tally.take_later(step, None)
-    assert tally.undated, "it is rejected there"
+    tally.look_back(fact)
+    (total,) = tally.report(SOURCE, 1, 1).totals
+    assert total.posting_date is None, "it is rejected there"
 
 
 def test_a_correction_without_a_date_waits_for_one_too() -> None:

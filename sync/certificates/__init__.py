@@ -1,0 +1,1 @@
+"""Certificates: stored reconciliation results, and how they go onto paper."""

@@ -1,0 +1,169 @@
+"""What a certificate says, how sync keeps it and how others read it.
+
+A certificate is never changed: a range that is compared again gets another one, and the latest counts.
+"""
+
+import sqlite3
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import aiosqlite
+import msgspec
+
+from sync.comparison import Difference, understood
+from sync.heldback import Held
+from sync.status import reading
+from sync.tally import Report
+
+ASKED = "asked"  # a person's comparison; else a shift or a day names the occasion
+_ANSWER_MAX = 64 * 1024  # characters kept of what a receiver answered
+_LISTED = 1000
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """A range's four figures side by side."""
+
+    scanned: int | None  # scans that were answered as recorded; None: that evidence is not kept any more
+    stored: int  # facts in the journal
+    sent: int  # facts that the receiver was offered
+    posted: int  # facts that it says it holds
+
+
+class Findings(msgspec.Struct, frozen=True):
+    """What was found beside the figures."""
+
+    counts: Counts
+    from_ms: int = 0  # UTC, when the range's first fact was recorded
+    to_ms: int = 0
+    missing: tuple[int, ...] = ()
+    resent: int = 0  # of the missing, how many were put up for sending again before
+    absurd: int = 0
+    differences: tuple[Difference, ...] = ()
+    held_back: tuple[Held, ...] = ()
+    waiting: int = 0  # facts in quarantine when it was made, wherever they lie
+
+
+class Certificate(msgspec.Struct, frozen=True):
+    """A stored reconciliation."""
+
+    id: int  # 0: not stored
+    uplink: str
+    epoch: str
+    occasion: str
+    at_ms: int  # UTC
+    match: bool
+    report: Report
+    findings: Findings
+
+    @property
+    def missing(self) -> tuple[int, ...]:
+        """Seqs that the receiver does not hold though it should."""
+        return self.findings.missing
+
+    @property
+    def differences(self) -> tuple[Difference, ...]:
+        return self.findings.differences
+
+    @property
+    def span(self) -> tuple[str, int, int]:
+        """Epoch, first and last seq."""
+        return self.epoch, self.report.from_seq, self.report.to_seq
+
+
+async def keep(connection: aiosqlite.Connection, made: Certificate, answer: bytes) -> Certificate:
+    """Store a certificate within a transaction, with what the receiver answered; as it is stored now.
+
+    One that says what the latest of its range says is not stored again: that one stands.
+    """
+    report, findings = (msgspec.json.encode(one).decode() for one in (made.report, made.findings))
+    text = answer.decode("utf-8", "replace")[:_ANSWER_MAX]
+    where = (made.uplink, *made.span)
+    same = (made.match, report, findings, made.occasion != "")
+    async with connection.execute(_LATEST, where) as found:
+        latest = await found.fetchone()
+    if latest is not None and tuple(latest[1:]) == same:
+        return msgspec.structs.replace(made, id=latest[0])
+    values = (*where, made.at_ms, made.match, report, text, made.occasion, findings)
+    async with connection.execute(_KEEP, values) as inserted:
+        return msgspec.structs.replace(made, id=inserted.lastrowid or 0)
+
+
+def load(path: Path, uplink: str | None = None, limit: int = 50) -> list[Certificate]:
+    """The newest certificates in sync.db, newest first. Raises StorageFault."""
+    return _loaded(path, _NEWEST, (uplink, min(limit, _LISTED)))
+
+
+def load_one(path: Path, number: int) -> Certificate | None:
+    """The certificate of this number. Raises StorageFault."""
+    return next(iter(_loaded(path, _ONE, (number,))), None)
+
+
+def load_open(path: Path, uplink: str | None = None) -> list[Certificate]:
+    """The latest certificate of each range that is not proven, oldest first. Raises StorageFault."""
+    return _loaded(path, OPEN, (uplink,))
+
+
+def _loaded(path: Path, sql: str, values: tuple[object, ...]) -> list[Certificate]:
+    with reading(path) as db:
+        if db is None or not _current(db):
+            return []
+        return [of(row) for row in db.execute(sql, values)]
+
+
+def _current(db: sqlite3.Connection) -> bool:
+    """Whether sync of this version has opened the file."""
+    return any(row[1] == "findings" for row in db.execute("PRAGMA table_info(certificates)"))
+
+
+def of(row: Any) -> Certificate:
+    """A certificate from a row of `OPEN` and its like."""
+    number, uplink, epoch, at_ms, match, report, answer, occasion, findings = row
+    ours = msgspec.json.decode(report, type=Report)
+    found = msgspec.json.decode(findings, type=Findings) if findings else _before(ours, answer)
+    return Certificate(number, uplink, epoch, occasion, at_ms, bool(match), ours, found)
+
+
+def _before(ours: Report, answer: str) -> Findings:
+    """What can be told of a certificate of the version before this one."""
+    stored = ours.count + len(ours.excluded)
+    counts = Counts(None, stored, stored, ours.count)
+    try:
+        said = understood(answer.encode(), ours)
+    except (msgspec.DecodeError, RecursionError):
+        return Findings(counts)
+    return Findings(counts, missing=said.missing, absurd=said.absurd, differences=said.differences)
+
+
+def shown(certificate: Certificate) -> Mapping[str, Any]:
+    """A certificate as JSON shows it; decimals are strings."""
+    given: dict[str, Any] = msgspec.to_builtins(certificate)
+    return given
+
+
+_KEEP = (
+    "INSERT INTO certificates (uplink, epoch, from_seq, to_seq, at_ms, match, report, answer, occasion,"
+    " findings) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_LATEST = (
+    "SELECT id, match, report, findings, occasion <> '' FROM certificates"
+    " WHERE uplink = ? AND epoch = ? AND from_seq = ? AND to_seq = ? ORDER BY id DESC LIMIT 1"
+)
+_NEWEST = (
+    "SELECT id, uplink, epoch, at_ms, match, report, answer, occasion, findings FROM certificates"
+    " WHERE ?1 IS NULL OR uplink = ?1 ORDER BY id DESC LIMIT ?2"
+)
+_ONE = (
+    "SELECT id, uplink, epoch, at_ms, match, report, answer, occasion, findings FROM certificates"
+    " WHERE id = ?"
+)
+OPEN = (
+    "SELECT id, uplink, epoch, at_ms, match, report, answer, occasion, findings FROM certificates AS one"
+    " WHERE match = 0 AND occasion <> '' AND (?1 IS NULL OR uplink = ?1) AND NOT EXISTS"
+    " (SELECT 1 FROM certificates AS later WHERE later.uplink = one.uplink AND later.epoch = one.epoch"
+    " AND later.from_seq = one.from_seq AND later.to_seq = one.to_seq AND later.id > one.id)"
+    # What a person discarded is settled: a range that lacks nothing else is as good as it will ever be.
+    " AND (findings ->> '$.missing[0]' IS NOT NULL OR findings ->> '$.differences[0]' IS NOT NULL"
+    " OR EXISTS (SELECT 1 FROM quarantine AS q WHERE q.uplink = one.uplink AND q.epoch = one.epoch"
+    " AND q.seq BETWEEN one.from_seq AND one.to_seq AND q.how IS NOT 'discarded')) ORDER BY id"
+)

@@ -1,0 +1,148 @@
+"""`lineside reconcile`: compared by the running sync with the reference endpoint; shown, kept, printed."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+
+from edge.demo.endpoint import Endpoint
+from edge.settings import load
+from sync.registry import KINDS
+from sync.service import Sync
+from sync.status import load_status
+from tests.contract.uplink.rig import START_MS, Time, rigged
+from tests.contract.uplink.test_reconciler import changes, steel, swallows
+from tests.line.plant import free_port, invoke, until
+from tests.patience import PATIENCE_S
+
+CONFIG = """
+[edge]
+id = "edge"
+site = "site"
+line = "L3"
+timezone = "Asia/Shanghai"
+data_dir = "{folder}"
+[sync]
+listen = "127.0.0.1:{port}"
+[uplinks.erp]
+kind = "http"
+url = "{url}"
+masterdata_interval_s = 0
+reconcile = "off"
+"""
+
+
+@dataclass
+class Plant:
+    """A journal with a few facts, an endpoint, and where the configuration is."""
+
+    endpoint: Endpoint
+    config: Path
+
+    async def reconcile(self, *arguments: str) -> tuple[int, str, str]:
+        return await invoke("reconcile", *arguments, "--config", self.config)
+
+
+@asynccontextmanager
+async def planted(folder: Path) -> AsyncIterator[Plant]:
+    prices = folder / "prices.json"
+    prices.write_text("{}")
+    async with Endpoint(folder / "erp.db", prices) as endpoint, rigged(folder, 1) as rig:
+        await rig.append(steel("1"), steel("2"), steel("4"))
+        await rig.store.close()
+        config = folder / "lineside.toml"
+        config.write_text(CONFIG.format(folder=folder, port=free_port(), url=endpoint.url))
+        yield Plant(endpoint, config)
+
+
+@asynccontextmanager
+async def delivering(plant: Plant) -> AsyncIterator[None]:
+    """sync runs, and everything is settled."""
+    settings = load(plant.config, {}, KINDS)
+    async with await Sync.open(settings, Time(START_MS + 1000)) as sync:
+        tasks = [asyncio.create_task(run(), name=name) for name, run in sync.parts()]
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await sync.listener.listening.wait()
+            store = settings.edge.data_dir / "sync.db"
+            await until(lambda: any(one.seq == 4 for one in load_status(store).uplinks), "everything settled")
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+
+
+async def test_what_matches_is_certified_listed_shown_and_printed(tmp_path: Path) -> None:
+    async with planted(tmp_path) as plant:
+        code, text, _ = await plant.reconcile("list")
+        assert code == 0 and "Nothing was compared yet" in text
+        async with delivering(plant):
+            code, text, _ = await plant.reconcile("run")
+            assert (code, text) == (0, "✓ erp: certificates 1\n")
+        code, text, _ = await plant.reconcile("list", "--json")
+        (row,) = json.loads(text)["certificates"]
+        assert code == 0
+        assert (row["verdict"], row["stored"], row["sent"], row["posted"], row["scanned"]) == (
+            "match", 4, 4, 4, None,
+        )  # fmt: skip
+        code, text, _ = await plant.reconcile("show")
+        assert code == 0 and "✓ match" in text and "asked" in text
+        for name in ("c.html", "c.json"):
+            code, _, _ = await plant.reconcile("export", "1", "--to", str(tmp_path / name))
+            assert code == 0
+        html = (tmp_path / "c.html").read_text(encoding="utf-8")
+        assert "对账证明" in html and "scanned 扫码领料" in html and "7 kg" in html
+        assert "<script" not in html and "src=" not in html and "href=" not in html
+        said = json.loads((tmp_path / "c.json").read_text(encoding="utf-8"))
+        assert said["match"] is True and said["report"]["totals"][0]["quantity"] == "7"
+        assert (await plant.reconcile("export", "--to", str(tmp_path / "c.pdf")))[0] == 2
+        assert (await plant.reconcile("show", "2"))[0] == 2
+        assert (await plant.reconcile("run", "--uplink", "sap"))[0] == 2
+
+
+async def test_what_differs_ends_with_1_until_it_is_put_right(tmp_path: Path) -> None:
+    async with planted(tmp_path) as plant:
+        swallows(plant.endpoint, 3)
+        async with delivering(plant):
+            changes(plant.endpoint, 2, '"quantity":"1"', '"quantity":"11"')
+            code, text, _ = await plant.reconcile("run", "--json")
+            answer = json.loads(text.splitlines()[-1])["erp"]  # before it a log line of sync
+            assert (code, answer["match"], answer["certificates"]) == (1, False, [2])
+            code, text, _ = await plant.reconcile("show")
+            assert code == 1 and "here" in text and "7" in text and "17" in text
+            code, text, _ = await plant.reconcile("list")
+            assert code == 1 and "Not proven: certificates 2" in text
+            assert (await plant.reconcile("show", "1"))[0] == 1
+            changes(plant.endpoint, 2, '"quantity":"11"', '"quantity":"1"')
+            assert (await plant.reconcile("run"))[0] == 0
+            assert (await plant.reconcile("list"))[0] == 0
+
+
+async def test_sync_compares_for_programs_and_not_for_pages_of_other_sites(tmp_path: Path) -> None:
+    async with planted(tmp_path) as plant, delivering(plant):
+        url = f"http://{load(plant.config, {}, KINDS).sync.listen}/api/v1/reconciliations"
+        async with aiohttp.ClientSession() as session:
+
+            async def asked(body: bytes, content_type: str = "application/json") -> int:
+                async with session.post(url, data=body, headers={"Content-Type": content_type}) as answer:
+                    return answer.status
+
+            assert await asked(b'{"uplink": "erp"}', "text/plain") == 415
+            assert await asked(b'{"uplink": 1}') == 400
+            assert await asked(b'{"uplink": "sap"}') == 404
+            assert await asked(b'{"uplink": "erp"}') == 200
+
+
+async def test_who_does_not_answer_ends_with_3(tmp_path: Path) -> None:
+    async with planted(tmp_path) as plant:
+        code, _, errors = await plant.reconcile("run")
+        assert code == 3 and "systemctl status lineside-sync" in errors
+        async with delivering(plant):
+            await plant.endpoint.cut()
+            code, text, _ = await plant.reconcile("run")
+            assert code == 3 and "✕ erp: " in text

@@ -1,0 +1,96 @@
+"""Certificates: never changed, the latest of a range counts, those of before still read."""
+
+import sqlite3
+from contextlib import closing
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import aiosqlite
+import msgspec
+
+from edge.schema import APPLICATION_ID
+from edge.settings import Edge
+from sync.certificates.page import page, verdict
+from sync.certificates.record import Certificate, Counts, Findings, keep, load, load_one, load_open, shown
+from sync.comparison import Difference
+from sync.store import Store
+from sync.tables import TABLES
+from sync.tally import Report, Total
+
+EDGE = Edge(id="L3-IPC1", site="suzhou", line="L3", timezone="Asia/Shanghai")
+
+REPORT = Report(
+    "urn:x", 1, 9, 9, "d" * 64, [], [Total("2026-11-22", "<W>", "1", "S", "good", "C62", Decimal("5.500"))]
+)
+COUNTS = Counts(3, 9, 9, 9)
+
+
+def certificate(match: bool = True, **more: Any) -> Certificate:
+    given: dict[str, Any] = {"findings": Findings(COUNTS), "report": REPORT, "occasion": "asked", **more}
+    return Certificate(0, "erp", "e" * 16, at_ms=1, match=match, **given)
+
+
+async def stored(store: Store, *made: Certificate) -> list[int]:
+    numbers = []
+
+    async def work(connection: aiosqlite.Connection) -> None:
+        for one in made:
+            numbers.append((await keep(connection, one, b'{"match": true}')).id)
+
+    await store.transact(work)
+    return numbers
+
+
+async def test_the_latest_of_a_range_counts_and_one_that_says_the_same_is_not_kept(tmp_path: Path) -> None:
+    path = tmp_path / "sync.db"
+    differing = Findings(COUNTS, differences=(Difference("good", "5", "4"),))
+    async with await Store.open(path) as store:
+        wrong, right = certificate(False, findings=differing), certificate()
+        later = msgspec.structs.replace(wrong, at_ms=99)
+        assert await stored(store, wrong, later) == [1, 1]
+        assert [one.id for one in load_open(path)] == [1]
+        assert await stored(store, right, wrong, right) == [2, 3, 4]
+        assert load_open(path) == []
+        assert [one.id for one in load(path)] == [4, 3, 2, 1]
+        assert load(path, "sap") == []
+        one = load_one(path, 1)
+        assert one == msgspec.structs.replace(wrong, id=1)
+
+
+async def test_certificates_of_the_version_before_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "sync.db"
+    with closing(sqlite3.connect(path)) as db:
+        db.executescript(
+            f"PRAGMA journal_mode = WAL; {TABLES.first}; PRAGMA application_id = {APPLICATION_ID};"
+            " PRAGMA user_version = 1;"
+        )
+        report, answer = msgspec.json.encode(REPORT).decode(), '{"match": false, "missing": [4]}'
+        values = ("erp", "e", 1, 9, 5, 0, report, answer)
+        db.execute("INSERT INTO certificates VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+        db.commit()
+    assert load(path) == [], "sync of this version has not opened it yet"
+    async with await Store.open(path):
+        (one,) = load(path)
+        assert (one.match, one.missing, one.findings.counts.posted, one.occasion) == (False, (4,), 9, "")
+
+
+def test_on_paper_stands_what_is_stored_and_nothing_of_it_is_markup() -> None:
+    odd = Findings(COUNTS, differences=(Difference("<script>alert(1)</script>", "5", "4"),))
+    html = page(certificate(False, findings=odd), EDGE)
+    assert "No match" in html and "&lt;script&gt;" in html and "&lt;W&gt;" in html
+    assert "<script" not in html and "http" not in html
+    assert "5.5 pcs" in html
+    assert "Match <span" in page(certificate(), EDGE)
+
+
+def test_a_match_is_not_green_while_facts_wait_in_quarantine() -> None:
+    waiting = certificate(findings=Findings(COUNTS, waiting=2))
+    assert verdict(waiting) == "waiting"
+    html = page(waiting, EDGE)
+    assert 'class="verdict waiting"' in html and 'class="verdict match"' not in html
+    assert (verdict(certificate()), verdict(certificate(False))) == ("match", "open")
+
+
+def test_as_json_figures_are_strings() -> None:
+    assert shown(certificate())["report"]["totals"][0]["quantity"] == "5.500"
