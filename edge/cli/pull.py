@@ -1,8 +1,7 @@
 """`lineside pull`: a consumer as an ERP would have one, from a broker into a database."""
 
-import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -24,12 +23,17 @@ def pull(
     ca_file: Annotated[Path | None, typer.Option(help="PEM; else the system's authorities.")] = None,
     tls: Annotated[bool, typer.Option(help="Without TLS everything can be read on the way.")] = True,
     limit: Annotated[int, typer.Option(min=1, help="Events a page.")] = 500,
+    again_s: Annotated[
+        float, typer.Option("--again-s", min=0.1, help="Seconds without an answer after which to ask again.")
+    ] = 5.0,
     once: Annotated[bool, typer.Option("--once", help="End when there is no more.")] = False,
 ) -> None:
     """Pull facts over MQTT into a database, each exactly once: the ERP's half, as an example to run."""
     try:
-        from edge.pulling.asking import Address, Asking
+        from edge.pulling.asking import Asking
+        from edge.pulling.follow import follow
         from edge.pulling.ledger import Ledger
+        from edge.pulling.line import Address
     except ImportError as error:
         raise StorageFault(
             "`lineside pull` needs SQLAlchemy",
@@ -41,20 +45,9 @@ def pull(
         str(ca_file) if ca_file else None, tls,
     )  # fmt: skip
     ledger = Ledger(database, consumer)
-    with Asking(address) as asking:
-        _follow(asking, ledger, limit, once)
+    with Asking(address, again_s) as asking:
+        follow(asking, ledger, limit, once, _told)
 
 
-def _follow(asking: Any, ledger: Any, limit: int, once: bool) -> None:
-    """Pull, commit, ack; what a crash leaves undone is done again by the next round."""
-    while True:
-        page = asking.ask("pull", {"after": ledger.cursor(), "limit": limit})
-        new = ledger.take([*page["again"], *page["events"]], page["next"])
-        accepted = [event["id"] for event in page["again"]]
-        asking.ask("ack", {"upto": page["next"], "accepted": accepted})
-        if new:
-            out.print(f"{new} new facts, through {page['next']}", highlight=False)
-        if not page["more"]:
-            if once:
-                return
-            time.sleep(1.0)
+def _told(new: int, through: str) -> None:
+    out.print(f"{new} new facts, through {through}", highlight=False)

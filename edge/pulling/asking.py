@@ -1,108 +1,116 @@
 """Questions to lineside over MQTT 5: publish with Response Topic and Correlation Data, wait for the answer.
 
-What is not answered in time is asked again: asking costs nothing and changes nothing.
+What is not answered in time is asked again over a new connection: asking costs nothing and changes nothing.
 """
 
-import queue
 import secrets
-import ssl
 import time
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from paho.mqtt.client import Client, MQTTMessage, MQTTv5
-from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.client import MQTTMessage
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from edge.faults import UplinkFault
+from edge.pulling.line import Address, Line
 
-_AGAIN_S = 5.0
+AGAIN_S = 5.0
 _GIVE_UP_S = 60.0
-
-
-@dataclass(frozen=True)
-class Address:
-    """A broker, the edge's topic and the consumer's name."""
-
-    host: str
-    port: int
-    base: str
-    consumer: str
-    user: str | None = None
-    password: str | None = None
-    ca_file: str | None = None
-    tls: bool = True
+_PAUSE_S, _PAUSE_MAX_S = 0.1, 5.0  # before the next connection, doubled each time
+_SLICE_S = 0.2  # how soon `stop` is heard
 
 
 class Refusal(UplinkFault):
     """lineside refused a question, and says why."""
 
 
-class Asking:
-    """One connection; paho's thread connects again by itself. Use it with `with`."""
+class Stopped(UplinkFault):
+    """Somebody called `stop`."""
 
-    def __init__(self, address: Address) -> None:
+
+class Asking:
+    """Asks one question at a time. Use it with `with`, from one thread; another one may call `stop`."""
+
+    def __init__(self, address: Address, again_s: float = AGAIN_S, give_up_s: float = _GIVE_UP_S) -> None:
         self._at = address
-        self._answers: queue.Queue[MQTTMessage] = queue.Queue(100)
+        self._again_s = again_s
+        self._give_up_s = give_up_s
         self._topic = f"{address.base}/answer/{address.consumer}/{secrets.token_hex(4)}"
-        self._client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTv5)
-        if address.user is not None:
-            self._client.username_pw_set(address.user, address.password)
-        if address.tls:
-            self._client.tls_set_context(ssl.create_default_context(cafile=address.ca_file))
-        self._client.on_connect = self._connected
-        self._client.on_message = self._came
+        self._line: Line | None = None
+        self._stopped = False
 
     def __enter__(self) -> "Asking":
-        try:
-            self._client.connect(self._at.host, self._at.port)
-        except OSError as error:
-            raise UplinkFault(
-                f"{self._at.host}:{self._at.port} cannot be reached: {error}",
-                hint="Check host, port, --tls or --no-tls, and whether the broker runs",
-            ) from error
-        self._client.loop_start()
+        self._line = self._open()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._client.disconnect()
-        self._client.loop_stop()
+        self._hang_up()
+
+    def stop(self) -> None:
+        """Have whatever waits end soon, with Stopped."""
+        self._stopped = True
 
     def ask(self, what: str, body: dict[str, Any]) -> dict[str, Any]:
-        """The answer. Raises Refusal, UplinkFault after a minute without one."""
+        """The answer. Raises Refusal, Stopped, UplinkFault after a minute without one."""
         properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
         properties.ResponseTopic = self._topic
         properties.CorrelationData = mark = secrets.token_bytes(8)
         topic, payload = f"{self._at.base}/{what}/{self._at.consumer}", msgspec.json.encode(body)
-        end_s = time.monotonic() + _GIVE_UP_S
+        end_s, pause_s = time.monotonic() + self._give_up_s, _PAUSE_S
+        silence = UplinkFault(
+            f"nobody answers on {topic}", hint="Does lineside sync run, with this consumer?"
+        )
         while time.monotonic() < end_s:
-            self._client.publish(topic, payload, qos=1, properties=properties)
-            if (found := self._heard(mark)) is not None:
-                return _understood(found)
-        raise UplinkFault(f"nobody answers on {topic}", hint="Does lineside sync run, with this consumer?")
+            try:
+                self._line = self._line or self._open()
+                self._line.publish(topic, payload, properties)
+                if (found := self._heard(mark)) is not None:
+                    return _understood(found)
+            except (Refusal, Stopped):
+                raise
+            except UplinkFault as fault:
+                silence = fault
+            self._hang_up()
+            self.rest(pause_s)
+            pause_s = min(2 * pause_s, _PAUSE_MAX_S)
+        raise silence
+
+    def rest(self, for_s: float) -> None:
+        """Wait, and keep the connection meanwhile. Raises Stopped."""
+        end_s = time.monotonic() + for_s
+        while (left_s := end_s - time.monotonic()) > 0:
+            self._received(min(left_s, _SLICE_S))
 
     def _heard(self, mark: bytes) -> bytes | None:
-        """The answer to this question; others came late and are let go of."""
-        end_s = time.monotonic() + _AGAIN_S
-        while (left_s := end_s - time.monotonic()) > 0:
-            try:
-                message = self._answers.get(timeout=left_s)
-            except queue.Empty:
-                return None
-            if getattr(message.properties, "CorrelationData", None) == mark:
+        """The answer to this question; others came late and are let go of. Raises Stopped, UplinkFault."""
+        end_s = time.monotonic() + self._again_s
+        while self._line is not None and (left_s := end_s - time.monotonic()) > 0:
+            message = self._received(min(left_s, _SLICE_S))
+            if message is not None and getattr(message.properties, "CorrelationData", None) == mark:
                 return bytes(message.payload)
         return None
 
-    def _connected(self, client: Client, *_: Any) -> None:
-        client.subscribe(self._topic, qos=1)
-
-    def _came(self, _client: Client, _: Any, message: MQTTMessage) -> None:
+    def _received(self, within_s: float) -> MQTTMessage | None:
+        """A message; where the connection ends meanwhile it is hung up."""
+        if self._stopped:
+            raise Stopped("told to stop")
+        if self._line is None:
+            time.sleep(within_s)
+            return None
         try:
-            self._answers.put_nowait(message)
-        except queue.Full:
-            pass  # asked again
+            return self._line.receive(within_s)
+        except UplinkFault:
+            self._hang_up()
+            return None
+
+    def _open(self) -> Line:
+        return Line(self._at, self._topic, self._again_s)
+
+    def _hang_up(self) -> None:
+        line, self._line = self._line, None
+        if line is not None:
+            line.close()
 
 
 def _understood(body: bytes) -> dict[str, Any]:

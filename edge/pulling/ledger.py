@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from edge.faults import StorageFault
+from edge.pulling.follow import Taken
 
 _TABLES = MetaData()
 EVENTS = Table(
@@ -53,15 +54,15 @@ class Ledger:
         except SQLAlchemyError as error:
             raise _fault(error) from error
 
-    def take(self, events: Sequence[dict[str, Any]], cursor: str) -> int:
-        """Insert what is new and move the cursor, in one transaction; how many were new."""
+    def take(self, events: Sequence[dict[str, Any]], cursor: str) -> Taken:
+        """Insert what is new and move the cursor, in one transaction; everything is taken."""
         try:
             with self._engine.begin() as connection:
                 fresh = _fresh(connection, events)
                 if fresh:
                     connection.execute(insert(EVENTS), [_row(event) for event in fresh])
                 _move(connection, self._consumer, cursor)
-            return len(fresh)
+            return Taken(len(fresh))
         except SQLAlchemyError as error:
             raise _fault(error) from error
 

@@ -27,7 +27,6 @@ from sync.secret import secret
 INCOMING_BYTES_MAX = 16 * 1024 * 1024  # a packet; the largest is master data
 _IN_FLIGHT = 20
 _MISC_S = 1.0
-_CONNACK_S = 10.0
 
 
 class Denied(UplinkFault):
@@ -61,12 +60,18 @@ class Connection:
     """Open it with `Connection.open`; `lost` ends when it does."""
 
     def __init__(
-        self, client: Client, tls: "_Context | None", received: Callable[[Incoming], None], who: str
+        self,
+        client: Client,
+        tls: "_Context | None",
+        received: Callable[[Incoming], None],
+        settings: MqttSettings,
     ) -> None:
         self._client = client
         self._tls = tls
         self._received = received
-        self._who = who
+        host, port = settings.address
+        self._who = f"{host}:{port}"
+        self._patience_s = 2 * settings.keepalive_s  # for each PUBACK and SUBACK
         self._loop = asyncio.get_running_loop()
         self._connected: asyncio.Future[tuple[ReasonCode, Properties | None]] = self._loop.create_future()
         self._ended: asyncio.Future[str] = self._loop.create_future()
@@ -85,12 +90,11 @@ class Connection:
         received: Callable[[Incoming], None],
     ) -> "Connection":
         """Connect and have the broker's word. Raises UplinkFault, Denied where a person must act."""
-        host, port = settings.address
         tls = await asyncio.to_thread(_context, settings) if settings.tls else None
         client = await asyncio.to_thread(_client, settings, client_id, will)
         if tls is not None:
             client.tls_set_context(tls)
-        one = cls(client, tls, received, f"{host}:{port}")
+        one = cls(client, tls, received, settings)
         try:
             await one._connect(settings)
         except BaseException:
@@ -148,7 +152,7 @@ class Connection:
             raise _unreachable(self._who, error, settings) from error
         self._attach()
         try:
-            async with asyncio.timeout(_CONNACK_S):
+            async with asyncio.timeout(settings.connect_timeout_s):
                 await _first(self._connected, self._ended)
         except TimeoutError:
             raise UplinkFault(f"{self._who} does not answer", hint="Is it an MQTT broker?") from None
@@ -213,9 +217,11 @@ class Connection:
         answer: asyncio.Future[ReasonCode] = self._loop.create_future()
         self._answers[mid] = answer
         try:
-            await _first(answer, self._ended)
+            await _first(answer, self._ended, within_s=self._patience_s)
         finally:
             self._answers.pop(mid, None)
+        if not answer.done() and not self._ended.done():
+            self._end(f"the broker acknowledged nothing for {self._patience_s} s")
         if not answer.done():
             raise UplinkFault(f"{self._who}: {self._ended.result()}", hint=_BROKER_HINT)
         return answer.result()
@@ -279,8 +285,8 @@ class Connection:
                 sock.close()
 
 
-async def _first(*futures: "asyncio.Future[Any]") -> None:
-    await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
+async def _first(*futures: "asyncio.Future[Any]", within_s: float | None = None) -> None:
+    await asyncio.wait(futures, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
 
 
 def _client(settings: MqttSettings, client_id: str, will: Outgoing) -> Client:

@@ -82,11 +82,13 @@ class Broker:
                 await writer.wait_closed()
                 return
 
-    async def kill(self) -> None:
-        """SIGKILL."""
+    async def kill(self, forgets: bool = False) -> None:
+        """SIGKILL; `forgets`: nor is anything left on its disk."""
         if self._process is not None and self._process.returncode is None:
             self._process.kill()
             await self._process.wait()
+        if forgets:
+            (self._config.parent / "mosquitto.db").unlink(missing_ok=True)
 
 
 class Asking:
