@@ -83,6 +83,9 @@ def demo(
     kill: Annotated[
         bool, typer.Option("--kill", help="Kill the collector in the middle of work, with SIGKILL.")
     ] = False,
+    mqtt: Annotated[
+        bool, typer.Option("--mqtt", help="An ERP that only speaks MQTT: it pulls, over a broker.")
+    ] = False,
     keep: Annotated[
         Path | None, typer.Option(help="Keep the demo's files in this folder instead of a temporary one.")
     ] = None,
@@ -90,7 +93,7 @@ def demo(
     """A whole line at work: press, scanner, collector, delivery, cost sheet. Ctrl-C ends it."""
     from edge.demo.show import demonstrate
 
-    raise typer.Exit(demonstrate(once=once, outage=outage, kill=kill, keep=keep))
+    raise typer.Exit(demonstrate(once=once, outage=outage, kill=kill, keep=keep, mqtt=mqtt))
 
 
 app.command()(starting.init)

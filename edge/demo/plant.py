@@ -19,10 +19,14 @@ import msgspec
 
 from drivers.barcode.simulator import Gun
 from drivers.modbus.simulator import Press
+from edge.demo.broker import Broker
 from edge.demo.endpoint import MASTERDATA, Endpoint
+from edge.demo.subscriber import Subscriber
 from edge.faults import Fault
 
 LINE = Path(__file__).with_name("line.toml")
+OVER_MQTT = Path(__file__).with_name("uplink-mqtt.toml")  # in place of the line's uplink
+TOPIC = "lineside/v1/acme/suzhou/stamping/L3/L3-IPC1"
 FIRST_COUNT = 2**32 - 12  # the counter rolls over in the first work order
 EXTRA_ORDERS = 60  # so that the shift goes on
 _RESTART_S = 1.0
@@ -88,14 +92,27 @@ class Plant:
     """Everything of the demo's line, with the addresses to look at."""
 
     def __init__(
-        self, folder: Path, press: Press, gun: Gun, erp: Endpoint, collector: Collector, web_port: int
+        self,
+        folder: Path,
+        press: Press,
+        gun: Gun,
+        erp: Endpoint,
+        way: Endpoint | Subscriber,
+        collector: Collector,
+        web_port: int,
     ) -> None:
         self.folder = folder
         self.press = press
         self.gun = gun
         self.erp = erp
+        self.way = way  # by which facts come to the ERP; it can be cut
         self.collector = collector
         self.pages_url = f"http://127.0.0.1:{web_port}"
+
+    @property
+    def working(self) -> list["asyncio.Task[None]"]:
+        """What must not end before the plant does."""
+        return [self.way.work] if isinstance(self.way, Subscriber) else []
 
     def orders(self) -> list[dict[str, Any]]:
         """The released work orders of this line, as the ERP has them."""
@@ -123,28 +140,34 @@ class Plant:
 
 
 @asynccontextmanager
-async def plant(folder: Path, cycle_s: float) -> AsyncIterator[Plant]:
-    """Build the plant in `folder` and run its collector; everything ends with the block."""
+async def plant(folder: Path, cycle_s: float, mqtt: bool = False) -> AsyncIterator[Plant]:
+    """Build the plant in `folder`; everything ends with the block. `mqtt`: the ERP pulls over a broker.
+
+    Raises Fault where there is no broker.
+    """
     token = secrets.token_hex(16)
     masterdata = folder / "masterdata.json"
     masterdata.write_bytes(with_more_orders(MASTERDATA.read_bytes()))
     (folder / "erp-token").write_text(token)
     async with AsyncExitStack() as stack:
         erp = await stack.enter_async_context(Endpoint(folder / "erp.db", masterdata, token=token))
+        way: Endpoint | Subscriber = erp
+        text, values = LINE.read_text(encoding="utf-8"), {"erp_url": erp.url}
+        if mqtt:
+            broker = Broker(folder)
+            way = await stack.enter_async_context(Subscriber(erp, broker, TOPIC))
+            text, values = _over_mqtt(text), {"broker_port": str(broker.port)}
         press = await stack.enter_async_context(
             Press(cycle_s=cycle_s, first_count=FIRST_COUNT, power_kw=18.0)
         )
         gun = await stack.enter_async_context(Gun(folder / "gun1"))
         web_port, sync_port = free_port(), free_port()
         config = folder / "lineside.toml"
-        values = {
-            "press_port": press.port, "gun_port": gun.link, "erp_url": erp.url,
-            "web_port": web_port, "sync_port": sync_port,
-        }  # fmt: skip
-        config.write_text(_filled(LINE.read_text(encoding="utf-8"), values), encoding="utf-8")
+        ports = {"press_port": press.port, "web_port": web_port, "sync_port": sync_port}
+        config.write_text(_filled(text, {**values, **ports, "gun_port": gun.link}), encoding="utf-8")
         collector = Collector(config, folder / "lineside.log")
         stack.push_async_callback(collector.stop)
-        yield Plant(folder, press, gun, erp, collector, web_port)
+        yield Plant(folder, press, gun, erp, way, collector, web_port)
 
 
 def free_port() -> int:
@@ -153,6 +176,12 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def _over_mqtt(line: str) -> str:
+    """The line's configuration with the other uplink."""
+    before, _, rest = line.partition("[uplinks.erp]")
+    return f"{before}{OVER_MQTT.read_text(encoding='utf-8')}[web]{rest.partition('[web]')[2]}"
 
 
 def _filled(text: str, values: dict[str, object]) -> str:

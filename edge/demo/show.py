@@ -121,12 +121,12 @@ class Watch:
         return grid
 
     def _delivery(self) -> Panel:
-        erp = "[bold red]CUT OFF[/]" if not self.plant.erp.listening else "reachable"
+        erp = "[bold red]CUT OFF[/]" if not self.plant.way.listening else "reachable"
         waiting = max(0, self.head - self.settled)
         received = self.received
         text = (
             f"ERP {erp}   delivery {self.state}   recorded {self.head}   "
-            f"waiting [bold]{waiting}[/]{' (safe)' if waiting and not self.plant.erp.listening else ''}   "
+            f"waiting [bold]{waiting}[/]{' (safe)' if waiting and not self.plant.way.listening else ''}   "
             f"posted {received.get('accepted', 0)}   rejected {received.get('rejected', 0)}   "
             f"duplicates refused {received.get('duplicates', 0)}\n{' '.join(self._cost())}"
         )
@@ -167,7 +167,7 @@ def _scan_text(text: str, verdict: str | None) -> Text:
     return Text(f"{sign} {text}", style=colour, no_wrap=True)
 
 
-def demonstrate(once: bool, outage: bool, kill: bool, keep: Path | None) -> int:
+def demonstrate(once: bool, outage: bool, kill: bool, keep: Path | None, mqtt: bool = False) -> int:
     """Run the demo. Returns the exit code."""
     with contextlib.ExitStack() as stack:
         if keep is None:
@@ -177,15 +177,15 @@ def demonstrate(once: bool, outage: bool, kill: bool, keep: Path | None) -> int:
             folder.mkdir(parents=True, exist_ok=True)
             if any(folder.iterdir()):
                 raise Fault(f"{folder} is not empty", hint="Name a new folder with --keep")
-        return asyncio.run(_demonstrate(folder, once, outage, kill))
+        return asyncio.run(_demonstrate(folder, once, outage, kill, mqtt))
 
 
-async def _demonstrate(folder: Path, once: bool, outage: bool, kill: bool) -> int:
+async def _demonstrate(folder: Path, once: bool, outage: bool, kill: bool, mqtt: bool) -> int:
     console = Console()
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with plant(folder, ONCE_CYCLE_S if once else CYCLE_S) as built:
+    async with plant(folder, ONCE_CYCLE_S if once else CYCLE_S, mqtt) as built:
         operator = Operator(
             built.press, built.gun, built.last_fact_ms, built.orders(), ONCE_PACE_S if once else PACE_S
         )
@@ -201,18 +201,21 @@ async def _demonstrate(folder: Path, once: bool, outage: bool, kill: bool) -> in
         if kill:
             background.append(asyncio.create_task(_kill(watch, once), name="kill"))
         work = asyncio.create_task(_one_order(operator) if once else operator.shift(), name="operator")
-        waits = [work, background[0], asyncio.create_task(stop.wait(), name="stop")]
+        kept = [background[0], *built.working]
+        waits = [work, *kept, asyncio.create_task(stop.wait(), name="stop")]
         try:
             await _show(console, watch, waits)
             if work.done() and once and not stop.is_set():
                 work.result()
                 return await _prove(console, watch)
-            if background[0].done() and not stop.is_set():
-                background[0].result()
+            for one in kept:
+                if one.done() and not stop.is_set():
+                    one.result()
         finally:
-            for task in [*background, *waits]:
+            ended = [*background, work, waits[-1]]
+            for task in ended:
                 task.cancel()
-            await asyncio.gather(*background, *waits, return_exceptions=True)
+            await asyncio.gather(*ended, return_exceptions=True)
     console.print("demo ended", highlight=False)
     return 0
 
@@ -236,10 +239,10 @@ async def _one_order(operator: Operator) -> None:
 async def _cut_off(watch: Watch, once: bool) -> None:
     await _produced_for(watch, ONCE_TROUBLE_AFTER_S if once else OUTAGE_AFTER_S)
     watch.note = "network to the ERP is cut: scanning goes on"
-    await watch.plant.erp.cut()
+    await watch.plant.way.cut()
     await asyncio.sleep(ONCE_OUTAGE_S if once else OUTAGE_S)
     watch.note = "network is back: the backlog drains"
-    await watch.plant.erp.restore()
+    await watch.plant.way.restore()
 
 
 async def _kill(watch: Watch, once: bool) -> None:
@@ -260,7 +263,7 @@ async def _prove(console: Console, watch: Watch) -> int:
     while time.monotonic() < deadline:
         async with await Reader.open(watch.plant.journal) as reader:
             head = await reader.head()
-        if watch.plant.erp.listening and any(
+        if watch.plant.way.listening and any(
             one.seq >= head for one in load_status(watch.plant.sync_store).uplinks
         ):
             break

@@ -5,6 +5,7 @@ What is not answered in time is asked again over a new connection: asking costs 
 
 import secrets
 import time
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -32,10 +33,12 @@ class Stopped(UplinkFault):
 class Asking:
     """Asks one question at a time. Use it with `with`, from one thread; another one may call `stop`."""
 
-    def __init__(self, address: Address, again_s: float = AGAIN_S, give_up_s: float = _GIVE_UP_S) -> None:
+    def __init__(
+        self, address: Address, again_s: float = AGAIN_S, greeting: Callable[[Line], None] | None = None
+    ) -> None:
         self._at = address
         self._again_s = again_s
-        self._give_up_s = give_up_s
+        self._greeting = greeting  # what to send on each new connection
         self._topic = f"{address.base}/answer/{address.consumer}/{secrets.token_hex(4)}"
         self._line: Line | None = None
         self._stopped = False
@@ -57,7 +60,7 @@ class Asking:
         properties.ResponseTopic = self._topic
         properties.CorrelationData = mark = secrets.token_bytes(8)
         topic, payload = f"{self._at.base}/{what}/{self._at.consumer}", msgspec.json.encode(body)
-        end_s, pause_s = time.monotonic() + self._give_up_s, _PAUSE_S
+        end_s, pause_s = time.monotonic() + _GIVE_UP_S, _PAUSE_S
         silence = UplinkFault(
             f"nobody answers on {topic}", hint="Does lineside sync run, with this consumer?"
         )
@@ -105,7 +108,10 @@ class Asking:
             return None
 
     def _open(self) -> Line:
-        return Line(self._at, self._topic, self._again_s)
+        line = Line(self._at, self._topic, self._again_s)
+        if self._greeting is not None:
+            self._greeting(line)
+        return line
 
     def _hang_up(self) -> None:
         line, self._line = self._line, None

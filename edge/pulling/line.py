@@ -58,9 +58,11 @@ class Line:
             self.close()
             raise
 
-    def publish(self, topic: str, body: bytes, properties: Properties) -> None:
+    def publish(
+        self, topic: str, body: bytes, properties: Properties | None = None, retain: bool = False
+    ) -> None:
         """Send with QoS 1. What became of it, an answer tells."""
-        self._client.publish(topic, body, qos=1, properties=properties)
+        self._client.publish(topic, body, qos=1, retain=retain, properties=properties)
 
     def receive(self, within_s: float) -> MQTTMessage | None:
         """The next message; None where none comes in time."""

@@ -17,8 +17,10 @@ from edge.demo.compare import compare
 from edge.demo.operator import Operator
 from edge.demo.plant import Plant, plant
 from edge.demo.show import ONCE_CYCLE_S, ONCE_ORDER, ONCE_PACE_S
+from edge.faults import Fault
 from edge.journal import Reader
 from sync.status import load_status
+from tests.contract.mqtt.broker import needs_mosquitto
 from tests.line.plant import ROOT, until
 from tests.patience import ATTEMPTS, PATIENCE_S, best_of
 
@@ -56,20 +58,55 @@ async def test_one_order_agrees_also_through_an_outage_and_a_kill() -> None:
     assert "Traceback" not in out
 
 
-async def test_ctrl_c_ends_the_demo_within_two_seconds_and_leaves_no_process(tmp_path: Path) -> None:
+@needs_mosquitto
+async def test_an_erp_that_only_pulls_over_mqtt_gets_the_same_also_through_an_outage_and_a_kill() -> None:
+    code, out = await demo("--once", "--mqtt", "--kill", "--outage")
+    assert code == 0, out
+    assert "floor, journal and ERP agree to the last digit" in out
+    assert "collector started 2 time(s)" in out
+    assert "Traceback" not in out
+
+
+async def test_where_there_is_no_mosquitto_the_broker_comes_from_a_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("iotcore")
+    monkeypatch.setattr("edge.demo.broker.shutil.which", lambda *_, **__: None)
+    async with worked(tmp_path, mqtt=True) as (built, operator):
+        assert "[v5.1]" in (tmp_path / "broker.toml").read_text()
+        found = await compare(built, operator.tallies[-1])
+        assert found.equal, [row for row in found.rows if not row.same]
+
+
+async def test_without_any_broker_the_demo_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge.demo.broker.shutil.which", lambda *_, **__: None)
+    monkeypatch.setattr("edge.demo.broker.importlib.util.find_spec", lambda _: None)
+    with pytest.raises(Fault) as told:
+        async with plant(tmp_path, 1.0, mqtt=True):
+            raise AssertionError("there is a broker")
+    assert "needs an MQTT 5 broker" in told.value.message
+    assert "apt install mosquitto" in told.value.hint and "lineside[broker]" in told.value.hint
+
+
+@pytest.mark.parametrize("options", [(), pytest.param(("--mqtt",), marks=needs_mosquitto)])
+async def test_ctrl_c_ends_the_demo_within_two_seconds_and_leaves_no_process(
+    tmp_path: Path, options: tuple[str, ...]
+) -> None:
     folders = (tmp_path / f"kept{number}" for number in range(ATTEMPTS))
 
     async def broken_off() -> float:
-        return await _broken_off(next(folders))
+        return await _broken_off(next(folders), *options)
 
     assert await best_of(broken_off, 2) < 2
 
 
-async def _broken_off(folder: Path) -> float:
+async def _broken_off(folder: Path, *options: str) -> float:
     """Ctrl-C in the midst of a demo; how long it took to end, in seconds."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "edge", "demo", "--keep", str(folder), cwd=ROOT, start_new_session=True,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        sys.executable, "-m", "edge", "demo", "--keep", str(folder), *options, cwd=ROOT,
+        start_new_session=True, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
     assert process.stdout is not None
     async with asyncio.timeout(PATIENCE_S):
@@ -95,9 +132,9 @@ async def test_a_folder_that_is_not_empty_is_left_alone(tmp_path: Path) -> None:
 
 
 @asynccontextmanager
-async def worked(folder: Path) -> AsyncIterator[tuple[Plant, Operator]]:
+async def worked(folder: Path, mqtt: bool = False) -> AsyncIterator[tuple[Plant, Operator]]:
     """A plant whose one order is done and delivered."""
-    async with plant(folder, ONCE_CYCLE_S / 2) as built:
+    async with plant(folder, ONCE_CYCLE_S / 2, mqtt) as built:
         keep = asyncio.create_task(built.collector.keep())
         operator = Operator(built.press, built.gun, built.last_fact_ms, built.orders(), ONCE_PACE_S)
         try:

@@ -132,6 +132,10 @@ class Ledger:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._thread, lambda: work(*args, **kwargs))
 
+    def call(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The same for a caller on another thread, which waits."""
+        return self._thread.submit(work, *args, **kwargs).result()
+
     def close(self) -> None:
         """Wait for what runs, then close the file."""
         self._thread.submit(self._db.close).result()

@@ -29,7 +29,7 @@ class Endpoint:
         options: Options | None = None,
     ) -> None:
         self.ledger = Ledger(db_path)
-        self._masterdata = MasterFile(masterdata_path)
+        self.masterdata = MasterFile(masterdata_path)
         self._options = options or Options(token=token)
         self._host = host
         self._port = port
@@ -68,7 +68,7 @@ class Endpoint:
         """Listen again on the same port. Raises OSError where it was taken meanwhile."""
         if self._open is not None:
             return
-        app = application(self.ledger, self._masterdata, self._options)
+        app = application(self.ledger, self.masterdata, self._options)
         runner = web.AppRunner(app, auto_decompress=False, access_log=None, shutdown_timeout=_GRACE_S)
         await runner.setup()
         try:
