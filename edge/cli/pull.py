@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from edge.cli.common import guarded, out
+from edge.cli.common import FAULT, guarded, out
 from edge.faults import StorageFault
 
 
@@ -27,10 +27,18 @@ def pull(
         float, typer.Option("--again-s", min=0.1, help="Seconds without an answer after which to ask again.")
     ] = 5.0,
     once: Annotated[bool, typer.Option("--once", help="End when there is no more.")] = False,
+    compare: Annotated[
+        bool,
+        typer.Option(
+            "--compare",
+            help="Pull all, compare with lineside, pull what is lacking; exit 1 if it differs then.",
+        ),
+    ] = False,
 ) -> None:
     """Pull facts over MQTT into a database, each exactly once: the ERP's half, as an example to run."""
     try:
         from edge.pulling.asking import Asking
+        from edge.pulling.comparing import compare as compared
         from edge.pulling.follow import follow
         from edge.pulling.ledger import Ledger
         from edge.pulling.line import Address
@@ -46,7 +54,20 @@ def pull(
     )  # fmt: skip
     ledger = Ledger(database, consumer)
     with Asking(address, again_s) as asking:
-        follow(asking, ledger, limit, once, _told)
+        follow(asking, ledger, limit, once or compare, _told)
+        if compare:
+            _concluded(*compared(asking, ledger, limit))
+
+
+def _concluded(fetched: int, differing: list[str]) -> None:
+    """Say what came of comparing; exit code 1 where the two sides still differ."""
+    if fetched:
+        out.print(f"{fetched} facts were lacking and are there now", highlight=False)
+    for one in differing:
+        out.print(f"differs: {one}", highlight=False, soft_wrap=True)
+    if differing:
+        raise typer.Exit(FAULT)
+    out.print("this database and lineside agree", highlight=False)
 
 
 def _told(new: int, through: str) -> None:

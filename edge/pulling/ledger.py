@@ -4,11 +4,24 @@ One transaction inserts a page and moves the cursor. Events that are there alrea
 that a page may come twice.
 """
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Column, MetaData, String, Table, Text, create_engine, insert, select, update
+from sqlalchemy import (
+    Column,
+    Index,
+    MetaData,
+    String,
+    Table,
+    Text,
+    create_engine,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -26,6 +39,7 @@ EVENTS = Table(
     Column("subject", String(200)),
     Column("time", String(40), nullable=False),
     Column("body", Text, nullable=False),  # the whole event
+    Index("lineside_events_order", "source", "sequence"),
 )
 CURSORS = Table(
     "lineside_cursors",
@@ -53,6 +67,31 @@ class Ledger:
                 return connection.execute(_cursor(self._consumer)).scalar_one_or_none()
         except SQLAlchemyError as error:
             raise _fault(error) from error
+
+    def sources(self) -> dict[str, int]:
+        """Every journal of which something is held, and through which seq; of the last one the cursor's."""
+        query = select(EVENTS.c.source, func.max(EVENTS.c.sequence)).group_by(EVENTS.c.source)
+        try:
+            with self._engine.connect() as connection:
+                found = {source: int(last) for source, last in connection.execute(query)}
+        except SQLAlchemyError as error:
+            raise _fault(error) from error
+        epoch, _, through = (self.cursor() or "").partition(":")
+        return {
+            source: max(last, int(through)) if source.endswith(f":{epoch}") and through else last
+            for source, last in found.items()
+        }
+
+    def figures(self, source: str, first: int, last: int) -> tuple[int, str]:
+        """Count and digest of what is held of a range: SHA-256 over the ids in order, joined by newlines."""
+        held = EVENTS.c.sequence.between(f"{first:020d}", f"{last:020d}")
+        query = select(EVENTS.c.id).where(EVENTS.c.source == source, held).order_by(EVENTS.c.sequence)
+        try:
+            with self._engine.connect() as connection:
+                ids = list(connection.execute(query).scalars())
+        except SQLAlchemyError as error:
+            raise _fault(error) from error
+        return len(ids), hashlib.sha256("\n".join(ids).encode()).hexdigest()
 
     def take(self, events: Sequence[dict[str, Any]], cursor: str) -> Taken:
         """Insert what is new and move the cursor, in one transaction; everything is taken."""

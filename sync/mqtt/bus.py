@@ -23,6 +23,7 @@ from sync.backoff import Backoff
 from sync.masterage import REPLACED, STALE, invalid
 from sync.metrics import Metrics
 from sync.mqtt import wire
+from sync.mqtt.comparing import Comparing
 from sync.mqtt.connection import Connection, Denied, Incoming, Outgoing
 from sync.mqtt.consumer import Consumer
 from sync.mqtt.feed import Feed
@@ -67,6 +68,10 @@ class Bus:
         self._consumers = {
             consumer: Consumer(key, given, self._journals, store, clock, metrics)
             for consumer, key in zip(given.consumers, given.receivers(name), strict=True)
+        }
+        self._comparing = {
+            one: Comparing(consumer.name, given.page_bytes, store, journal, clock)
+            for one, consumer in self._consumers.items()
         }
         self._feed = Feed(name, self._topics, journal, (journal, store.path), clock)
         self._backoff = Backoff(given.backoff_max_s, random.random)
@@ -124,10 +129,11 @@ class Bus:
 
     async def _up(self, connection: Connection) -> None:
         """Connected and subscribed."""
-        for consumer in self._consumers.values():
+        for name, consumer in self._consumers.items():
             if connection.bytes_max is not None:
                 room = connection.bytes_max - _PACKET_AROUND_BYTES
                 consumer.page_bytes = min(self._given.page_bytes, max(room, 1))
+                self._comparing[name].answer_bytes = consumer.page_bytes
             await consumer.connected()
         if self._trouble:
             _log.info("the broker is there again", uplink=self._name)
@@ -141,8 +147,8 @@ class Bus:
             self._feed.status(connection, self._head),
             *(
                 self._each(connection, name, self._queues[self._topics(what, name)], does)
-                for name, one in self._consumers.items()
-                for what, does in zip(ASKED, (one.pull, one.ack), strict=True)
+                for name in self._consumers
+                for what, does in zip(ASKED, self._answers(name), strict=True)
             ),
         ]
         if self._given.events:
@@ -197,14 +203,27 @@ class Bus:
             if correlation is not None and len(correlation) > wire.CORRELATION_BYTES_MAX:
                 correlation = None
                 raise Refused("malformed", f"Correlation Data: at most {wire.CORRELATION_BYTES_MAX} bytes")
-            async with self._turn:
-                body = await does(message.body)
+            body = await does(message.body)
         except Refused as refused:
             _log.info("a request is refused", uplink=self._name, consumer=name, reason=refused.detail)
             body = wire.problem(refused)
         code = await connection.publish(Outgoing(to, body, correlation=correlation))
         if code.is_failure:
             await self._unheard(name, to, str(code))
+
+    def _answers(self, name: str) -> tuple[Answer, ...]:
+        """What is done with each of what a consumer may ask, in the order of ASKED."""
+        one = self._consumers[name]
+        return self._in_turn(one.pull), self._in_turn(one.ack), self._comparing[name].compare
+
+    def _in_turn(self, does: Answer) -> Answer:
+        """The same, with the journals to itself."""
+
+        async def turned(body: bytes) -> bytes:
+            async with self._turn:
+                return await does(body)
+
+        return turned
 
     async def _unheard(self, name: str, to: str, reason: str) -> None:
         text = f"{self._name}: the broker refuses answers for {name} on {to} ({reason})"

@@ -6,7 +6,7 @@ from edge.settings import Edge
 from sync.mqtt.settings import MqttSettings
 
 _TOPIC_BYTES_MAX = 512
-ASKED = ("pull", "ack")  # what a consumer may ask, each with a topic of its own
+ASKED = ("pull", "ack", "reconcile")  # what a consumer may ask, each with a topic of its own
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,8 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 
 from sync.batch import Rows
+from sync.comparison import Claim
+from sync.tally import Total
 
 REQUEST_BYTES_MAX = 256 * 1024
 CORRELATION_BYTES_MAX = 256
@@ -17,6 +19,8 @@ _IDS_MAX = 5000
 
 Id = Annotated[str, msgspec.Meta(max_length=64)]
 Place = Annotated[str, msgspec.Meta(max_length=64)]
+Word = Annotated[str, msgspec.Meta(max_length=200)]
+_SEQ_MAX = 10**15
 
 
 class Refused(Exception):
@@ -50,7 +54,40 @@ class Ack(msgspec.Struct, frozen=True):
     rejected: Annotated[list[Rejection], msgspec.Meta(max_length=_IDS_MAX)] = []
 
 
-R = TypeVar("R", Pull, Ack)
+class Sum(msgspec.Struct, frozen=True):
+    """One line of a consumer's totals; `quantity` is a decimal in plain digits."""
+
+    kind: Word
+    unit: Word
+    quantity: Annotated[str, msgspec.Meta(pattern=r"^-?[0-9]{1,24}(\.[0-9]{1,12})?$")]
+    posting_date: Word | None = None
+    work_order: Word | None = None
+    operation: Word | None = None
+    material: Word | None = None
+
+
+class Compare(msgspec.Struct, frozen=True):
+    """A consumer's figures of a range of one journal, inclusive, as far as it reckons them."""
+
+    source: Word
+    from_seq: Annotated[int, msgspec.Meta(ge=1, le=_SEQ_MAX)]
+    to_seq: Annotated[int, msgspec.Meta(ge=1, le=_SEQ_MAX)]
+    count: Annotated[int, msgspec.Meta(ge=0, le=_SEQ_MAX)] | None = None
+    digest: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")] | None = None
+    totals: Annotated[list[Sum], msgspec.Meta(max_length=_IDS_MAX)] | None = None
+
+    @property
+    def claim(self) -> Claim:
+        """The figures alone. Raises Refused: there are none."""
+        if self.count is None and self.digest is None and self.totals is None:
+            raise Refused("malformed", "nothing to compare: give count, digest or totals")
+        totals = (
+            None if self.totals is None else msgspec.convert(self.totals, list[Total], from_attributes=True)
+        )
+        return Claim(self.count, self.digest, totals)
+
+
+R = TypeVar("R", Pull, Ack, Compare)
 
 
 def read(body: bytes, form: type[R]) -> R:

@@ -14,12 +14,12 @@ from tests.contract.uplink.rig import facts
 pytestmark = needs_mosquitto
 
 
-async def pulled(rig: Rig, database: Path) -> tuple[int, str]:
+async def pulled(rig: Rig, database: Path, *options: str) -> tuple[int, str]:
     """Run the command to its end; exit code and what it printed."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "edge", "pull", "--host", "127.0.0.1", "--port", str(rig.broker.port),
         "--topic", BASE, "--consumer", "erp", "--database", f"sqlite:///{database}", "--no-tls", "--once",
-        "--limit", "7", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        "--limit", "7", *options, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
     said, _ = await process.communicate()
     assert process.returncode is not None
@@ -54,6 +54,27 @@ async def test_a_crash_between_commit_and_ack_doubles_nothing(tmp_path: Path) ->
         assert rig.status().seq == 0  # the ack was never sent
         assert (await pulled(rig, database))[0] == 0
         assert held(database) == await rig.expected() and rig.status().seq == 20
+
+
+async def test_what_a_database_lost_is_found_by_halving_and_pulled_again(tmp_path: Path) -> None:
+    database = tmp_path / "erp.db"
+    async with rigged(tmp_path, count=60) as rig:
+        await rig.client()
+        code, said = await pulled(rig, database, "--compare")
+        assert code == 0 and "agree" in said, said
+        with sqlite3.connect(database) as db:
+            gone = db.execute("DELETE FROM lineside_events WHERE sequence LIKE '%0'").rowcount
+            db.execute("UPDATE lineside_events SET id = 'forged' WHERE sequence LIKE '%033'")
+        db.close()
+        code, said = await pulled(rig, database, "--compare")
+        assert f"{gone + 1} facts were lacking" in said and gone == 6, said
+        assert code == 1 and "differs: urn:lineside:site:edge:" in said, said  # what was forged is there, too
+        with sqlite3.connect(database) as db:
+            db.execute("DELETE FROM lineside_events WHERE id = 'forged'")
+        db.close()
+        code, said = await pulled(rig, database, "--compare")
+        assert code == 0 and "agree" in said, said
+        assert held(database) == await rig.expected() and rig.status().seq == 60
 
 
 @pytest.mark.parametrize("twice", [False, True])

@@ -71,11 +71,12 @@ async def test_the_transcripts_work_when_pasted(tmp_path: Path) -> None:
 async def test_the_examples_are_taken_and_the_answers_fit(tmp_path: Path) -> None:
     async with rigged(tmp_path) as rig:
         client = await rig.client()
-        for what, answered in (("pull", "page"), ("ack", "cursor")):
+        for what, answered in (("pull", "page"), ("ack", "cursor"), ("figures", "comparison")):
             for example in MESSAGES[what]["examples"]:
                 fits(what, example["payload"])
                 text = json.dumps(example["payload"]).replace("0123456789abcdef", rig.journal.epoch)
-                fits(answered, await rig.ask(client, what, json.loads(text)))
+                topic = "reconcile" if what == "figures" else what
+                fits(answered, await rig.ask(client, topic, json.loads(text)))
         fits("refusal", await rig.ask(client, "pull", {"after": "nothing"}))
         with pytest.raises(jsonschema.ValidationError):
             fits("page", {"events": [{}]})
