@@ -103,7 +103,7 @@ class Consumer:
             taken = Portion(limit, max(room, 0)).cut(await self._proof.of(reader, seq, rows))
         last = taken[-1][0] if taken else seq
         self._sent = reader.epoch, taken
-        head = await self._journals.head()
+        head = await self._journals.head_beyond((reader.epoch, last))
         more = (reader.epoch, last) != head
         return wire.page(taken, again, f"{reader.epoch}:{last}", more, f"{head[0]}:{head[1]}")
 

@@ -4,6 +4,7 @@ Readers stay open from page to page. A journal that is replaced or forgotten is 
 """
 
 import asyncio
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,6 +28,7 @@ class Journals:
         self._identity: tuple[int, int] | None = None
         self._readers: dict[str, Reader] = {}  # by epoch
         self._head = 0  # the current journal's, when it was last asked for
+        self._asked_s = 0.0  # monotonic
 
     async def look(self) -> Sequence[Epoch]:
         """The journals, oldest first; `head` of the last is as old as the look. Raises StorageFault."""
@@ -48,8 +50,19 @@ class Journals:
     async def head(self) -> Place:
         """Epoch and seq of the last event. Raises StorageFault, sqlite3.Error."""
         last = (await self.look())[-1]
+        self._asked_s = time.monotonic()
         self._head = await (await self.reader(last)).head()
         return last.epoch, self._head
+
+    async def head_beyond(self, place: Place) -> Place:
+        """The last event, or one behind `place` that was it within the last second.
+
+        Raises StorageFault, sqlite3.Error.
+        """
+        last = (await self.look())[-1]
+        if place[0] == last.epoch and place[1] < self._head and time.monotonic() < self._asked_s + 1:
+            return last.epoch, self._head
+        return await self.head()
 
     async def end(self, at: int, beyond: int = -1) -> int:
         """The last seq of the journal in this place of the row, or one that is at least `beyond`.

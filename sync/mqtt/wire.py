@@ -112,9 +112,14 @@ _CURSOR = re.compile(r"([0-9a-f]{16}):([0-9]{1,15})")
 
 def page(events: Rows, again: Rows, next_: str, more: bool, head: str) -> bytes:
     """A page; events go out as they were chained."""
-    first, second = b",".join([body for _, body in events]), b",".join([body for _, body in again])
-    tail = f'],"next":"{next_}","more":{"true" if more else "false"},"head":"{head}"}}'
-    return b"".join((b'{"events":[', first, b'],"again":[', second, tail.encode()))
+    second = b",".join([body for _, body in again])
+    tail = b'],"again":[%b],"next":"%b","more":%b,"head":"%b"}' % (
+        second, next_.encode(), b"true" if more else b"false", head.encode(),
+    )  # fmt: skip
+    bodies = [body for _, body in events] or [b""]
+    bodies[0] = b'{"events":[' + bodies[0]  # joined in one copy: it is half a megabyte
+    bodies[-1] += tail
+    return b",".join(bodies)
 
 
 def settled(cursor: str) -> bytes:
