@@ -123,7 +123,7 @@ class _Press(_Station):
             self.later(20, 200)
             if not self.likely(0.25):  # else forgotten: who comes next finds the name on the screen
                 self.signs_off(who)
-        elif self.job is not None:
+        elif self.job is not None and self.at_s < ends_s - 2 * MINUTE:
             self._produces(ends_s - self.at_s + self.chance.randint(60, 200))
 
     def _comes(self, who: str, begins_s: int) -> None:

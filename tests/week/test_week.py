@@ -154,6 +154,7 @@ def test_more_weeks_are_booked_as_they_were_worked(tmp_path: Path, seed: int) ->
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_at_the_collectors_own_pace_the_week_is_the_same(tmp_path: Path) -> None:
     lived = live(tmp_path, SEED, 1000)
     assert (lived.refused, differences(lived.expected, booked(lived.facts))) == ([], [])
