@@ -13,7 +13,7 @@ help:
 	@echo "make bench   the figures of the README, each against its raw counterpart"
 	@echo "make faults  long proofs: kills and power cuts in the middle of work (about an hour)"
 	@echo "make fuzz    a million spoilt Modbus frames each way, 100,000 of OPC UA"
-	@echo "make soak    long runs: a million events and the memory they take, ten minutes of device faults"
+	@echo "make soak    long runs: a million events and the memory they take, ten minutes of device faults, weeks of a line"
 	@echo "make lock    renew requirements*.lock      make schemas  renew the JSON Schemas"
 	@echo "make situations  renew the table of docs/situations.md"
 
@@ -57,7 +57,7 @@ fuzz: $(READY)
 	$(PYTEST) -m slow tests/unit tests/line $(ARGS)
 
 soak: $(READY)
-	$(PYTEST) -m slow tests/soak $(ARGS)
+	$(PYTEST) -m slow tests/soak tests/week $(ARGS)
 
 lock:
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml -o requirements.lock

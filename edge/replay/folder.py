@@ -9,7 +9,7 @@ from edge.main import site_of
 from edge.masterdata import Document, parse
 from edge.replay import script
 from edge.replay.lines import SituationFault, read
-from edge.replay.play import Floor, Played, play
+from edge.replay.play import TICK_MS, Floor, Played, play
 from edge.settings import Settings
 
 INPUTS, EXPECTED, TOTALS, STORY = "inputs.txt", "expected.txt", "totals.txt", "situation.md"
@@ -26,14 +26,14 @@ class Situation:
     master: Document
     script: script.Script
 
-    def play(self) -> Played:
-        """What comes of it. Raises SituationFault, Unfaithful."""
+    def play(self, tick_ms: int = TICK_MS) -> Played:
+        """What comes of it, in steps of `tick_ms`. Raises SituationFault, Unfaithful."""
         edge = self.settings.edge
         floor = Floor(
             site_of(self.settings), f"urn:lineside:{edge.site}:{edge.id}:replay", self.settings.devices
         )
         try:
-            return play(floor, self.master, self.script)
+            return play(floor, self.master, self.script, tick_ms)
         except MasterDataInvalid as fault:
             raise SituationFault([f"{self.folder}: {fault}"]) from fault
 

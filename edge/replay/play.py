@@ -1,7 +1,8 @@
 """Plays a script: the collector itself, on a clock and machines of the replay, with a journal in memory.
 
-Time passes in steps of a second, as in the collector: devices are polled, then every station ticks. After
-everything that was appended, the state folded from the facts alone is compared with the collector's.
+Time passes in steps of a second, as in the collector, or in longer ones for a long script: devices are
+polled, then every station ticks. After everything that was appended, the state folded from the facts alone
+is compared with the collector's.
 """
 
 import asyncio
@@ -27,7 +28,7 @@ from edge.station.step import Input, Step
 from edge.station.texts import Text
 from edge.station.work import Site
 
-_TICK_MS = round(TICK_S * 1000)
+TICK_MS = round(TICK_S * 1000)
 _BEFORE_MS = 1000  # lineside starts so long before the first input
 _RESULTS = {"good": "recorded", "bad": "refused"}  # of what a screen says, by its tone
 _NO_FILE = Path("/nonexistent/masterdata.db")  # master data comes from the folder
@@ -82,9 +83,12 @@ class Floor:
     devices: Mapping[str, DeviceSettings]
 
 
-def play(floor: Floor, master: Document, script: Script) -> Played:
-    """Everything that comes of a script. Raises MasterDataInvalid for a later delivery, Unfaithful."""
-    replay = _Replay(floor, master, script)
+def play(floor: Floor, master: Document, script: Script, tick_ms: int = TICK_MS) -> Played:
+    """Everything that comes of a script, in steps of `tick_ms`.
+
+    Raises MasterDataInvalid for a later delivery, Unfaithful.
+    """
+    replay = _Replay(floor, master, script, tick_ms)
     try:
         asyncio.run(replay.run())
     finally:
@@ -95,19 +99,20 @@ def play(floor: Floor, master: Document, script: Script) -> Played:
 class _Replay:
     """One run. A start of lineside makes a collector anew; journal, clock and devices stay."""
 
-    def __init__(self, floor: Floor, master: Document, script: Script) -> None:
+    def __init__(self, floor: Floor, master: Document, script: Script, step_ms: int) -> None:
+        self._step_ms = step_ms
         self._floor = floor
         self._document = master
         self._script = script
         self.clock = Clock(script.entries[0].at_ms - _BEFORE_MS)
         self.journal = Memory(floor.source, self.clock)
         self.happened: list[Happened] = []
-        polls_ms = {name: _poll_ms(one) for name, one in floor.devices.items()}
+        polls_ms = {name: max(step_ms, _poll_ms(one)) for name, one in floor.devices.items()}
         self._devices = devices(script, polls_ms, self.clock)
         self._polled = [device for device in self._devices.values() if device.speaks]
         self._collector: Collector | None = None
         self._began_ms = self.clock.true_ms
-        self._tick_ms = self._began_ms + _TICK_MS  # the true time of the next tick
+        self._tick_ms = self._began_ms + step_ms  # the true time of the next tick
         self._shown: dict[str, Shown | None] = {}  # what each screen says
         self._folded = Line()
         self._folded_seq = 0
@@ -156,7 +161,7 @@ class _Replay:
             self.clock.advance(self._tick_ms)
             if self._collector is not None:
                 await self._tick(self._collector)
-            self._tick_ms += _TICK_MS
+            self._tick_ms += self._step_ms
         self.clock.advance(at_ms)
 
     async def _tick(self, collector: Collector) -> None:
@@ -260,4 +265,4 @@ class _Replay:
 def _poll_ms(settings: DeviceSettings) -> int:
     """How often a device is asked, in whole ticks."""
     interval_s = float(getattr(settings, "poll_interval_s", TICK_S))
-    return max(1, round(interval_s / TICK_S)) * _TICK_MS
+    return max(1, round(interval_s / TICK_S)) * TICK_MS

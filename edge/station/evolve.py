@@ -21,6 +21,7 @@ from edge.station.review import waiting
 from edge.station.state import (
     MACHINE,
     STATE_VERSION,
+    SWITCHED,
     ZERO,
     Counter,
     Job,
@@ -483,7 +484,9 @@ def _corrected(station: Station, fact: events.WorkCorrected, *_: object) -> Stat
             return _changed(station, _key(verdict), lambda job: quantities.with_verdict(job, verdict, -1))
         case events.WorkStarted() as started:
             jobs = tuple(job for job in station.jobs if job.key != _key(started))
-            return replace(station, jobs=jobs, selected=jobs[-1].key if jobs else None)
+            # One that was set aside goes on with a scan of its order only: until then strokes are nobody's.
+            following = next((job.key for job in reversed(jobs) if job.paused != SWITCHED), None)
+            return replace(station, jobs=jobs, selected=following)
     return station
 
 

@@ -13,7 +13,7 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import append, drain, large, modbus, opcua, pull, scan, start, work
+from tests.bench import append, drain, large, modbus, opcua, pull, scan, start, stations, work
 from tests.bench.table import Row
 
 
@@ -43,6 +43,7 @@ def _suites(folder: Path) -> Iterable[tuple[str, Callable[[], list[Row]]]]:
     yield "Modbus poll", lambda: uvloop.run(modbus.measure())
     yield "OPC UA subscription (about two minutes)", lambda: uvloop.run(opcua.measure())
     yield "a collector at work (about four minutes)", lambda: work.measure(folder)
+    yield "stations under 10^6 inputs (about three minutes)", stations.measure
     yield "start", lambda: start.measure(folder)
     yield "a journal of 10^6 events (about four minutes)", lambda: large.measure(folder)
 

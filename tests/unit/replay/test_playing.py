@@ -7,7 +7,9 @@ import pytest
 from edge import events as e
 from edge.events import Event
 from edge.replay import play
+from edge.replay.folder import load
 from edge.replay.lines import SituationFault
+from edge.replay.totals import totals
 from edge.replay.verdict import Replayed, replayed
 from edge.replay.view import Answered, rows
 from edge.station.evolve import fold
@@ -126,3 +128,16 @@ def test_an_alert_that_is_not_written_so_is_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(SituationFault, match="alert raised <key>"):
         replayed(folder)
+
+
+def test_longer_steps_come_to_the_same_totals(tmp_path: Path) -> None:
+    given = """2026-11-23 08:00:01 press1.cycles = 7
+08:00:10 gun1 LSE1
+08:00:11 gun1 LSW1
+08:30:11 press1.cycles -> 1003
+08:30:12 gun1 LSCDONE
+08:30:14 gun1 LSCOK"""
+    one = load(situation(tmp_path / "a", given))
+    by_second, by_minute = one.play(), one.play(60_000)
+    assert totals(by_second.events) == totals(by_minute.events)
+    assert len(by_minute.events) < len(by_second.events)

@@ -321,3 +321,18 @@ def test_an_answer_that_waited_for_a_busy_machine_makes_the_next_move_no_less_pl
     floor.scan("LSCPART", "LSCOK")
     assert floor.facts(e.CountUnattributed) == []
     assert floor.job.counted == {"good": Decimal(23)}
+
+
+def test_strokes_after_an_undone_start_are_not_of_an_order_that_was_set_aside() -> None:
+    """Nothing was open when the wrong order was begun; 100 had been set aside before."""
+    floor = working(automatic={"start": "off"})
+    floor.read(cycles=500, running=True)
+    floor.wait(5).scan("LSW200", "LSCOK")
+    floor.wait(5).scan("LSCDONE", "LSCOK")
+    floor.wait(5).scan("LSW500 0020")
+    floor.wait(5).scan("LSCUNDO", "LSCOK")
+    assert floor.station.job is None
+    floor.wait(40).read(cycles=507, running=True)
+    floor.wait(40).read(cycles=507, running=True)
+    assert unattributed(floor) == [Decimal(7)]
+    assert floor.scan("LSW100").message.en == "WO 100 selected"
