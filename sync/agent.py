@@ -17,7 +17,6 @@ import structlog
 
 from edge import epochs, schema
 from edge.epochs import Epoch
-from edge.events import chain_of, first_broken
 from edge.faults import Damaged, JournalDamaged, StorageFault
 from edge.journal import Reader
 from edge.ports import Clock
@@ -25,6 +24,7 @@ from sync.backoff import WISH_MAX_S, Backoff
 from sync.batch import Batch, Portion, Rows, pack, source_of
 from sync.metrics import Metrics
 from sync.outcome import Again, Outcome, Pause, Settled, Split, Verdict, printable
+from sync.proof import Proof
 from sync.settlement import Settlement, decisions, settle
 from sync.store import Condition, Cursor, Standing, Store
 from sync.uplink import Uplink
@@ -73,7 +73,7 @@ class Agent:
         self._replaced = False
         self._drained = False
         self._unproven = True  # nothing was read behind the cursor since the journal was opened
-        self._anchor: tuple[int, str | None] = (0, "")  # an event that was proven, and its chain
+        self._proof = Proof()
         self._looked = 0  # decisions were looked for through this seq while halted
         self._ahead = 0  # and through this one of the current journal, while one set aside is delivered
         self._isolated = 0
@@ -129,28 +129,10 @@ class Agent:
         found = await reader.read_after(self._at.seq, portion.events)
         if not found:
             return None
-        rows = await self._proven(reader, found)
+        rows = await self._proof.of(reader, self._at.seq, found)
         taken = portion.cut(rows)
         self._drained = len(taken) == len(rows) < portion.events
         return pack(reader.epoch, reader.source, taken, self._held_orders)
-
-    async def _proven(self, reader: Reader, rows: Rows) -> Rows:
-        """What follows on the cursor's event, up to the first that does not. Raises JournalDamaged."""
-        seq, chain = self._anchor
-        if seq != self._at.seq:
-            seq = self._at.seq
-            at = await reader.read_after(seq - 1, 1)
-            chain = chain_of(at[0][1]) if at and at[0][0] == seq else None
-        broken = first_broken(rows, seq, chain)
-        if broken == rows[0][0]:
-            raise JournalDamaged(
-                f"{reader.path}: seq {broken} does not follow on seq {seq}; it was not sent",
-                hint="`lineside events verify` shows what is damaged; keep a copy of the file",
-            )
-        if broken is not None:
-            rows = [row for row in rows if row[0] < broken]
-        self._anchor = rows[-1][0], chain_of(rows[-1][1])
-        return rows
 
     async def _released(self) -> Batch | None:
         """What a person released from quarantine or the receiver lost, unless the receiver put it off."""
@@ -358,7 +340,7 @@ class Agent:
             await self._store.release_held(self.name, self._now_ms())
             self._standing = await self._store.standing(self.name)
         self._looked, self._ahead, self._fork, self._unproven = 0, 0, None, True
-        self._anchor = 0, ""
+        self._proof = Proof()
         if self._at.seq > head:
             self._fork = f"has settled through {self._at.seq}, but the journal ends at {head}"
         if self._at.state in ("removed", "halted") and not self._halted:

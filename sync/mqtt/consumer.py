@@ -15,10 +15,11 @@ from edge.ports import Clock
 from sync.batch import Batch, Portion, Rows, pack, source_of
 from sync.metrics import Metrics
 from sync.mqtt import wire
-from sync.mqtt.journals import Journals, Proof
+from sync.mqtt.journals import Journals
 from sync.mqtt.settings import MqttSettings
 from sync.mqtt.wire import Refused
 from sync.outcome import Outcome
+from sync.proof import Proof
 from sync.settlement import settle
 from sync.store import Condition, Cursor, Standing, Store, paused_key
 

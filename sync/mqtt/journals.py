@@ -10,8 +10,7 @@ from pathlib import Path
 
 from edge import epochs
 from edge.epochs import Epoch
-from edge.events import chain_of, first_broken
-from edge.faults import JournalDamaged, StorageFault
+from edge.faults import StorageFault
 from edge.journal import Reader
 from sync.batch import Rows
 from sync.mqtt.wire import Refused
@@ -97,31 +96,6 @@ class Journals:
         readers, self._readers = self._readers, {}
         for reader in readers.values():
             await reader.close()
-
-
-class Proof:
-    """Holds each event against the chain of the one before it, across pages."""
-
-    def __init__(self) -> None:
-        self._anchor: tuple[str, int, str | None] = ("", 0, "")  # epoch, seq, chain of what was proven
-
-    async def of(self, reader: Reader, seq: int, rows: Rows) -> Rows:
-        """What follows on event `seq`, up to the first that does not. Raises JournalDamaged."""
-        epoch, at, chain = self._anchor
-        if (epoch, at) != (reader.epoch, seq):
-            before = await reader.read_after(seq - 1, 1) if seq else []
-            found = bool(before) and before[0][0] == seq
-            chain = "" if not seq else chain_of(before[0][1]) if found else None
-        broken = first_broken(rows, seq, chain)
-        if broken == rows[0][0]:
-            raise JournalDamaged(
-                f"{reader.path}: seq {broken} does not follow on seq {seq}; it was not sent",
-                hint="`lineside events verify` shows what is damaged; keep a copy of the file",
-            )
-        if broken is not None:
-            rows = [row for row in rows if row[0] < broken]
-        self._anchor = reader.epoch, rows[-1][0], chain_of(rows[-1][1])
-        return rows
 
 
 def identity(path: Path) -> tuple[int, int] | None:
