@@ -79,7 +79,7 @@ def _dates(events: Iterable[Event]) -> dict[str, str]:
 def _with_caused(events: Iterable[Event], id_: str) -> Iterator[Event]:
     for event in events:
         data = event.data
-        caused_by = data.caused_by if isinstance(data, MaterialConsumed | CountUnattributed) else None
+        caused_by = getattr(data, "caused_by", None)
         if id_ in (event.id, caused_by):
             yield event
 

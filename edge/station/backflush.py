@@ -48,10 +48,11 @@ def follow(work: "Work", job: Job, id_: str, report: WorkReported) -> None:
     """Draft what a report consumes, once it is folded in."""
     order = work.master.orders.get(job.work_order)
     bill = lines(order, job) if order else ()
-    in_setup = all(one.cause == "setup" for one in report.outputs) and bool(report.outputs)
-    use = "setup" if in_setup else "production"
+    outputs = (*report.outputs, *report.reworked)
+    in_setup = all(one.cause == "setup" for one in outputs) and bool(outputs)
+    use = "setup" if in_setup else "rework" if job.reworks else "production"
     asking = {need.bom_line for need in report.needs}
-    output_lot = next((one.lot for one in report.outputs if one.role == "main"), None)
+    output_lot = next((one.lot for one in outputs if one.role == "main"), None)
     how: dict[str, Any] = {"caused_by": id_, "use": use, "output_lot": output_lot}
     for line in bill:
         if line.method == "backflushed" and line.line in asking:

@@ -16,7 +16,7 @@ from edge import events, wallclock
 from edge.calendar import Period
 from edge.events import Draft, Event, Fact, Resources, parse_instant
 from edge.readings import Moment
-from edge.station import hours, known, lots, quantities
+from edge.station import aside, hours, known, lots, quantities
 from edge.station.review import waiting
 from edge.station.state import (
     MACHINE,
@@ -60,7 +60,7 @@ def _evolved(line: Line, draft: Draft) -> Line:
         return line
     line = hours.passed(line, at, known=not (isinstance(fact, events.ShiftChanged) and fact.incomplete))
     line = _with_people(_in_period(line, fact, at), fact, at)
-    line = _with_fixed(line, fact, draft.id)
+    line = aside.after(_with_fixed(line, fact, draft.id), fact)
     apply = _APPLY.get(type(fact))
     if apply is not None and fact.station is not None:
         before = line.station(fact.station)
@@ -228,7 +228,10 @@ def _noted(before: Station, station: Station, draft: Draft, at: Moment) -> Stati
     station = replace(station, noted=(line, *station.noted)[:NOTED])
     if _caused(station.last, fact):
         assert station.last is not None
-        return replace(station, last=replace(station.last, caused=(*station.last.caused, _stored(fact))))
+        last = station.last
+        if isinstance(fact, events.OutputReclassified):
+            return replace(station, last=replace(last, moved=(*last.moved, _stored(fact))))
+        return replace(station, last=replace(last, caused=(*last.caused, _stored(fact))))
     phase_change = isinstance(fact, events.WorkStarted) and before.find(_key(fact)) is not None
     if isinstance(fact, UNDOABLE) and not phase_change and fact.origin == "scan" and fact.actor:
         last = Last(draft.id, fact.type, fact.actor, fact.shift, fact.production_date, at, _stored(fact))
@@ -238,7 +241,9 @@ def _noted(before: Station, station: Station, draft: Draft, at: Moment) -> Stati
 
 def _caused(last: Last | None, fact: Fact) -> bool:
     """Whether the fact goes when the last one is undone."""
-    return isinstance(fact, events.MaterialConsumed) and last is not None and fact.caused_by == last.id
+    if not isinstance(fact, events.MaterialConsumed | events.OutputReclassified):
+        return False
+    return last is not None and fact.caused_by == last.id
 
 
 def _stored(fact: Fact) -> str:
@@ -252,7 +257,8 @@ def detail(fact: Fact) -> str:
             pieces = fact.unit == "C62"
             return f"{fact.lot or fact.material} {fact.quantity}" + ("" if pieces else f" {fact.unit}")
         case events.WorkReported():
-            return ", ".join(f"{one.disposition} {one.quantity}" for one in fact.outputs)
+            outputs = (*fact.outputs, *fact.reworked)
+            return ", ".join(f"{one.disposition} {one.quantity}" for one in outputs)
         case events.OperatorSignedOn() | events.OperatorSignedOff() | events.OperatorDoubted():
             return fact.operator
         case events.TimeUnassigned() | events.BreakTaken():
@@ -307,6 +313,7 @@ def _started(station: Station, fact: events.WorkStarted, _id: str, at: Moment) -
         unit=fact.unit or PIECES,
         planned=fact.planned_quantity or ZERO,
         refs=fact.refs,
+        reworks=(fact.reworks.work_order, fact.reworks.operation) if fact.reworks else None,
         labour_s=fact.standard.labour_s if fact.standard else None,
         phase=fact.phase,
         since=at,
@@ -376,6 +383,7 @@ def made_up(line: Line, draft: Draft) -> Line:
     fact = draft.data
     if fact.station is None:
         return line
+    line = aside.after(line, fact)
     station = before = line.station(fact.station)
     match fact:
         case events.WorkReported():
@@ -410,8 +418,8 @@ def _identified(station: Station, fact: events.OutputIdentified, *_: object) -> 
     return _changed(station, _key(fact), identify)
 
 
-def _reclassified(station: Station, fact: events.OutputReclassified, *_: object) -> Station:
-    return _changed(station, _key(fact), lambda job: quantities.with_verdict(job, fact, 1))
+def _reclassified(station: Station, *_: object) -> Station:
+    return station  # its pieces may be another station's: aside.after() moves them
 
 
 def _completed(station: Station, fact: events.WorkCompleted, id_: str, at: Moment) -> Station:
@@ -480,8 +488,6 @@ def _corrected(station: Station, fact: events.WorkCorrected, *_: object) -> Stat
             return _changed(station, _key(report), lambda job: _unreported(job, report, last.at))
         case events.MaterialConsumed() as consumed:
             return _with_material(known.drawn(station, consumed, -1), consumed, -1)
-        case events.OutputReclassified() as verdict:
-            return _changed(station, _key(verdict), lambda job: quantities.with_verdict(job, verdict, -1))
         case events.WorkStarted() as started:
             jobs = tuple(job for job in station.jobs if job.key != _key(started))
             # One that was set aside goes on with a scan of its order only: until then strokes are nobody's.

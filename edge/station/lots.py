@@ -13,7 +13,7 @@ from edge.station.state import ZERO, Job, Mounted, Required, Station, Used
 
 
 def first_pass(outputs: Iterable[Output]) -> Decimal:
-    """Pieces of the main product that a report brings for the first time, whatever became of them."""
+    """Pieces of the main product that a job brings for the first time, whatever became of them."""
     return sum((one.quantity for one in outputs if one.role == "main"), ZERO)
 
 
@@ -24,7 +24,7 @@ def once(work_order: str, bom_line: str) -> str:
 
 def asked(job: Job, report: WorkReported, sign: int = 1) -> Job:
     """The job with what a report asks of its bill."""
-    base = first_pass(report.outputs)
+    base = first_pass((*report.outputs, *report.reworked))
     if report.provisional or report.bill_unknown:
         unbilled = base
     else:

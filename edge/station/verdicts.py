@@ -37,6 +37,7 @@ _BEARERS: Mapping[str, tuple[type[Fact], ...]] = {
     "output": (WorkReported,),
     "time": (WorkReported,),
     "qualification": (OperatorSignedOn,),
+    "rework": (WorkReported,),
 }
 
 
