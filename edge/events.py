@@ -279,7 +279,8 @@ class CountRecorded(Fact, frozen=True, kw_only=True, omit_defaults=True, rename=
     units_per_count: Quantity | None = None  # absent: 1
     material: str | None = None  # what it is of, where one count makes several; each has an event of its own
     role: Literal["co", "by"] | None = None  # absent: the job's main product
-    share: Quantity | None = None  # of a meter that several stations share
+    share: Quantity | None = None  # of a meter that several stations share, or a movement that jobs do
+    carried: Quantity | None = None  # of its share, what the counter's next movement brings or takes
     micro_stops: Quantity | None = None  # how many ended within this stretch of `running`
     micro_stop_s: Quantity | None = None  # how long they lasted together
     phase: Phase | None = None

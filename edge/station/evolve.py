@@ -206,10 +206,20 @@ def _hands(station: Station, counter: str) -> tuple[object, ...]:
     """In whose hands a counter is: the job and its phase; for pieces also by which tool."""
     job = station.job
     held = owner(station, counter), job.phase if job else None
-    if counter in ("running", "energy"):
-        return held
-    shared = station.jobs if station.tool and station.tool.shares else ()
-    return (*held, station.tool, *((one.key, one.phase) for one in shared))
+    if counter in MACHINE:
+        return (*held, *(one.key for one in at_work(station)))
+    sharing = station.jobs if station.tool and station.tool.shares else at_work(station)
+    return (*held, station.tool, *((one.key, one.phase) for one in sharing))
+
+
+def at_work(station: Station) -> tuple[Job, ...]:
+    """The open jobs that share a counter of pieces: those in the run phase, else those in set-up.
+
+    A paused job has no part in it; where all are paused, the selected one has all.
+    """
+    working = tuple(job for job in station.jobs if job.paused is None)
+    running = tuple(job for job in working if job.phase == "run")
+    return running or working or ((station.job,) if station.job else ())
 
 
 def owner(station: Station, counter: str) -> JobKey | None:
@@ -531,7 +541,11 @@ def _counted(station: Station, fact: events.CountRecorded, _id: str, at: Moment)
     if not fact.work_order or quantity is None or (fact.incomplete and not quantity):
         return station  # a silent device says nothing of its time: not nought
 
-    return _changed(station, _key(fact), lambda job: quantities.with_count(job, fact, quantity))
+    station = _changed(station, _key(fact), lambda job: quantities.with_count(job, fact, quantity))
+    if fact.carried is None:
+        return station
+    carried = {fact.counter: fact.carried}
+    return _changed(station, _key(fact), lambda job: replace(job, carried={**job.carried, **carried}))
 
 
 def _tool_mounted(station: Station, fact: events.ToolMounted, *_: object) -> Station:

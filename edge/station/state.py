@@ -127,7 +127,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     since: Moment | None  # from where the next report's interval begins; None: nobody knows
     counted: dict[str, Decimal] = {}  # pieces by counter, set-up left out
     setup_counted: dict[str, Decimal] = {}  # pieces by counter in set-up
-    setup_scrap: Decimal = ZERO  # of those, confirmed as scrap
+    carried: dict[str, Decimal] = {}  # by counter: what its next movement brings, where jobs share it
+    setup_scrap: Decimal = ZERO  # of the set-up pieces, confirmed as scrap
     good: Decimal = ZERO  # reported here, like the next three
     scrap: Decimal = ZERO  # set-up scrap left out
     rework: Decimal = ZERO
