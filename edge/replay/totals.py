@@ -27,6 +27,7 @@ from edge.events import (
     WorkReported,
 )
 
+_COSTED = (WorkReported, MaterialConsumed, OutputReclassified)  # a settlement takes none of it away by itself
 WAITING = frozenset({"unattributed", "held", "unassigned", "break"})
 UNDATED = "undated"
 NONE = "-"
@@ -53,7 +54,7 @@ def totals(events: Sequence[Event]) -> Sums:
     sums: Sums = {}
     taken_back: set[str] = set()
     for event in events:
-        if event.id not in settled:
+        if event.id not in settled or isinstance(event.data, _COSTED):
             _add(sums, event, dates[event.id], 1)
         if isinstance(event.data, WorkCorrected):
             for cancelled in _with_caused(events, event.data.corrects):

@@ -4,6 +4,7 @@ A fold over the facts alone. Set aside = turned good, conceded or scrap by recla
 a correction gives back what it takes. Pieces keep their station, job and lot, and the oldest go first.
 """
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 import msgspec
@@ -26,7 +27,7 @@ def after(line: Line, fact: Fact) -> Line:
             return _moved(line, fact, 1)
         case WorkCorrected(station=str(station)):
             last = line.station(station).last
-            return _taken_back(line, last) if last is not None and last.id == fact.corrects else line
+            return _of_last(line, last) if last is not None and last.id == fact.corrects else line
     return line
 
 
@@ -50,10 +51,17 @@ def _waits(output: Output) -> bool:
     return output.role == "main" and output.disposition == "rework"
 
 
-def _taken_back(line: Line, last: Last) -> Line:
-    for data in reversed(last.moved):
-        line = _moved(line, msgspec.json.decode(data, type=OutputReclassified), -1)
-    original = msgspec.json.decode(last.data, type=events.FACTS[f"lineside.{last.type}.v1"])
+def _of_last(line: Line, last: Last) -> Line:
+    moved = [msgspec.json.decode(data, type=OutputReclassified) for data in last.moved]
+    return taken_back(
+        line, msgspec.json.decode(last.data, type=events.FACTS[f"lineside.{last.type}.v1"]), moved
+    )
+
+
+def taken_back(line: Line, original: Fact, moved: Sequence[OutputReclassified]) -> Line:
+    """The line without what a fact set aside or decided, and what it caused to be moved."""
+    for fact in reversed(moved):
+        line = _moved(line, fact, -1)
     match original:
         case WorkReported():
             return _set_aside(line, original, -1)

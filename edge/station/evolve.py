@@ -16,7 +16,7 @@ from edge import events, wallclock
 from edge.calendar import Period
 from edge.events import Draft, Event, Fact, Resources, parse_instant
 from edge.readings import Moment
-from edge.station import aside, hours, known, lots, quantities
+from edge.station import aside, belated, hours, known, lots, quantities
 from edge.station.review import waiting
 from edge.station.state import (
     MACHINE,
@@ -55,7 +55,7 @@ def _evolved(line: Line, draft: Draft) -> Line:
     if isinstance(fact, events.JournalOpened):
         return _taken_over(line, fact)
     if at is None:
-        return made_up(line, draft) if fact.origin == "manual" else line
+        return _belated(line, draft) if fact.origin == "manual" else line
     if isinstance(fact, events.ClockStepped) and hours.timed(line, at):
         return line
     line = hours.passed(line, at, known=not (isinstance(fact, events.ShiftChanged) and fact.incomplete))
@@ -68,6 +68,18 @@ def _evolved(line: Line, draft: Draft) -> Line:
         station = _noted(before, station, draft, at)
         line = replace(line, stations={**line.stations, fact.station: station})
     return hours.left(line, fact.operator) if isinstance(fact, events.OperatorSignedOff) else line
+
+
+def _belated(line: Line, draft: Draft) -> Line:
+    """The line after a fact of a time that is past."""
+    fact = draft.data
+    after = belated.after(_with_fixed(line, fact, draft.id), draft)
+    if fact.station is None or after is line or isinstance(fact, events.ReviewSettled):
+        return after
+    noted = Noted(draft.time_ms, fact.type, detail(fact))
+    station = after.station(fact.station)
+    station = replace(station, noted=(noted, *station.noted)[:NOTED])
+    return replace(after, stations={**after.stations, fact.station: station})
 
 
 def _in_period(line: Line, fact: Fact, at: Moment) -> Line:
@@ -385,41 +397,6 @@ def _reported(station: Station, fact: events.WorkReported, _id: str, at: Moment)
     return known.made(_changed(station, _key(fact), report), fact)
 
 
-def made_up(line: Line, draft: Draft) -> Line:
-    """The line after a fact that a person entered later: of a time that is past, so that none is shared out.
-
-    Its resources never were a job's unreported ones.
-    """
-    fact = draft.data
-    if fact.station is None:
-        return line
-    line = aside.after(line, fact)
-    station = before = line.station(fact.station)
-    match fact:
-        case events.WorkReported():
-            station = _changed(
-                station, _key(fact), lambda job: _with_counted(quantities.with_outputs(job, fact, 1), fact)
-            )
-            station = known.made(station, fact)
-        case events.MaterialConsumed(replaces=None):
-            station = _consumed(station, fact)
-        case events.MaterialConsumed() if station.last and fact.caused_by == station.last.id:
-            station = replace(
-                station, last=None
-            )  # an undo would cancel what was cancelled for its lot already
-    if station is before:
-        return line
-    noted = Noted(draft.time_ms, fact.type, detail(fact))
-    station = replace(station, noted=(noted, *station.noted)[:NOTED])
-    return replace(line, stations={**line.stations, fact.station: station})
-
-
-def _with_counted(job: Job, fact: events.WorkReported) -> Job:
-    """The job with pieces that belong into its counters' totals."""
-    sums = {name: job.counted.get(name, ZERO) + more for name, more in fact.counted.items()}
-    return replace(job, counted={**job.counted, **sums}) if sums else job
-
-
 def _identified(station: Station, fact: events.OutputIdentified, *_: object) -> Station:
     def identify(job: Job) -> Job:
         serials = (*job.serials, fact.serial) if fact.serial else job.serials
@@ -465,16 +442,7 @@ def _with_resources(job: Job, resources: Resources | None, sign: int) -> Job:
 
 
 def _consumed(station: Station, fact: events.MaterialConsumed, *_: object) -> Station:
-    return _with_material(known.drawn(station, fact), fact, 1)
-
-
-def _with_material(station: Station, fact: events.MaterialConsumed, sign: int) -> Station:
-    """Also where a completion consumed: its job is closed by then, and may be reopened."""
-    station = _changed(lots.taken(station, fact, sign), _key(fact), partial(lots.used, fact=fact, sign=sign))
-    closed = station.closed
-    if station.find(_key(fact)) is None and closed is not None and closed.key == _key(fact):
-        return replace(station, closed=lots.used(closed, fact, sign))
-    return station
+    return lots.consumed(station, fact)
 
 
 def _corrected(station: Station, fact: events.WorkCorrected, *_: object) -> Station:
@@ -485,7 +453,7 @@ def _corrected(station: Station, fact: events.WorkCorrected, *_: object) -> Stat
     station = replace(station, last=None)
     for data in reversed(last.caused):
         consumed = msgspec.json.decode(data, type=events.MaterialConsumed)
-        station = _with_material(known.drawn(station, consumed, -1), consumed, -1)
+        station = lots.consumed(station, consumed, -1)
     match original(last):
         case events.WorkCompleted() as done if station.closed and station.closed.key == _key(done):
             job = _unreported(station.closed, done, last.at)
@@ -497,7 +465,7 @@ def _corrected(station: Station, fact: events.WorkCorrected, *_: object) -> Stat
             station = known.made(station, report, -1)
             return _changed(station, _key(report), lambda job: _unreported(job, report, last.at))
         case events.MaterialConsumed() as consumed:
-            return _with_material(known.drawn(station, consumed, -1), consumed, -1)
+            return lots.consumed(station, consumed, -1)
         case events.WorkStarted() as started:
             jobs = tuple(job for job in station.jobs if job.key != _key(started))
             # One that was set aside goes on with a scan of its order only: until then strokes are nobody's.

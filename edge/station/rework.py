@@ -7,15 +7,13 @@ to the rework job. Of a rework order with several operations the last one turns 
 
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edge.events import Output, OutputReclassified, Reworks, WorkReported, plain
 from edge.masterdata import Operation, WorkOrder
 from edge.station import aside
+from edge.station.booking import Booking
 from edge.station.state import ZERO, Job, Line, SetAside
-
-if TYPE_CHECKING:
-    from edge.station.work import Work
 
 
 def taken_from(order: WorkOrder, operation: str) -> tuple[str, str | None] | None:
@@ -58,7 +56,7 @@ def carried(job: Job, outputs: Iterable[Output]) -> dict[str, tuple[Output, ...]
     }
 
 
-def follow(work: "Work", job: Job, id_: str, report: WorkReported) -> None:
+def follow(work: Booking, job: Job, id_: str, report: WorkReported) -> None:
     """Draft what becomes of the pieces that a rework job's report is about."""
     for output in report.reworked:
         if not moves(work, job, output.disposition):
@@ -69,7 +67,7 @@ def follow(work: "Work", job: Job, id_: str, report: WorkReported) -> None:
             )
 
 
-def moves(work: "Work", job: Job, disposition: str) -> bool:
+def moves(work: Booking, job: Job, disposition: str) -> bool:
     """Whether a job's pieces leave rework with this disposition; good ones pass on to the next operation."""
     if disposition not in ("good", "concession"):
         return True
@@ -79,7 +77,7 @@ def moves(work: "Work", job: Job, disposition: str) -> bool:
     return order.operations[-1].operation == job.operation
 
 
-def _drawn(work: "Work", job: Job, output: Output) -> Iterator[tuple[SetAside | None, Decimal]]:
+def _drawn(work: Booking, job: Job, output: Output) -> Iterator[tuple[SetAside | None, Decimal]]:
     """From where so many pieces come; None: from nowhere that is known."""
     assert job.reworks is not None
     left = output.quantity
