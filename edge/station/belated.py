@@ -10,7 +10,16 @@ from collections.abc import Callable
 import msgspec
 from msgspec.structs import replace
 
-from edge.events import Draft, Fact, MaterialConsumed, Need, OutputReclassified, WorkCorrected, WorkReported
+from edge.events import (
+    Draft,
+    Fact,
+    MaterialConsumed,
+    Need,
+    OutputReclassified,
+    ReviewSettled,
+    WorkCorrected,
+    WorkReported,
+)
 from edge.station import aside, known, lots, quantities
 from edge.station.review import waiting
 from edge.station.state import ZERO, Job, Line, Station
@@ -31,6 +40,18 @@ def after(line: Line, draft: Draft) -> Line:
         case MaterialConsumed():
             station = lots.consumed(_not_to_be_undone(station, fact.caused_by), fact)
     return replace(line, stations={**line.stations, fact.station: station})
+
+
+def settled(line: Line, fact: ReviewSettled) -> Line:
+    """The line after a settlement: a completion whose remainder somebody was given is no more to be undone.
+
+    Its job would propose the same pieces once more.
+    """
+    for one in line.waiting.values():
+        if one.kind == "count" and one.caused_by is not None and set(one.ids).intersection(fact.settles):
+            station = _not_to_be_undone(line.station(one.station), one.caused_by)
+            line = replace(line, stations={**line.stations, one.station: station})
+    return line
 
 
 def _with_report(station: Station, fact: WorkReported, sign: int = 1) -> Station:

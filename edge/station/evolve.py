@@ -60,6 +60,8 @@ def _evolved(line: Line, draft: Draft) -> Line:
         return line
     line = hours.passed(line, at, known=not (isinstance(fact, events.ShiftChanged) and fact.incomplete))
     line = _with_people(_in_period(line, fact, at), fact, at)
+    if isinstance(fact, events.ReviewSettled):
+        line = belated.settled(line, fact)
     line = aside.after(_with_fixed(line, fact, draft.id), fact)
     apply = _APPLY.get(type(fact))
     if apply is not None and fact.station is not None:

@@ -222,6 +222,24 @@ def test_a_report_is_not_restated_on_another_order() -> None:
     assert found.value.key == "own_order"
 
 
+@pytest.mark.parametrize("order", ["100", "200"])
+def test_a_completion_whose_remainder_was_given_away_is_not_undone_and_reported_twice(order: str) -> None:
+    made = floor(10)
+    made.scan("LSCDONE", "LSQ9", "LSCOK")
+    assert waiting(made, "count").quantity == 1
+    settle(made, "reassign", "count", to={"work_order": order, "operation": "0020"})
+    assert "nothing of yours" in made.scan("LSCUNDO").message.en
+    assert sums(made, "good") == {"good": 10}
+
+
+def test_a_completion_that_is_undone_takes_its_remainder_back_before_anybody_is_given_it() -> None:
+    made = floor(10)
+    made.scan("LSCDONE", "LSQ9", "LSCOK", "LSCUNDO", "LSCOK")
+    assert not [one for one in made.waiting if one.kind == "count"]
+    made.scan("LSCDONE", "LSCOK")
+    assert sums(made, "good", "unattributed") == {"good": 10}
+
+
 STEPS = (
     "strokes", "strokes", "LSCPART,LSCOK", "LSCDONE,LSCOK,LSW100,LSCOK", "LSCSCRAP04", "LSCUNDO,LSCOK",
     "LSL O1", "LSL O2", "LSCUNMOUNT,LSL O1", "LSL A1,LSQ4", "make up", "restart",
