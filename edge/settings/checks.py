@@ -32,6 +32,7 @@ class StationChecks(Part):
     time_tolerance: Tolerance | None = None
     qualification: Level | None = None
     rework: Level | None = None
+    serial: Level | None = None
 
 
 class Checks(StationChecks):
@@ -61,6 +62,7 @@ class Checks(StationChecks):
     time_tolerance: Tolerance = Decimal("0.5")
     qualification: Level = "warn"  # a person without the work center's
     rework: Level = "block"  # more pieces reworked than were set aside
+    serial: Level = "block"  # a serial number that the operation has reported already
 
     def at(self, station: StationChecks) -> "Checks":
         """The checks as they are at a station."""

@@ -20,7 +20,7 @@ from edge.events import (
     WorkCorrected,
     WorkReported,
 )
-from edge.station import aside, known, lots, quantities
+from edge.station import aside, known, lots, quantities, serials
 from edge.station.review import waiting
 from edge.station.state import ZERO, Job, Line, Station
 
@@ -36,7 +36,7 @@ def after(line: Line, draft: Draft) -> Line:
     station = line.station(fact.station)
     match fact:
         case WorkReported():
-            station = _with_report(station, fact)
+            line, station = serials.reported(line, fact), _with_report(station, fact)
         case MaterialConsumed():
             station = lots.consumed(_not_to_be_undone(station, fact.caused_by), fact)
     return replace(line, stations={**line.stations, fact.station: station})
@@ -82,7 +82,7 @@ def _corrected(line: Line, correction: WorkCorrected) -> Line:
         station = _with_report(station, original, -1)
     line = replace(line, stations={**line.stations, name: station})
     moved = [msgspec.json.decode(one, type=OutputReclassified) for _, one in entry.moved]
-    return aside.taken_back(line, original, moved)
+    return serials.taken_back(aside.taken_back(line, original, moved), original)
 
 
 def _not_asked_again(station: Station, fact: MaterialConsumed) -> Station:

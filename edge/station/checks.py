@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from edge.events import seconds
 from edge.masterdata import BomLine, Lot, Operation, WorkOrder
-from edge.station import rework
+from edge.station import rework, serials
 from edge.station.state import ZERO, Job, JobKey
 from edge.station.texts import Text, say, status
 from edge.station.texts import unit as named
@@ -231,6 +231,13 @@ def _time(work: Work, job: Job, pieces: Decimal) -> None:
 
 def _minutes(s: Decimal) -> str:
     return number((s / 60).quantize(_MINUTE))
+
+
+def serial(work: Work, job: Job, material: str, number_: str) -> None:
+    """A serial number that came out of this operation before: of this order or another of the product."""
+    order = serials.order_of(work.line, job, material, number_)
+    if order is not None:
+        check(work, "serial", "serial_reported", serial=number_, order=order)
 
 
 # People

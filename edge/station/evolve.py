@@ -16,7 +16,7 @@ from edge import events, wallclock
 from edge.calendar import Period
 from edge.events import Draft, Event, Fact, Resources, parse_instant
 from edge.readings import Moment
-from edge.station import aside, belated, hours, known, lots, quantities
+from edge.station import aside, belated, hours, known, lots, quantities, serials
 from edge.station.review import waiting
 from edge.station.state import (
     MACHINE,
@@ -62,7 +62,7 @@ def _evolved(line: Line, draft: Draft) -> Line:
     line = _with_people(_in_period(line, fact, at), fact, at)
     if isinstance(fact, events.ReviewSettled):
         line = belated.settled(line, fact)
-    line = aside.after(_with_fixed(line, fact, draft.id), fact)
+    line = serials.after(aside.after(_with_fixed(line, fact, draft.id), fact), fact)
     apply = _APPLY.get(type(fact))
     if apply is not None and fact.station is not None:
         before = line.station(fact.station)

@@ -278,6 +278,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     pools: tuple[Pool, ...] = ()
     idle: tuple[Idle, ...] = ()
     aside: tuple[SetAside, ...] = ()  # the oldest first; at most 1024
+    serials: dict[str, str] = {}  # the order that reported each number, by product, operation and number
     wall: Wall = Wall()
     waiting: dict[str, Waiting] = {}  # for a person, by the id of the first fact, in order
 

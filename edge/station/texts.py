@@ -385,6 +385,8 @@ _TEXTS = {
     "ahead.do": ("Enter the right quantity, or have that operation reported first", "请输入正确数量，或先报前工序"),
     "rework_over": ("{pieces} more reworked pieces than before, and {held} wait as set aside by WO {order}", "本次返工{pieces}件，工单{order}待返工仅{held}件"),
     "rework_over.do": ("Enter the right quantity, or have the pieces set aside (LSCREWORK) first", "请输入正确数量，或先将产品报为返工（LSCREWORK）"),
+    "serial_reported": ("Serial {serial} was reported already, by WO {order}", "序列号{serial}已由工单{order}报过"),
+    "serial_reported.do": ("Look at the label, and scan the next piece", "请核对标签，扫下一件"),
     "output_over": ("{pieces} good pieces are more than the planned {planned} and its tolerance", "良品{pieces}件超出计划{planned}及其公差"),
     "output_over.do": ("Enter the right quantity (LSQ…)", "请输入正确数量（LSQ…）"),
     "labour_over": ("{spent} min of people's time so far, the standard for these pieces is {standard} min", "人工已用{spent}分钟，标准为{standard}分钟"),

@@ -14,6 +14,7 @@ from edge.events import (
     LotMounted,
     MaterialConsumed,
     OperatorSignedOn,
+    OutputIdentified,
     WorkReported,
     WorkStarted,
 )
@@ -38,6 +39,7 @@ _BEARERS: Mapping[str, tuple[type[Fact], ...]] = {
     "time": (WorkReported,),
     "qualification": (OperatorSignedOn,),
     "rework": (WorkReported,),
+    "serial": (OutputIdentified, WorkReported),
 }
 
 
