@@ -139,6 +139,13 @@ class Need(Record, frozen=True, kw_only=True, omit_defaults=True):
     fixed: bool = False  # once per order, whatever its output
 
 
+class Reworks(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """A job and the pieces that were set aside there as rework; of any operation where none is named."""
+
+    work_order: str
+    operation: str | None = None
+
+
 class WorkStarted(Fact, frozen=True, kw_only=True, omit_defaults=True):
     """A job began, or its phase changed."""
 
@@ -148,6 +155,7 @@ class WorkStarted(Fact, frozen=True, kw_only=True, omit_defaults=True):
     product: str | None = None
     unit: str | None = None
     standard: Standard | None = None
+    reworks: Reworks | None = None  # a rework job: whose pieces it takes
 
 
 class WorkPaused(Fact, frozen=True, kw_only=True, omit_defaults=True):
@@ -171,6 +179,7 @@ class WorkReported(Fact, frozen=True, kw_only=True, omit_defaults=True):
 
     type = "work.reported"
     outputs: tuple[Output, ...] = ()
+    reworked: tuple[Output, ...] = ()  # of a rework job instead of `outputs`: pieces made before, elsewhere
     resources: Resources | None = None
     interval: Interval | None = None
     counted: dict[str, Quantity] = {}  # pieces that a person adds to the job's counters, by counter
@@ -219,7 +228,10 @@ class MaterialConsumed(Fact, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class OutputReclassified(Fact, frozen=True, kw_only=True, omit_defaults=True, rename={"from_": "from"}):
-    """Rework that turned good, or that quality accepts as it is (`person` granted the concession)."""
+    """Rework that turned good or scrap, or that quality accepts as it is (`person` granted the concession).
+
+    It is the job's at which the pieces were set aside; `reworked_by` names the rework job that took them.
+    """
 
     type = "output.reclassified"
     material: str
@@ -229,7 +241,11 @@ class OutputReclassified(Fact, frozen=True, kw_only=True, omit_defaults=True, re
     from_: Disposition
     to: Disposition
     reason: str | None = None
+    cause: Literal["process", "material", "setup"] | None = None  # of scrap
     person: str | None = None
+    reworked_by: Reworks | None = None
+    from_station: str | None = None  # where they were set aside, if elsewhere
+    caused_by: str | None = None  # the rework job's report
 
 
 class OutputIdentified(Fact, frozen=True, kw_only=True, omit_defaults=True):
@@ -263,7 +279,8 @@ class CountRecorded(Fact, frozen=True, kw_only=True, omit_defaults=True, rename=
     units_per_count: Quantity | None = None  # absent: 1
     material: str | None = None  # what it is of, where one count makes several; each has an event of its own
     role: Literal["co", "by"] | None = None  # absent: the job's main product
-    share: Quantity | None = None  # of a meter that several stations share
+    share: Quantity | None = None  # of a meter that several stations share, or a movement that jobs do
+    carried: Quantity | None = None  # of its share, what the counter's next movement brings or takes
     micro_stops: Quantity | None = None  # how many ended within this stretch of `running`
     micro_stop_s: Quantity | None = None  # how long they lasted together
     phase: Phase | None = None

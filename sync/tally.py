@@ -198,7 +198,7 @@ class Tally:
 
     def _cancel(self, event: Event, found: tuple[Figure, ...]) -> None:
         """Subtract what the first correction of it or of its cause takes back, if that is the range's."""
-        cause = event.data.caused_by if isinstance(event.data, MaterialConsumed) else None
+        cause = getattr(event.data, "caused_by", None)
         named = [self._corrections[id_] for id_ in (event.id, cause) if id_ in self._corrections]
         if named and (first := min(named)).seq >= self._first:
             self._add(event, found, first.date or self._stepped(first.seq), -1)

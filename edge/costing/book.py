@@ -45,6 +45,12 @@ class Book:
         """The routing, in its order."""
         return {operation.operation: operation for operation in (self.order.operations if self.order else ())}
 
+    @property
+    def last(self) -> str | None:
+        """The last operation that makes pieces; rework makes none."""
+        names = [one.operation for one in self.operations.values() if one.use == "production"]
+        return names[-1] if names else None
+
     def operation_of(self, fact: Fact) -> str:
         """The fact's operation; the only one of the routing where the fact names none."""
         return fact.operation or (next(iter(self.operations)) if len(self.operations) == 1 else "")

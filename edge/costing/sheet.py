@@ -54,7 +54,7 @@ def _sheet(
     }
     total = add(totals.values())
     whole = [row for row in comparisons if row.standard is not None and row.usage is not None]
-    order, last = book.order, next(reversed(book.operations), None)
+    order, last = book.order, book.last
     used = {line.subject for line in lines if line.element == "material"}
     dates = {m.price_date for m in book.masterdata.document.materials or () if m.material in used}
     return CostSheet(

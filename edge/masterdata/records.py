@@ -72,7 +72,11 @@ class OrderOutput(Row, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Operation(Row, frozen=True, kw_only=True, omit_defaults=True):
-    """A step of an order. `setup_s` per order, `machine_s` and `labour_s` per unit."""
+    """A step of an order. `setup_s` per order, `machine_s` and `labour_s` per unit.
+
+    One with `use` `rework` makes nothing: it takes pieces that were set aside at operation `reworks` of the
+    order, or at any where that is not said.
+    """
 
     operation: str
     work_center: str
@@ -82,6 +86,8 @@ class Operation(Row, frozen=True, kw_only=True, omit_defaults=True):
     machine_s: Decimal | None = None
     labour_s: Decimal | None = None
     confirmed_quantity: Decimal | None = None  # good pieces of it that the ERP holds
+    use: Literal["production", "rework"] = "production"
+    reworks: str | None = None
 
 
 class BomLine(Row, frozen=True, kw_only=True, omit_defaults=True):
@@ -102,7 +108,10 @@ class BomLine(Row, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class WorkOrder(Row, frozen=True, kw_only=True, omit_defaults=True):
-    """A production order as the ERP released it."""
+    """A production order as the ERP released it.
+
+    One with `use` `rework` makes nothing: its operations take pieces that order `reworks` set aside.
+    """
 
     work_order: str
     line: str | None = None
@@ -116,6 +125,13 @@ class WorkOrder(Row, frozen=True, kw_only=True, omit_defaults=True):
     outputs: tuple[OrderOutput, ...] = ()
     operations: tuple[Operation, ...] = ()
     bom: tuple[BomLine, ...] = ()
+    use: Literal["production", "rework"] = "production"
+    reworks: str | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.use == "rework" and self.reworks in (None, "", self.work_order):
+            raise ValueError("`reworks` must name the work order whose pieces a rework order takes")
 
     @property
     def names(self) -> Iterator[str]:

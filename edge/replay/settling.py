@@ -26,7 +26,7 @@ ALLOWED = (
     " into <part>, <part> by …, makeup <station> <order>/<operation> at <time>: <item>, <item> by …; a person"
     " is followed by `and <person>` and `because <why>` where needed"
 )
-_KINDS = "count|held|lot|provisional|time"
+_KINDS = "check|count|held|lot|provisional|time"
 _END = r"\s+by\s+(?P<person>\S+)(?:\s+and\s+(?P<second>\S+))?(?:\s+because\s+(?P<note>.+))?"
 _SETTLE = re.compile(
     rf"(?P<how>accept|reverse|reassign|split)\s+(?P<kind>{_KINDS})\s+(?P<station>\S+)"

@@ -27,6 +27,7 @@ from edge.events import (
     WorkReported,
 )
 
+_COSTED = (WorkReported, MaterialConsumed, OutputReclassified)  # a settlement takes none of it away by itself
 WAITING = frozenset({"unattributed", "held", "unassigned", "break"})
 UNDATED = "undated"
 NONE = "-"
@@ -53,7 +54,7 @@ def totals(events: Sequence[Event]) -> Sums:
     sums: Sums = {}
     taken_back: set[str] = set()
     for event in events:
-        if event.id not in settled:
+        if event.id not in settled or isinstance(event.data, _COSTED):
             _add(sums, event, dates[event.id], 1)
         if isinstance(event.data, WorkCorrected):
             for cancelled in _with_caused(events, event.data.corrects):
@@ -79,7 +80,7 @@ def _dates(events: Iterable[Event]) -> dict[str, str]:
 def _with_caused(events: Iterable[Event], id_: str) -> Iterator[Event]:
     for event in events:
         data = event.data
-        caused_by = data.caused_by if isinstance(data, MaterialConsumed | CountUnattributed) else None
+        caused_by = getattr(data, "caused_by", None)
         if id_ in (event.id, caused_by):
             yield event
 

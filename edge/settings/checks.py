@@ -31,6 +31,8 @@ class StationChecks(Part):
     time: Level | None = None
     time_tolerance: Tolerance | None = None
     qualification: Level | None = None
+    rework: Level | None = None
+    serial: Level | None = None
 
 
 class Checks(StationChecks):
@@ -59,6 +61,8 @@ class Checks(StationChecks):
     time: Level = "off"  # more time than the standard
     time_tolerance: Tolerance = Decimal("0.5")
     qualification: Level = "warn"  # a person without the work center's
+    rework: Level = "block"  # more pieces reworked than were set aside
+    serial: Level = "block"  # a serial number that the operation has reported already
 
     def at(self, station: StationChecks) -> "Checks":
         """The checks as they are at a station."""

@@ -164,18 +164,26 @@ class Station(Part):
 
     `output_lot` makes the lot of what comes out where none is scanned: `{production_date:%y%m%d}{shift}`
     for one; further values are `station`, `work_center`, `work_order` and `operation`.
+    `job_shares` says how the open jobs of a `concurrent` station share what its counters count.
     """
 
     work_center: Name
     equipment: Name | None = None
     scanners: tuple[str, ...] = ()
     concurrent: bool = False
+    job_shares: Literal["equal", "planned", "selected"] = "equal"  # by planned quantity; the selected one's
     counters: dict[Name, Counter] = Field({})
     meters: dict[Name, Meter] = Field({})
     signals: Signals = Signals()
     automatic: Automatic = Automatic()
     checks: StationChecks = StationChecks()
     output_lot: Annotated[str, Field(max_length=100), AfterValidator(_lot_pattern)] | None = None
+
+    @model_validator(mode="after")
+    def _shares_need_several_jobs(self) -> "Station":
+        if "job_shares" in self.model_fields_set and not self.concurrent:
+            raise ValueError(f'job_shares = "{self.job_shares}" needs concurrent = true')
+        return self
 
     @model_validator(mode="after")
     def _a_pause_needs_a_signal(self) -> "Station":

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from edge.events import WorkResumed
 from edge.masterdata import WorkOrder
-from edge.station import checks, signals
+from edge.station import checks, rework, signals
 from edge.station.scans import orders
 from edge.station.scans.reasons import reason_text
 from edge.station.signals import states
@@ -128,7 +128,9 @@ def _startable(work: Work, order: WorkOrder, taken: set[JobKey]) -> JobKey | Non
     if order.status != "released" or (order.confirmed_quantity or 0) >= order.quantity:
         return None
     here = work.settings.work_center
-    fitting = (one for one in order.operations if here in (one.work_center, *one.alternatives))
+    if order.use == "rework":
+        return None
+    fitting = (one for one in rework.producing(order) if here in (one.work_center, *one.alternatives))
     keys = ((order.work_order, one.operation) for one in fitting)
     return next((key for key in keys if key not in taken and not _early(work, order, key)), None)
 

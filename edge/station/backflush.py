@@ -11,24 +11,22 @@ metered, never two of them; where the ERP posts it itself (`posted_by`), the fac
 from collections.abc import Iterator, Sequence
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from edge.events import Draft, MaterialConsumed, Method, Need, Output, WorkReported, plain
 from edge.masterdata import BomLine, MasterData, WorkOrder
 from edge.settings import Meter
+from edge.station.booking import Booking
 from edge.station.lots import first_pass, once
 from edge.station.state import ZERO, Job, Mounted
 from edge.station.texts import Text, say, unit
 from edge.station.units import factor
 
-if TYPE_CHECKING:
-    from edge.station.work import Work
-
 PLACES = 6  # of a quantity where the site says nothing else: what facts carry
 _FINEST = Decimal("1E-9")
 
 
-def asked(work: "Work", job: Job, outputs: Sequence[Output]) -> dict[str, Any]:
+def asked(work: Booking, job: Job, outputs: Sequence[Output]) -> dict[str, Any]:
     """What a report with these outputs says of the bill: the keys `needs`, `needs_for`, `bill_unknown`."""
     base = first_pass(outputs)
     if not base or job.provisional:
@@ -44,14 +42,15 @@ def asked(work: "Work", job: Job, outputs: Sequence[Output]) -> dict[str, Any]:
     return said | {"needs_for": billed} if job.unbilled else said
 
 
-def follow(work: "Work", job: Job, id_: str, report: WorkReported) -> None:
+def follow(work: Booking, job: Job, id_: str, report: WorkReported) -> None:
     """Draft what a report consumes, once it is folded in."""
     order = work.master.orders.get(job.work_order)
     bill = lines(order, job) if order else ()
-    in_setup = all(one.cause == "setup" for one in report.outputs) and bool(report.outputs)
-    use = "setup" if in_setup else "production"
+    outputs = (*report.outputs, *report.reworked)
+    in_setup = all(one.cause == "setup" for one in outputs) and bool(outputs)
+    use = "setup" if in_setup else "rework" if job.reworks else "production"
     asking = {need.bom_line for need in report.needs}
-    output_lot = next((one.lot for one in report.outputs if one.role == "main"), None)
+    output_lot = next((one.lot for one in outputs if one.role == "main"), None)
     how: dict[str, Any] = {"caused_by": id_, "use": use, "output_lot": output_lot}
     for line in bill:
         if line.method == "backflushed" and line.line in asking:
@@ -82,7 +81,7 @@ class Measured(NamedTuple):
     per_step: Fraction  # of the meter's tag, in that unit
 
 
-def metered(work: "Work", job: Job | None, meter: Meter) -> Measured | None:
+def metered(work: Booking, job: Job | None, meter: Meter) -> Measured | None:
     """What a meter measures for a job; None where no line of its bill is metered by it."""
     order = work.master.orders.get(job.work_order) if job else None
     if job is None or order is None:
@@ -106,7 +105,7 @@ def warned(drafts: Sequence[Draft]) -> Text:
     return text
 
 
-def _need(work: "Work", job: Job, line: BomLine, pieces: Decimal) -> Need | None:
+def _need(work: Booking, job: Job, line: BomLine, pieces: Decimal) -> Need | None:
     """What a line asks for; None where that is nothing, or a fixed quantity that was consumed already."""
     if line.quantity <= 0:
         return None
@@ -130,7 +129,7 @@ def _of_product(master: MasterData, order: WorkOrder, job: Job) -> Decimal | Non
     return None if known is None else Decimal(known.numerator) / Decimal(known.denominator)
 
 
-def _due(work: "Work", job: Job, line: BomLine) -> Decimal:
+def _due(work: Booking, job: Job, line: BomLine) -> Decimal:
     """What the line asked for so far and was not consumed; nothing where an earlier report was taken back."""
     held = _present(work, job)
     base = unit_of(work.master, line)
@@ -144,7 +143,9 @@ def _due(work: "Work", job: Job, line: BomLine) -> Decimal:
     return max(ZERO, _rounded(asked, places) - sum((one.quantity for one in consumed), ZERO))
 
 
-def _consume(work: "Work", job: Job, line: BomLine, method: Method, quantity: Decimal, **fields: Any) -> None:
+def _consume(
+    work: Booking, job: Job, line: BomLine, method: Method, quantity: Decimal, **fields: Any
+) -> None:
     """Draft a consumption, split over the lots that it is taken from."""
     base, materials = unit_of(work.master, line), (line.material, *line.substitutes)
     standing = [lot for lot in work.station.mounted if lot.material in materials]
@@ -180,7 +181,7 @@ def drawn(lots: Sequence[Mounted], quantity: Decimal) -> Iterator[tuple[Mounted 
         yield None, quantity
 
 
-def _present(work: "Work", job: Job) -> Job:
+def _present(work: Booking, job: Job) -> Job:
     """The job as it is now; a report may just have closed it."""
     station = work.station
     closed = station.closed if station.closed and station.closed.key == job.key else None

@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from edge.events import seconds
 from edge.masterdata import BomLine, Lot, Operation, WorkOrder
+from edge.station import rework, serials
 from edge.station.state import ZERO, Job, JobKey
 from edge.station.texts import Text, say, status
 from edge.station.texts import unit as named
@@ -16,7 +17,7 @@ from edge.station.units import converted
 from edge.station.work import Refused, Work, number
 from edge.wallclock import known_ms
 
-FIGURES = ("output", "ahead", "time")  # what a report's figure is checked by
+FIGURES = ("output", "ahead", "time", "rework")  # what a report's figure is checked by
 _MINUTE = Decimal("0.1")
 
 
@@ -59,9 +60,10 @@ def out_of_sequence(work: Work, order: WorkOrder, key: JobKey) -> Operation | No
 
 def _before(order: WorkOrder, key: JobKey) -> Operation | None:
     """The operation before, in the order in which the ERP lists them."""
-    names = [one.operation for one in order.operations]
+    operations = rework.producing(order)
+    names = [one.operation for one in operations]
     place = names.index(key[1]) if key[1] in names else 0
-    return order.operations[place - 1] if place else None
+    return operations[place - 1] if place else None
 
 
 def _reported(work: Work, order: WorkOrder, operation: Operation) -> Decimal | None:
@@ -184,6 +186,9 @@ def figures(work: Work, job: Job, good: Decimal, rejected: Decimal) -> None:
     """A report that would make it `good` pieces altogether and `rejected` more of scrap than is reported."""
     work.verdicts.forget(FIGURES)
     levels = work.verdicts.levels
+    rework_left(work, job, good - job.good, "good")
+    if rejected:
+        rework_left(work, job, good - job.good + rejected, "scrap")
     if not job.provisional and good > job.planned * (1 + levels.output_tolerance):
         shown = {"pieces": number(good), "planned": number(job.planned)}
         check(work, "output", "output_over", with_ok=True, **shown)
@@ -195,6 +200,18 @@ def figures(work: Work, job: Job, good: Decimal, rejected: Decimal) -> None:
         shown = {"before": before.operation, "good": number(known), "pieces": number(pieces)}
         check(work, "ahead", "ahead", with_ok=True, order=job.work_order, **shown)
     _time(work, job, pieces)
+
+
+def rework_left(work: Work, job: Job, pieces: Decimal, disposition: str) -> None:
+    """More pieces of a rework job than wait where they were set aside; nobody knows of those elsewhere."""
+    source = job.reworks
+    if source is None or not rework.known(work.line, source) or not rework.moves(work, job, disposition):
+        return
+    held = rework.waiting(work.line, source)
+    if pieces > held:
+        order = "/".join(one for one in source if one)
+        shown = {"pieces": number(pieces), "held": number(max(ZERO, held))}
+        check(work, "rework", "rework_over", with_ok=disposition == "good", order=order, **shown)
 
 
 def _time(work: Work, job: Job, pieces: Decimal) -> None:
@@ -214,6 +231,13 @@ def _time(work: Work, job: Job, pieces: Decimal) -> None:
 
 def _minutes(s: Decimal) -> str:
     return number((s / 60).quantize(_MINUTE))
+
+
+def serial(work: Work, job: Job, material: str, number_: str) -> None:
+    """A serial number that came out of this operation before: of this order or another of the product."""
+    order = serials.order_of(work.line, job, material, number_)
+    if order is not None:
+        check(work, "serial", "serial_reported", serial=number_, order=order)
 
 
 # People

@@ -16,7 +16,7 @@ from edge import events, wallclock
 from edge.calendar import Period
 from edge.events import Draft, Event, Fact, Resources, parse_instant
 from edge.readings import Moment
-from edge.station import hours, known, lots, quantities
+from edge.station import aside, belated, hours, known, lots, quantities, serials
 from edge.station.review import waiting
 from edge.station.state import (
     MACHINE,
@@ -55,12 +55,14 @@ def _evolved(line: Line, draft: Draft) -> Line:
     if isinstance(fact, events.JournalOpened):
         return _taken_over(line, fact)
     if at is None:
-        return made_up(line, draft) if fact.origin == "manual" else line
+        return _belated(line, draft) if fact.origin == "manual" else line
     if isinstance(fact, events.ClockStepped) and hours.timed(line, at):
         return line
     line = hours.passed(line, at, known=not (isinstance(fact, events.ShiftChanged) and fact.incomplete))
     line = _with_people(_in_period(line, fact, at), fact, at)
-    line = _with_fixed(line, fact, draft.id)
+    if isinstance(fact, events.ReviewSettled):
+        line = belated.settled(line, fact)
+    line = serials.after(aside.after(_with_fixed(line, fact, draft.id), fact), fact)
     apply = _APPLY.get(type(fact))
     if apply is not None and fact.station is not None:
         before = line.station(fact.station)
@@ -68,6 +70,18 @@ def _evolved(line: Line, draft: Draft) -> Line:
         station = _noted(before, station, draft, at)
         line = replace(line, stations={**line.stations, fact.station: station})
     return hours.left(line, fact.operator) if isinstance(fact, events.OperatorSignedOff) else line
+
+
+def _belated(line: Line, draft: Draft) -> Line:
+    """The line after a fact of a time that is past."""
+    fact = draft.data
+    after = belated.after(_with_fixed(line, fact, draft.id), draft)
+    if fact.station is None or after is line or isinstance(fact, events.ReviewSettled):
+        return after
+    noted = Noted(draft.time_ms, fact.type, detail(fact))
+    station = after.station(fact.station)
+    station = replace(station, noted=(noted, *station.noted)[:NOTED])
+    return replace(after, stations={**after.stations, fact.station: station})
 
 
 def _in_period(line: Line, fact: Fact, at: Moment) -> Line:
@@ -206,10 +220,20 @@ def _hands(station: Station, counter: str) -> tuple[object, ...]:
     """In whose hands a counter is: the job and its phase; for pieces also by which tool."""
     job = station.job
     held = owner(station, counter), job.phase if job else None
-    if counter in ("running", "energy"):
-        return held
-    shared = station.jobs if station.tool and station.tool.shares else ()
-    return (*held, station.tool, *((one.key, one.phase) for one in shared))
+    if counter in MACHINE:
+        return (*held, *(one.key for one in at_work(station)))
+    sharing = station.jobs if station.tool and station.tool.shares else at_work(station)
+    return (*held, station.tool, *((one.key, one.phase) for one in sharing))
+
+
+def at_work(station: Station) -> tuple[Job, ...]:
+    """The open jobs that share a counter of pieces: those in the run phase, else those in set-up.
+
+    A paused job has no part in it; where all are paused, the selected one has all.
+    """
+    working = tuple(job for job in station.jobs if job.paused is None)
+    running = tuple(job for job in working if job.phase == "run")
+    return running or working or ((station.job,) if station.job else ())
 
 
 def owner(station: Station, counter: str) -> JobKey | None:
@@ -228,7 +252,10 @@ def _noted(before: Station, station: Station, draft: Draft, at: Moment) -> Stati
     station = replace(station, noted=(line, *station.noted)[:NOTED])
     if _caused(station.last, fact):
         assert station.last is not None
-        return replace(station, last=replace(station.last, caused=(*station.last.caused, _stored(fact))))
+        last = station.last
+        if isinstance(fact, events.OutputReclassified):
+            return replace(station, last=replace(last, moved=(*last.moved, _stored(fact))))
+        return replace(station, last=replace(last, caused=(*last.caused, _stored(fact))))
     phase_change = isinstance(fact, events.WorkStarted) and before.find(_key(fact)) is not None
     if isinstance(fact, UNDOABLE) and not phase_change and fact.origin == "scan" and fact.actor:
         last = Last(draft.id, fact.type, fact.actor, fact.shift, fact.production_date, at, _stored(fact))
@@ -238,7 +265,9 @@ def _noted(before: Station, station: Station, draft: Draft, at: Moment) -> Stati
 
 def _caused(last: Last | None, fact: Fact) -> bool:
     """Whether the fact goes when the last one is undone."""
-    return isinstance(fact, events.MaterialConsumed) and last is not None and fact.caused_by == last.id
+    if not isinstance(fact, events.MaterialConsumed | events.OutputReclassified):
+        return False
+    return last is not None and fact.caused_by == last.id
 
 
 def _stored(fact: Fact) -> str:
@@ -252,7 +281,8 @@ def detail(fact: Fact) -> str:
             pieces = fact.unit == "C62"
             return f"{fact.lot or fact.material} {fact.quantity}" + ("" if pieces else f" {fact.unit}")
         case events.WorkReported():
-            return ", ".join(f"{one.disposition} {one.quantity}" for one in fact.outputs)
+            outputs = (*fact.outputs, *fact.reworked)
+            return ", ".join(f"{one.disposition} {one.quantity}" for one in outputs)
         case events.OperatorSignedOn() | events.OperatorSignedOff() | events.OperatorDoubted():
             return fact.operator
         case events.TimeUnassigned() | events.BreakTaken():
@@ -307,6 +337,7 @@ def _started(station: Station, fact: events.WorkStarted, _id: str, at: Moment) -
         unit=fact.unit or PIECES,
         planned=fact.planned_quantity or ZERO,
         refs=fact.refs,
+        reworks=(fact.reworks.work_order, fact.reworks.operation) if fact.reworks else None,
         labour_s=fact.standard.labour_s if fact.standard else None,
         phase=fact.phase,
         since=at,
@@ -368,40 +399,6 @@ def _reported(station: Station, fact: events.WorkReported, _id: str, at: Moment)
     return known.made(_changed(station, _key(fact), report), fact)
 
 
-def made_up(line: Line, draft: Draft) -> Line:
-    """The line after a fact that a person entered later: of a time that is past, so that none is shared out.
-
-    Its resources never were a job's unreported ones.
-    """
-    fact = draft.data
-    if fact.station is None:
-        return line
-    station = before = line.station(fact.station)
-    match fact:
-        case events.WorkReported():
-            station = _changed(
-                station, _key(fact), lambda job: _with_counted(quantities.with_outputs(job, fact, 1), fact)
-            )
-            station = known.made(station, fact)
-        case events.MaterialConsumed(replaces=None):
-            station = _consumed(station, fact)
-        case events.MaterialConsumed() if station.last and fact.caused_by == station.last.id:
-            station = replace(
-                station, last=None
-            )  # an undo would cancel what was cancelled for its lot already
-    if station is before:
-        return line
-    noted = Noted(draft.time_ms, fact.type, detail(fact))
-    station = replace(station, noted=(noted, *station.noted)[:NOTED])
-    return replace(line, stations={**line.stations, fact.station: station})
-
-
-def _with_counted(job: Job, fact: events.WorkReported) -> Job:
-    """The job with pieces that belong into its counters' totals."""
-    sums = {name: job.counted.get(name, ZERO) + more for name, more in fact.counted.items()}
-    return replace(job, counted={**job.counted, **sums}) if sums else job
-
-
 def _identified(station: Station, fact: events.OutputIdentified, *_: object) -> Station:
     def identify(job: Job) -> Job:
         serials = (*job.serials, fact.serial) if fact.serial else job.serials
@@ -410,8 +407,8 @@ def _identified(station: Station, fact: events.OutputIdentified, *_: object) -> 
     return _changed(station, _key(fact), identify)
 
 
-def _reclassified(station: Station, fact: events.OutputReclassified, *_: object) -> Station:
-    return _changed(station, _key(fact), lambda job: quantities.with_verdict(job, fact, 1))
+def _reclassified(station: Station, *_: object) -> Station:
+    return station  # its pieces may be another station's: aside.after() moves them
 
 
 def _completed(station: Station, fact: events.WorkCompleted, id_: str, at: Moment) -> Station:
@@ -447,16 +444,7 @@ def _with_resources(job: Job, resources: Resources | None, sign: int) -> Job:
 
 
 def _consumed(station: Station, fact: events.MaterialConsumed, *_: object) -> Station:
-    return _with_material(known.drawn(station, fact), fact, 1)
-
-
-def _with_material(station: Station, fact: events.MaterialConsumed, sign: int) -> Station:
-    """Also where a completion consumed: its job is closed by then, and may be reopened."""
-    station = _changed(lots.taken(station, fact, sign), _key(fact), partial(lots.used, fact=fact, sign=sign))
-    closed = station.closed
-    if station.find(_key(fact)) is None and closed is not None and closed.key == _key(fact):
-        return replace(station, closed=lots.used(closed, fact, sign))
-    return station
+    return lots.consumed(station, fact)
 
 
 def _corrected(station: Station, fact: events.WorkCorrected, *_: object) -> Station:
@@ -467,7 +455,7 @@ def _corrected(station: Station, fact: events.WorkCorrected, *_: object) -> Stat
     station = replace(station, last=None)
     for data in reversed(last.caused):
         consumed = msgspec.json.decode(data, type=events.MaterialConsumed)
-        station = _with_material(known.drawn(station, consumed, -1), consumed, -1)
+        station = lots.consumed(station, consumed, -1)
     match original(last):
         case events.WorkCompleted() as done if station.closed and station.closed.key == _key(done):
             job = _unreported(station.closed, done, last.at)
@@ -479,9 +467,7 @@ def _corrected(station: Station, fact: events.WorkCorrected, *_: object) -> Stat
             station = known.made(station, report, -1)
             return _changed(station, _key(report), lambda job: _unreported(job, report, last.at))
         case events.MaterialConsumed() as consumed:
-            return _with_material(known.drawn(station, consumed, -1), consumed, -1)
-        case events.OutputReclassified() as verdict:
-            return _changed(station, _key(verdict), lambda job: quantities.with_verdict(job, verdict, -1))
+            return lots.consumed(station, consumed, -1)
         case events.WorkStarted() as started:
             jobs = tuple(job for job in station.jobs if job.key != _key(started))
             # One that was set aside goes on with a scan of its order only: until then strokes are nobody's.
@@ -525,7 +511,11 @@ def _counted(station: Station, fact: events.CountRecorded, _id: str, at: Moment)
     if not fact.work_order or quantity is None or (fact.incomplete and not quantity):
         return station  # a silent device says nothing of its time: not nought
 
-    return _changed(station, _key(fact), lambda job: quantities.with_count(job, fact, quantity))
+    station = _changed(station, _key(fact), lambda job: quantities.with_count(job, fact, quantity))
+    if fact.carried is None:
+        return station
+    carried = {fact.counter: fact.carried}
+    return _changed(station, _key(fact), lambda job: replace(job, carried={**job.carried, **carried}))
 
 
 def _tool_mounted(station: Station, fact: events.ToolMounted, *_: object) -> Station:

@@ -96,9 +96,10 @@ def reported(line: Line, station: str, key: JobKey, fact: WorkReported) -> Line:
     """The pools after a report: one with resources divides them."""
     if not line.pools:
         return line
+    outputs = (*fact.outputs, *fact.reworked)
     if fact.resources is None:
-        return _made(line, station, key, _REPORTED, _quantity(fact.outputs))
-    return divided(line, station, key, fact.outputs)
+        return _made(line, station, key, _REPORTED, _quantity(outputs))
+    return divided(line, station, key, outputs)
 
 
 def counted(line: Line, station: str, key: JobKey, fact: CountRecorded) -> Line:

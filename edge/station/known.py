@@ -8,7 +8,7 @@ from decimal import Decimal
 from msgspec.structs import replace
 
 from edge.events import MaterialConsumed, WorkReported
-from edge.station.state import ZERO, Drawn, Made, Station
+from edge.station.state import ZERO, Drawn, JobKey, Made, Station
 
 _KEPT = 256  # jobs, and lots, that a station remembers
 
@@ -17,12 +17,16 @@ def made(station: Station, fact: WorkReported, sign: int = 1) -> Station:
     """The station with a report's good pieces."""
     outputs = (one for one in fact.outputs if one.role == "main")
     good = sum((one.quantity for one in outputs if one.disposition in ("good", "concession")), ZERO)
+    return turned(station, (fact.work_order or "", fact.operation or ""), sign * good)
+
+
+def turned(station: Station, key: JobKey, good: Decimal) -> Station:
+    """The station with pieces of a job that are good now, or no more."""
     if not good:
         return station
-    key = fact.work_order or "", fact.operation or ""
     before = next((one.good for one in station.made if one.job == key), ZERO)
     others = tuple(one for one in station.made if one.job != key)
-    return replace(station, made=(*others, Made(key, before + sign * good))[-_KEPT:])
+    return replace(station, made=(*others, Made(key, before + good))[-_KEPT:])
 
 
 def drawn(station: Station, fact: MaterialConsumed, sign: int = 1) -> Station:

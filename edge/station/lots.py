@@ -9,11 +9,12 @@ from decimal import Decimal
 from msgspec.structs import replace
 
 from edge.events import LotMounted, MaterialConsumed, Need, Output, WorkReported
+from edge.station import known
 from edge.station.state import ZERO, Job, Mounted, Required, Station, Used
 
 
 def first_pass(outputs: Iterable[Output]) -> Decimal:
-    """Pieces of the main product that a report brings for the first time, whatever became of them."""
+    """Pieces of the main product that a job brings for the first time, whatever became of them."""
     return sum((one.quantity for one in outputs if one.role == "main"), ZERO)
 
 
@@ -24,18 +25,19 @@ def once(work_order: str, bom_line: str) -> str:
 
 def asked(job: Job, report: WorkReported, sign: int = 1) -> Job:
     """The job with what a report asks of its bill."""
-    base = first_pass(report.outputs)
+    base = first_pass((*report.outputs, *report.reworked))
     if report.provisional or report.bill_unknown:
         unbilled = base
     else:
         unbilled = ZERO if report.needs_for is None else base - report.needs_for
     required = job.required
     for need in report.needs:
-        required = _with_need(required, need, sign)
+        required = with_need(required, need, sign)
     return replace(job, required=required, unbilled=job.unbilled + sign * unbilled)
 
 
-def _with_need(held: tuple[Required, ...], need: Need, sign: int) -> tuple[Required, ...]:
+def with_need(held: tuple[Required, ...], need: Need, sign: int) -> tuple[Required, ...]:
+    """What a job's reports asked for, with one need more or less."""
     place = need.bom_line, need.unit
     before = next((one.quantity for one in held if (one.bom_line, one.unit) == place), ZERO)
     others = tuple(one for one in held if (one.bom_line, one.unit) != place)
@@ -57,6 +59,18 @@ def used(job: Job, fact: MaterialConsumed, sign: int = 1) -> Job:
     others = tuple(one for one in job.used if one.place != place)
     after = before + quantity
     return replace(job, used=(*others, Used(*place, fact.unit, after)) if after else others)
+
+
+def consumed(station: Station, fact: MaterialConsumed, sign: int = 1) -> Station:
+    """The station with a consumption: of its lots, and of the job, which is open or was closed just now."""
+    station = taken(known.drawn(station, fact, sign), fact, sign)
+    key, closed = (fact.work_order or "", fact.operation or ""), station.closed
+    if station.find(key) is not None:
+        jobs = tuple(used(job, fact, sign) if job.key == key else job for job in station.jobs)
+        return replace(station, jobs=jobs)
+    if closed is not None and closed.key == key:
+        return replace(station, closed=used(closed, fact, sign))
+    return station
 
 
 def taken(station: Station, fact: MaterialConsumed, sign: int = 1) -> Station:

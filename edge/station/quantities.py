@@ -37,7 +37,7 @@ def with_pieces(made: _Made, counter: str, quantity: Decimal, in_setup: bool) ->
 
 def with_outputs(job: Job, fact: WorkReported, sign: int) -> Job:
     """The job with what a report carries (or without it again)."""
-    for output in fact.outputs:
+    for output in (*fact.outputs, *fact.reworked):
         quantity = sign * output.quantity
         if output.role != "main" and output.material is not None:
             job = _with_side(job, output.material, output, quantity)

@@ -18,7 +18,7 @@ from edge.station.review.waiting import Waiting
 from edge.station.texts import Text
 from edge.wallclock import Wall
 
-STATE_VERSION = "9"
+STATE_VERSION = "10"
 ZERO = Decimal(0)
 MACHINE = ("running", "energy")  # counters of the machine; all others count pieces
 SWITCHED = "switched"  # the pause of a job whose station went on with another
@@ -117,6 +117,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     unit: str
     planned: Decimal
     refs: dict[str, str] | None = None
+    reworks: tuple[str, str | None] | None = None  # order, and operation or any: whose pieces it takes
     labour_s: Decimal | None = None  # the ERP's standard per unit
     phase: Phase = "run"
     paused: str | None = None  # the reason
@@ -126,7 +127,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     since: Moment | None  # from where the next report's interval begins; None: nobody knows
     counted: dict[str, Decimal] = {}  # pieces by counter, set-up left out
     setup_counted: dict[str, Decimal] = {}  # pieces by counter in set-up
-    setup_scrap: Decimal = ZERO  # of those, confirmed as scrap
+    carried: dict[str, Decimal] = {}  # by counter: what its next movement brings, where jobs share it
+    setup_scrap: Decimal = ZERO  # of the set-up pieces, confirmed as scrap
     good: Decimal = ZERO  # reported here, like the next three
     scrap: Decimal = ZERO  # set-up scrap left out
     rework: Decimal = ZERO
@@ -216,6 +218,7 @@ class Last(msgspec.Struct, frozen=True):
     at: Moment
     data: str  # the fact's data as JSON
     caused: tuple[str, ...] = ()  # what it consumed, the same way
+    moved: tuple[str, ...] = ()  # what it reclassified, the same way
 
 
 class Noted(msgspec.Struct, frozen=True):
@@ -251,6 +254,19 @@ class Station(msgspec.Struct, frozen=True, kw_only=True):
         return next((job for job in self.jobs if job.key == key), None)
 
 
+class SetAside(msgspec.Struct, frozen=True, kw_only=True):
+    """Pieces of a job that wait for rework. Below nought: more were reworked than were known of."""
+
+    station: str
+    job: JobKey
+    order_line: str | None
+    refs: dict[str, str] | None
+    material: str | None  # None: of a provisional order
+    unit: str
+    lot: str | None
+    quantity: Decimal
+
+
 class Line(msgspec.Struct, frozen=True, kw_only=True):
     """All stations and people; `at` is the moment up to which people's time has been given away."""
 
@@ -261,6 +277,8 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     people: dict[str, Person] = {}
     pools: tuple[Pool, ...] = ()
     idle: tuple[Idle, ...] = ()
+    aside: tuple[SetAside, ...] = ()  # the oldest first; at most 1024
+    serials: dict[str, str] = {}  # the order that reported each number, by product, operation and number
     wall: Wall = Wall()
     waiting: dict[str, Waiting] = {}  # for a person, by the id of the first fact, in order
 

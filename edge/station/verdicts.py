@@ -14,6 +14,7 @@ from edge.events import (
     LotMounted,
     MaterialConsumed,
     OperatorSignedOn,
+    OutputIdentified,
     WorkReported,
     WorkStarted,
 )
@@ -37,6 +38,8 @@ _BEARERS: Mapping[str, tuple[type[Fact], ...]] = {
     "output": (WorkReported,),
     "time": (WorkReported,),
     "qualification": (OperatorSignedOn,),
+    "rework": (WorkReported,),
+    "serial": (OutputIdentified, WorkReported),
 }
 
 

@@ -15,7 +15,7 @@ from edge.calendar import Calendar, Day
 from edge.events import Draft, Fact, MaterialConsumed, Origin, Output, WorkReported, seconds
 from edge.masterdata import BomLine, MasterData, Operation
 from edge.readings import Moment
-from edge.station import backflush, hours
+from edge.station import backflush, hours, rework
 from edge.station.evolve import evolve
 from edge.station.grammar import DEFAULT, Grammar
 from edge.station.refusal import Refused as Refused
@@ -142,7 +142,7 @@ class Work:
         origin: Origin = "scan",
         **fields: Any,
     ) -> str:
-        """Draft a fact, with what every fact says, and fold it in; behind a report also what it consumes.
+        """Draft a fact, with what every fact says, and fold it in; behind a report also what it leads to.
 
         Returns its id.
         """
@@ -173,7 +173,8 @@ class Work:
                 "tool": self.station.tool.tool if self.station.tool else None,
             }
             if issubclass(fact, WorkReported):
-                fields |= backflush.asked(self, job, fields.get("outputs", ()))
+                outputs = fields.get("outputs", ())
+                fields |= rework.carried(job, outputs) | backflush.asked(self, job, outputs)
         if issubclass(fact, MaterialConsumed) and (lot := fields.get("lot")) is not None:
             fields["lot_quantity"] = self.stock(fields["material"], lot)
         fields |= self.verdicts.borne(fact)
@@ -181,6 +182,7 @@ class Work:
         self.drafts.append(draft)
         self.line = evolve(self.line, draft)
         if job is not None and isinstance(draft.data, WorkReported):
+            rework.follow(self, job, draft.id, draft.data)
             backflush.follow(self, job, draft.id, draft.data)
         return draft.id
 

@@ -5,20 +5,32 @@ recording, and no clock or crew is told by it. The settlement itself comes last,
 the present.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 
-from edge.events import Draft, Fact, Output, ReviewSettled, WorkCorrected, seconds
+from edge.events import (
+    Draft,
+    Fact,
+    MaterialConsumed,
+    Origin,
+    Output,
+    ReviewSettled,
+    TimeUnassigned,
+    WorkCorrected,
+    WorkReported,
+    seconds,
+)
 from edge.masterdata import MasterData
 from edge.readings import Moment
+from edge.station import backflush, lots, rework
 from edge.station.evolve import evolve
 from edge.station.review.periods import open_date
 from edge.station.review.rights import Authority
 from edge.station.review.words import Unsettled
-from edge.station.state import ZERO, JobKey, Line
+from edge.station.state import ZERO, Job, JobKey, Line, Station
 from edge.station.work import Site
 from edge.wallclock import dates, judged
 
@@ -56,7 +68,42 @@ class Desk:
     ) -> str:
         """Draft a fact of a time that is past; None: nobody knows it, the present stands for it."""
         at_ms = self.now.wall_ms if at_ms is None else at_ms
-        draft = self._draft(fact, at_ms, station, who, **self._job(target), **fields)
+        return self.draft(fact, at_ms, station, who, **self._job(target), **fields).id
+
+    def unassigned(self, who: Authority, station: str, at_ms: int, **fields: Any) -> None:
+        """Draft time that belongs to no job any more."""
+        self.draft(TimeUnassigned, at_ms, station, who, category="undone", **fields)
+
+    def reported(
+        self,
+        who: Authority,
+        station: str,
+        target: Target,
+        at_ms: int | None,
+        *,
+        outputs: tuple[Output, ...],
+        fact: type[WorkReported] = WorkReported,
+        brought: Collection[str] = (),
+        **fields: Any,
+    ) -> str:
+        """Draft a report of a time that is past, and what it consumes by the bill.
+
+        `brought`: BOM lines that the person says the material of. Meters are the present reports'.
+        """
+        at_ms = self.now.wall_ms if at_ms is None else at_ms
+        booking = Booking(self, who, station, at_ms, fields.get("posting_date"))
+        held = self.line.station(station).find((target.work_order, target.operation))
+        held = held or self._closed(station, target)
+        job = held or self._stub(target)
+        asked = backflush.asked(booking, job, outputs)
+        asked["needs"] = tuple(one for one in asked.get("needs", ()) if one.bom_line not in brought)
+        fields |= rework.carried(job, outputs) | asked
+        draft = self.draft(fact, at_ms, station, who, **self._job(target), **fields)
+        report = draft.data
+        assert isinstance(report, WorkReported)
+        job = job if held else lots.asked(job, report)
+        rework.follow(booking, job, draft.id, report)
+        backflush.follow(booking, job, draft.id, msgspec.structs.replace(report, resources=None))
         return draft.id
 
     def corrects(self, who: Authority, original: Fact, id_: str, reason: str, note: str | None) -> str:
@@ -65,7 +112,7 @@ class Desk:
         job = {name: getattr(original, name) for name in same}
         station = original.station or ""
         fields = {"corrects": id_, "reason": reason, "note": note, "person": who.person}
-        return self._draft(WorkCorrected, self.now.wall_ms, station, who, **job, **fields).id
+        return self.draft(WorkCorrected, self.now.wall_ms, station, who, **job, **fields).id
 
     def again(self, fact: Fact, at_ms: int) -> None:
         """Draft a fact that is given whole."""
@@ -81,7 +128,7 @@ class Desk:
             "boot_id": self.now.boot_id,
             "monotonic_s": seconds(self.now.monotonic_ms),
         }
-        self._draft(
+        self.draft(
             ReviewSettled, self.now.wall_ms, station, who, **moment,
             settles=settles, how=how, note=note, person=who.person, approved_by=who.approved_by,
             led_to=tuple(draft.id for draft in self.drafts),
@@ -128,6 +175,31 @@ class Desk:
         pieces = sum((one.quantity for one in outputs if one.disposition in known), ZERO)
         return {name: pieces} if pieces else {}
 
+    def stock(self, material: str, lot: str) -> Decimal | None:
+        """What the ERP says is left of a lot, in base units; None where it does not say."""
+        found = next((one for one in self.master.lots.get(lot, ()) if one.material == material), None)
+        return found.quantity if found else None
+
+    def _closed(self, station: str, target: Target) -> Job | None:
+        closed = self.line.station(station).closed
+        return closed if closed and closed.key == (target.work_order, target.operation) else None
+
+    def _stub(self, target: Target) -> Job:
+        """A job that is open no more."""
+        order = self.master.orders.get(target.work_order)
+        return Job(
+            work_order=target.work_order,
+            order_line=target.order_line,
+            operation=target.operation,
+            product=target.product,
+            unit=target.unit,
+            planned=ZERO,
+            refs=target.refs,
+            reworks=rework.taken_from(order, target.operation) if order else None,
+            since=None,
+            provisional=target.provisional,
+        )
+
     def is_open(self, station: str, target: Target) -> bool:
         """Whether the job is open at the station."""
         return self.line.station(station).find((target.work_order, target.operation)) is not None
@@ -136,7 +208,7 @@ class Desk:
         same = ("work_order", "operation", "order_line", "refs", "provisional")
         return {name: getattr(target, name) for name in same}
 
-    def _draft(
+    def draft(
         self, fact: type[Fact], at_ms: int, station: str | None, who: Authority, **fields: Any
     ) -> Draft:
         configured = self.site.stations.get(station or "")
@@ -153,6 +225,8 @@ class Desk:
             "utc_offset": day.utc_offset,
             "masterdata": self.master.etag,
         }
+        if issubclass(fact, MaterialConsumed) and (lot := fields.get("lot")) is not None:
+            fields["lot_quantity"] = self.stock(fields["material"], lot)
         if "posting_date" not in fields:
             common["posting_date"] = self._posted(day.posting_date or "")
         draft = Draft(self._new_id(self.now.wall_ms), at_ms, fact(**(common | fields)))
@@ -168,3 +242,37 @@ class Desk:
         if posted != day:
             self.moved = day, posted
         return posted
+
+
+class Booking:
+    """A belated report's place, where what it causes is drafted: of its time, and on its posting date."""
+
+    def __init__(
+        self, desk: Desk, who: Authority, station: str, at_ms: int, posting_date: str | None
+    ) -> None:
+        self.site = desk.site
+        self.master = desk.master
+        self._desk = desk
+        self._who = who
+        self._name = station
+        self._at_ms = at_ms
+        self._posted = {"posting_date": posting_date} if posting_date else {}
+
+    @property
+    def line(self) -> Line:
+        """The line as it is now."""
+        return self._desk.line
+
+    @property
+    def station(self) -> Station:
+        """The station as it is now."""
+        return self.line.station(self._name)
+
+    def emit(
+        self, fact: type[Fact], *, job: Job | None = None, origin: Origin = "scan", **fields: Any
+    ) -> str:
+        """Draft what the report causes; whatever its origin otherwise, a person entered it."""
+        same = ("work_order", "operation", "order_line", "refs", "provisional")
+        of_job = {name: getattr(job, name) for name in same} if job else {}
+        more = of_job | self._posted | fields
+        return self._desk.draft(fact, self._at_ms, self._name, self._who, **more).id

@@ -16,10 +16,10 @@ from edge.events import (
     MaterialConsumed,
     Output,
     Resources,
-    WorkReported,
     parse_instant,
     plain,
 )
+from edge.masterdata import BomLine
 from edge.station.review.desk import Desk, Target
 from edge.station.review.requests import Made, MakeUp, Used, Worked, number
 from edge.station.review.rights import Authority, authority
@@ -98,13 +98,14 @@ def _has_offset(given: str) -> bool:
 
 def _report(desk: Desk, who: Authority, asked: MakeUp, target: Target, at_ms: int) -> None:
     outputs = tuple(_output(desk, target, one) for one in asked.outputs)
-    desk.belated(
-        WorkReported,
+    lines = (_line(desk, target, used.material) for used in asked.materials)
+    desk.reported(
         who,
         asked.station,
         target,
         at_ms,
         outputs=outputs,
+        brought={line.line for line in lines if line},
         resources=_resources(asked),
         counted=desk.counted(asked.station, target, outputs),
     )
@@ -141,14 +142,21 @@ def _above_nought(given: str) -> Decimal:
     return quantity
 
 
-def _consume(desk: Desk, who: Authority, station: str, target: Target, at_ms: int, used: Used) -> None:
+def _line(desk: Desk, target: Target, material: str) -> BomLine | None:
+    """The BOM line that a material belongs to."""
     order = desk.master.orders.get(target.work_order)
-    lines = [
-        line
-        for line in (order.bom if order else ())
-        if used.material in (line.material, *line.substitutes) and line.operation in (None, target.operation)
-    ]
-    line = lines[0] if lines else None
+    return next(
+        (
+            line
+            for line in (order.bom if order else ())
+            if material in (line.material, *line.substitutes) and line.operation in (None, target.operation)
+        ),
+        None,
+    )
+
+
+def _consume(desk: Desk, who: Authority, station: str, target: Target, at_ms: int, used: Used) -> None:
+    line = _line(desk, target, used.material)
     material = desk.master.materials.get(used.material)
     if material is None and line is None and desk.master.document.materials is not None:
         raise Unsettled("material_unknown", material=used.material)

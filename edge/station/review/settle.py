@@ -11,10 +11,10 @@ from typing import Any, Literal
 import msgspec
 from msgspec.structs import replace
 
-from edge.events import Draft, Labour, Resources, WorkReported, plain
+from edge.events import Draft, Labour, MaterialConsumed, Resources, plain
 from edge.masterdata import MasterData
 from edge.readings import Moment
-from edge.station.review import makeup
+from edge.station.review import corrections, makeup
 from edge.station.review.desk import Desk, Target
 from edge.station.review.requests import (
     Accept,
@@ -39,14 +39,19 @@ from edge.station.work import Site
 _HOW: dict[type[Decision], str] = {
     Accept: "accepted", Reverse: "reversed", Reassign: "reassigned", Split: "split",
 }  # fmt: skip
-POSSIBLE: dict[Kind, tuple[type[Decision], ...]] = {
-    "check": (Accept,),
+_POSSIBLE: dict[Kind, tuple[type[Decision], ...]] = {
+    "check": (Accept, Reverse, Reassign, Split),
     "count": (Accept, Reverse, Reassign, Split),
     "held": (Accept, Reverse, Reassign, Split),
     "lot": (Accept, Reverse, Reassign, Split),
     "provisional": (Accept,),
     "time": (Accept, Reassign, Split),
 }
+
+
+def possible(one: Waiting) -> tuple[type[Decision], ...]:
+    """The ways to settle an entry; a check only where its fact can be taken back as a whole."""
+    return (Accept,) if one.kind == "check" and one.fact is None else _POSSIBLE[one.kind]
 
 
 class Settled(msgspec.Struct, frozen=True):
@@ -93,10 +98,10 @@ def _decide(desk: Desk, asked: Decision) -> tuple[Authority, Text]:
     who = authority(desk.site.review, desk.master, asked, "settle", concession=granted)
     entries = [_entry(desk, id_) for id_ in dict.fromkeys(asked.settles)]
     for one in entries:
-        if type(asked) not in POSSIBLE[one.kind]:
-            possible = ", ".join(way.__name__.lower() for way in POSSIBLE[one.kind])
+        if type(asked) not in possible(one):
+            ways = ", ".join(way.__name__.lower() for way in possible(one))
             how = word(type(asked).__name__.lower(), person=who.person)
-            raise Unsettled("not_so", kind=word(f"kind_{one.kind}"), how=how, possible=possible)
+            raise Unsettled("not_so", kind=word(f"kind_{one.kind}"), how=how, possible=ways)
     for one in entries:
         if isinstance(asked, Accept):
             _accept(desk, who, one)
@@ -151,14 +156,19 @@ def _reverse(desk: Desk, who: Authority, one: Waiting, note: str | None) -> None
     """It did not occur. A count that no fact posted needs no correction: it is settled as nothing."""
     if one.kind == "lot":
         desk.corrects(who, consumption(one), one.id, "did_not_occur", note)
+    elif one.kind == "check":
+        corrections.reverse(desk, who, one, note)
 
 
 def _share_out(desk: Desk, who: Authority, one: Waiting, shares: Sequence[Share], note: str | None) -> None:
+    if one.kind == "check" and one.type != MaterialConsumed.type:
+        corrections.restate(desk, who, one, shares, note)
+        return
     shared = [(share, _quantity(one, share)) for share in shares]
     total = sum((quantity for _, quantity in shared), ZERO)
     if one.quantity is not None and total != one.quantity:
         raise Unsettled("quantity_sum", given=total, waits=one.quantity)
-    if one.kind == "lot":
+    if one.kind in ("lot", "check"):
         _with_lots(desk, who, one, shared, note)
         return
     for share, quantity in shared:
@@ -189,6 +199,8 @@ def _with_lots(
         changes: dict[str, Any] = {
             "lot": share.lot, "quantity": quantity, "replaces": one.id, "actor": who.person,
             "origin": "manual", "posting_date": posted, "boot_id": None, "monotonic_s": None,
+            "lot_missing": False, "lot_quantity": desk.stock(original.material, share.lot or ""),
+            "warnings": (), "confirmed": (),
         }  # fmt: skip
         desk.again(replace(original, **changes), one.from_ms)
 
@@ -205,7 +217,7 @@ def _book(desk: Desk, who: Authority, one: Waiting, share: Share, quantity: Deci
         figure = {"resources": Resources(energy_kwh=quantity, basis={"energy_kwh": "confirmed"})}
     else:
         figure = _pieces(desk, one, target, share, quantity)
-    desk.belated(WorkReported, who, one.station, target, at_ms, **figure)
+    desk.reported(who, one.station, target, at_ms, **({"outputs": ()} | figure))
 
 
 def _pieces(desk: Desk, one: Waiting, target: Target, share: Share, quantity: Decimal) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from edge.events import instant
-from edge.station.review.settle import POSSIBLE
+from edge.station.review.settle import possible
 from edge.station.review.waiting import Waiting
 from edge.station.review.words import word
 from edge.station.state import JobKey, Line
@@ -73,7 +73,7 @@ def _entry(one: Waiting) -> dict[str, Any]:
         "quantity": _figure(one.quantity),
         "unit": one.unit,
         "evidence": {key: value for key, value in evidence.items() if value is not None},
-        "possible": [way.__name__.lower() for way in POSSIBLE[one.kind]],
+        "possible": [way.__name__.lower() for way in possible(one)],
         "texts": _texts(sentence(one)),
     }
 

@@ -49,7 +49,10 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     role: Literal["co", "by"] | None = None  # of `subject`, where a stroke makes several materials
     category: str | None = None  # of time
     caused_by: str | None = None  # the fact whose correction takes it back
-    fact: str | None = None  # the fact's data as JSON, where a settlement replaces it
+    fact: str | None = None  # the fact's data as JSON, where a settlement takes it back or replaces it
+    type: str = ""  # of that fact
+    caused: tuple[tuple[str, str], ...] = ()  # consumption that it caused: id, and data as JSON
+    moved: tuple[tuple[str, str], ...] = ()  # reclassification that it caused, the same way
 
     @property
     def id(self) -> str:
@@ -71,6 +74,7 @@ def after(before: "Line", line: "Line", draft: Draft) -> Open:
             return _corrected(held, fact.corrects)
         case events.WorkStarted():
             held = _begun(held, fact)
+    held = _with_caused(held, fact, draft.id)
     found = _found(before, fact, draft)
     if found is None:
         return held
@@ -87,8 +91,46 @@ def _without(held: Open, ids: tuple[str, ...]) -> Open:
 
 def _corrected(held: Open, corrects: str) -> Open:
     """A fact that is cancelled waits no longer, and nor does what it caused."""
-    left = {key: one for key, one in held.items() if corrects not in (key, one.caused_by)}
-    return left if len(left) != len(held) else held
+    left = {
+        key: _without_caused(one, corrects)
+        for key, one in held.items()
+        if corrects not in (*one.ids, one.caused_by)
+    }
+    return left if left != held else held
+
+
+def _without_caused(one: Waiting, corrects: str) -> Waiting:
+    """An entry of whose consequences one was corrected by itself: as a whole it is corrected no more."""
+    if any(id_ == corrects for id_, _ in (*one.caused, *one.moved)):
+        return replace(one, fact=None, caused=(), moved=())
+    return one
+
+
+def _with_caused(held: Open, fact: Fact, id_: str) -> Open:
+    """The open list where what an entry's fact caused is known."""
+    if not isinstance(fact, events.MaterialConsumed | events.OutputReclassified) or fact.caused_by is None:
+        return held
+    one = held.get(fact.caused_by)
+    if one is None or one.fact is None:
+        return held
+    more = (id_, _stored(fact))
+    if isinstance(fact, events.MaterialConsumed):
+        one = replace(one, caused=(*one.caused, more))
+    else:
+        one = replace(one, moved=(*one.moved, more))
+    return {**held, fact.caused_by: one}
+
+
+def _stored(fact: Fact) -> str:
+    return msgspec.json.encode(fact, order="sorted").decode()
+
+
+def original(one: Waiting) -> Fact | None:
+    """The fact that a settlement may take back or replace; None where it may not."""
+    if one.fact is None:
+        return None
+    kind = one.type or events.MaterialConsumed.type
+    return msgspec.json.decode(one.fact, type=events.FACTS[f"lineside.{kind}.v1"])
 
 
 def consumption(one: Waiting) -> events.MaterialConsumed:
@@ -130,7 +172,8 @@ def _leaves(fact: Fact) -> bool:
 def _found(line: "Line", fact: Fact, draft: Draft) -> Waiting | None:
     """What a fact leaves to a person."""
     leaves, failed = _leaves(fact), (*fact.warnings, *fact.confirmed)
-    if fact.station is None or fact.origin == "manual" or not (leaves or failed):
+    manual = fact.origin == "manual" and not isinstance(fact, events.MaterialConsumed)
+    if fact.station is None or manual or not (leaves or failed):
         return None
     station = line.station(fact.station)
     job = (fact.work_order, fact.operation or "") if fact.work_order else None
@@ -149,12 +192,16 @@ def _found(line: "Line", fact: Fact, draft: Draft) -> Waiting | None:
         who, lot = getattr(fact, "operator", None), getattr(fact, "lot", None)
         subject = who or lot or fact.actor
         person = bool(who or not lot)
-        return replace(common, kind="check", subject=subject, person=person, category=", ".join(failed))
+        check = replace(common, kind="check", subject=subject, person=person, category=", ".join(failed))
+        if not isinstance(fact, events.WorkReported | events.MaterialConsumed):
+            return check
+        caused_by = getattr(fact, "caused_by", None)
+        return replace(check, fact=_stored(fact), type=fact.type, caused_by=caused_by)
     match fact:
         case events.CountRecorded():
             return _count(common, fact)
         case events.MaterialConsumed():
-            data = msgspec.json.encode(fact, order="sorted").decode()
+            data = _stored(fact)
             quantity, unit = fact.quantity, fact.unit
             lot = replace(common, kind="lot", quantity=quantity, unit=unit, subject=fact.material, fact=data)
             return replace(lot, caused_by=fact.caused_by)

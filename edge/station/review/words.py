@@ -48,6 +48,8 @@ _WORDS: dict[str, tuple[str, str]] = {
     "quantity_needed": ("Nobody knows how many. Nothing recorded. Give the quantity", "数量不明，未记录，请输入数量"),
     "quantity_sum": ("The parts are {given}, {waits} waits. Nothing recorded. Split all of it; a part without an order belongs to none", "各部分合计{given}，待处理{waits}，未记录。请全部拆分；不属于任何工单的部分不填工单"),
     "quantity_above_nought": ("A quantity must be above 0. Nothing recorded. Correct it", "数量必须大于0，未记录，请更正"),
+    "own_order": ("A report is corrected on its own order. Nothing recorded. Reverse it, then make up the other order's", "报工只能在原工单上更正，未记录，请先冲销，再补录到其他工单"),
+    "reworked": ("Pieces of this report were reworked meanwhile. Nothing recorded. Have the rework undone first", "该报工的部分产品已返工，未记录，请先撤销返工"),
     "side_open": ("{material} is made beside WO {order}, which is open here. Nothing recorded. Complete the order first", "{material}为工单{order}的联产品，该工单在此生产中，未记录，请先完工"),
     "order_needed": ("The order is missing. Nothing recorded. Give order and operation", "缺少工单，未记录，请输入工单和工序"),
     "order_unknown": ("WO {order} is unknown. Nothing recorded. Check the number, or wait for the ERP", "工单{order}未登记，未记录，请核对，或等待ERP下发"),

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from edge.events import Output, WorkCorrected, WorkReported, plain
 from edge.masterdata import Reason
+from edge.station import checks
 from edge.station.evolve import original
 from edge.station.grammar import Amount
 from edge.station.scans import beside
@@ -28,6 +29,8 @@ def scrap(
 
     `at_hand`: the serial number of the piece, scanned just before.
     """
+    if disposition == "rework" and work.job.reworks is not None:
+        raise Refused("rework_again")
     check_reason(work, disposition, reason)
     serials = (at_hand,) if at_hand in work.job.serials and at_hand else ()
     defect = PendingDefect(disposition=disposition, reason=reason, quantity=Decimal(1), serials=serials)
@@ -41,7 +44,7 @@ def amend(work: Work, amount: Amount) -> Text:
         raise Refused("quantity_alone")
     report = original(last)
     assert isinstance(report, WorkReported)
-    output = report.outputs[0]
+    output = (*report.outputs, *report.reworked)[0]
     defect = PendingDefect(
         disposition=output.disposition,
         reason=output.reason or "",
@@ -68,6 +71,7 @@ def confirm(work: Work, pending: PendingDefect) -> Text:
 def _taken(work: Work, defect: PendingDefect) -> Text:
     """Record a defect, or ask for OK where it is more than was made. Raises Doubted."""
     job = sharing.with_movement(work, work.job)
+    checks.rework_left(work, job, _moved_by(work, defect), "scrap")
     made = _made(work, job)
     if made is not None and _with(work, job, defect) > made + _UNDER_WAY:
         work.wait_for(defect)
@@ -78,6 +82,11 @@ def _taken(work: Work, defect: PendingDefect) -> Text:
             made=number(made),
         )
     return _record(work, defect)
+
+
+def _moved_by(work: Work, defect: PendingDefect) -> Decimal:
+    """How many pieces more than before would be scrap with it."""
+    return defect.quantity - _replaced(work, defect)
 
 
 def _record(work: Work, defect: PendingDefect) -> Text:
@@ -124,17 +133,22 @@ def _made(work: Work, job: Job) -> Decimal | None:
 
 def _with(work: Work, job: Job, defect: PendingDefect) -> Decimal:
     """All that would be scrap and rework of this phase then."""
-    replaced = ZERO
-    last = work.station.last
-    if defect.replaces is not None and last is not None and last.id == defect.replaces:
-        report = original(last)
-        assert isinstance(report, WorkReported)
-        replaced = report.outputs[0].quantity
+    replaced = _replaced(work, defect)
     if job.phase == "setup":
         return job.setup_scrap - replaced + defect.quantity
     rejected = (one.quantity for one in beside.counted(work, job) if one.counter and not one.material)
     defective = job.scrap + job.rework + job.concession
     return defective + sum(rejected, ZERO) - replaced + defect.quantity
+
+
+def _replaced(work: Work, defect: PendingDefect) -> Decimal:
+    """The quantity of the fact that it amends."""
+    last = work.station.last
+    if defect.replaces is None or last is None or last.id != defect.replaces:
+        return ZERO
+    report = original(last)
+    assert isinstance(report, WorkReported)
+    return (*report.outputs, *report.reworked)[0].quantity
 
 
 def _cause(job: Job, known: Reason | None) -> Literal["process", "material", "setup"]:

@@ -1,14 +1,14 @@
 """Material: lots and their quantities."""
 
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 from edge.events import Entered, LotMounted, MaterialConsumed
 from edge.masterdata import BomLine
 from edge.station import backflush, checks
 from edge.station.grammar import Amount, Lot
 from edge.station.scans import beside
-from edge.station.state import ZERO, PendingLot
+from edge.station.state import ZERO, Job, PendingLot
 from edge.station.texts import Text, say
 from edge.station.texts import unit as named
 from edge.station.units import converted
@@ -116,12 +116,18 @@ def consumed(work: Work, pending: PendingLot, quantity: Decimal, **fields: Any) 
         bom_line=pending.bom_line,
         warehouse=pending.warehouse,
         method="scanned",
-        use=pending.use or ("setup" if job.phase == "setup" else "production"),
+        use=pending.use or _use(job),
         reason=pending.reason,
         posted_by=pending.posted_by,
         output_lot=beside.output_lot(work, job),
         **fields,
     )
+
+
+def _use(job: Job) -> Literal["production", "setup", "rework"]:
+    if job.phase == "setup":
+        return "setup"
+    return "rework" if job.reworks else "production"
 
 
 def held(work: Work, pending: PendingLot) -> Decimal:

@@ -1,13 +1,13 @@
 """Orders: starting, selecting, switching, pausing, set-up."""
 
-from edge.events import Origin, Standard, WorkPaused, WorkReported, WorkResumed, WorkStarted
+from edge.events import Origin, Reworks, Standard, WorkPaused, WorkReported, WorkResumed, WorkStarted
 from edge.masterdata import Operation, WorkOrder
 from edge.settings import Pause
-from edge.station import checks, provisional, signals
+from edge.station import checks, provisional, rework, signals
 from edge.station.grammar import Order
 from edge.station.scans import beside, reports
 from edge.station.scans.reasons import check_reason, reason_text
-from edge.station.state import SWITCHED, Job, JobKey, PendingReport, PendingRestart, PendingSetup
+from edge.station.state import SWITCHED, ZERO, Job, JobKey, PendingReport, PendingRestart, PendingSetup
 from edge.station.texts import Text, say, status
 from edge.station.work import Refused, Work, number
 
@@ -54,18 +54,23 @@ def take_up(work: Work, key: JobKey, origin: Origin = "scan") -> Text:
         return say("started_provisional", order=key[0])
     if found is None:
         raise Refused("gone")  # the ERP took it away while the switch waited for OK
+    source = rework.taken_from(found, key[1])
     started = Job(
         work_order=key[0],
         order_line=found.line,
         operation=key[1],
         product=found.product,
         unit=found.unit,
-        planned=found.quantity,
+        planned=rework.planned(work.line, found, source) if source else found.quantity,
+        reworks=source,
         refs=dict(found.refs) or None,
         since=work.now,
     )
     _start(work, started, "run", origin)
-    return say("started", order=key[0])
+    if source is None:
+        return say("started", order=key[0])
+    waits = number(max(ZERO, rework.waiting(work.line, source)))
+    return say("started", order=key[0]) + say("rework_waits", count=waits)
 
 
 def _select(work: Work, job: Job, origin: Origin) -> Text:
@@ -172,6 +177,7 @@ def _start(work: Work, job: Job, phase: str, origin: Origin = "scan") -> None:
         product=job.product or None,
         unit=None if job.provisional else job.unit,
         standard=_standard(work, job) if work.station.find(job.key) is None else None,
+        reworks=Reworks(work_order=job.reworks[0], operation=job.reworks[1]) if job.reworks else None,
     )
 
 
@@ -226,6 +232,7 @@ def _operation(work: Work, found: WorkOrder, named: str | None, with_ok: bool) -
         if operation not in fitting:
             _elsewhere(work, found, operation.work_center, with_ok)
         return operation
+    fitting = [o for o in fitting if o in rework.producing(found)] or fitting  # rework is named
     if not fitting:
         _elsewhere(work, found, ", ".join(o.work_center for o in found.operations), with_ok)
         fitting = list(found.operations)

@@ -8,6 +8,7 @@ scrap scan that follows at once.
 from msgspec.structs import replace
 
 from edge.events import Output, OutputIdentified, WorkReported, plain
+from edge.station import checks
 from edge.station.grammar import Amount, CoProduct, OutputLot
 from edge.station.scans import beside, reports
 from edge.station.signals import boundary
@@ -25,6 +26,8 @@ def identify(work: Work, scan: OutputLot) -> Text:
     job = work.job
     if scan.serial is not None and scan.serial in job.serials:
         raise Refused("serial_twice", serial=scan.serial)
+    if scan.serial is not None:
+        checks.serial(work, job, job.product, scan.serial)
     if len(job.serials) >= MOST_SERIALS:
         raise Refused("serials_many", count=len(job.serials))
     boundary(work)
@@ -57,6 +60,8 @@ def co_product(work: Work, scan: CoProduct) -> Text:
         raise Refused("side_unknown", material=scan.material, order=job.work_order, allowed=allowed)
     known = work.master.materials.get(scan.material)
     unit = known.unit if known else job.unit
+    if scan.serial is not None:
+        checks.serial(work, job, scan.material, scan.serial)
     pending = PendingSide(
         material=scan.material,
         role="by" if role == "by" else "co",

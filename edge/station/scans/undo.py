@@ -10,9 +10,9 @@ from edge.events import (
     WorkStarted,
     seconds,
 )
-from edge.station import signals
+from edge.station import aside, signals
 from edge.station.evolve import original
-from edge.station.state import Job, Last, PendingUndo
+from edge.station.state import ZERO, Job, Last, PendingUndo
 from edge.station.texts import Text, disposition, say, unit
 from edge.station.work import Refused, Work, number
 
@@ -56,6 +56,9 @@ def _undoable(work: Work) -> Last:
     job = station.find((fact.work_order or "", fact.operation or ""))
     if isinstance(fact, WorkStarted) and (job is None or _used(job)):
         raise Refused("undo_used")
+    back = aside.set_aside(fact)
+    if back > max(ZERO, aside.at(work.line, work.name, (fact.work_order or "", fact.operation or ""))):
+        raise Refused("undo_reworked", quantity=number(back))
     if isinstance(fact, WorkCompleted) and station.job is not None and not work.settings.concurrent:
         raise Refused("nothing_to_undo")
     return last
@@ -107,7 +110,7 @@ def _what(last: Last) -> Text:
 
 def _outputs(fact: WorkReported) -> Text:
     shown = Text("", "")
-    for one in fact.outputs:
+    for one in (*fact.outputs, *fact.reworked):
         shown = shown + say(
             "undo_output", disposition=disposition(one.disposition), quantity=number(one.quantity)
         )

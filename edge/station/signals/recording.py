@@ -5,7 +5,7 @@ from fractions import Fraction
 
 from msgspec.structs import replace
 
-from edge.events import CountRecorded, CountUnattributed, seconds
+from edge.events import CountRecorded, CountUnattributed, plain, seconds
 from edge.masterdata.measures import convert
 from edge.station import backflush
 from edge.station.evolve import owner
@@ -15,6 +15,8 @@ from edge.station.work import Work
 
 RECORD_MS = 30_000
 _ONE = Decimal(1)
+_MILLISECOND = Decimal("0.001")
+_FINEST = Decimal("1E-6")  # of a kWh
 
 
 def keep(work: Work, name: str, live: LiveCounter) -> None:
@@ -90,6 +92,9 @@ def draft(
         _draft_material(work, name, from_, to, delta, crossed, silent)
         return
     parts = sharing.parts(work, name, delta, late or (None if silent else figure_shown(work)))
+    if crossed and len(parts) > 1 and parts[0].material is None:
+        quantity = sum((part.quantity for part in parts), ZERO)
+        parts = [sharing.Part(job=None, quantity=quantity, unit=None, units=parts[0].units)]
     if not delta:  # a baseline, or a device that fell silent: no piece of anything
         job = work.station.job
         parts = [sharing.Part(job=job, quantity=ZERO, unit=job.unit if job else None)]
@@ -109,6 +114,8 @@ def draft(
             units_per_count=part.units if part.units != _ONE else None,
             material=part.material,
             role=part.role if job else None,
+            share=part.share,
+            carried=part.carried if job else None,
             tool=work.station.tool.tool if work.station.tool else None,
             phase=job.phase if job else None,
             incomplete=silent,
@@ -119,23 +126,27 @@ def draft(
 def _draft_energy(
     work: Work, from_: Decimal | None, to: Decimal, delta: Decimal, crossed: bool, silent: bool
 ) -> None:
-    owned = owner(work.station, "energy")
-    job = work.station.find(owned) if owned and not crossed else None
     quantity, share = sharing.of_meter(work, delta)
-    work.emit(
-        CountRecorded,
-        job=job,
-        origin="signal",
-        counter="energy",
-        from_=from_,
-        to=to,
-        delta=delta,
-        quantity=quantity,
-        unit="KWH",
-        share=share,
-        phase=job.phase if job else None,
-        incomplete=silent,
-    )
+    parts = sharing.of_machine(work, "energy", quantity, _FINEST)
+    if crossed:
+        parts = [sharing.Part(job=None, quantity=quantity, unit=None)]
+    moved: Decimal | None = delta
+    for part in parts:
+        work.emit(
+            CountRecorded,
+            job=part.job,
+            origin="signal",
+            counter="energy",
+            from_=from_,
+            to=to,
+            delta=moved,
+            quantity=part.quantity,
+            unit="KWH",
+            share=part.share if share is None else plain(share * (part.share or _ONE)),
+            phase=part.job.phase if part.job else None,
+            incomplete=silent,
+        )
+        moved = None
 
 
 def _draft_material(
@@ -170,22 +181,25 @@ def _record_running(work: Work, turned: bool) -> None:
     unknown = before is None or (before.raw == 1) != live.on
     if not (live.ms or live.micro_stops or live.incomplete or (turned and live.good and unknown)):
         return
-    owned = owner(work.station, "running")
-    job = work.station.find(owned) if owned else None
-    work.emit(
-        CountRecorded,
-        job=job,
-        origin="signal",
-        counter="running",
-        from_=before.raw if before else None,
-        to=Decimal(int(live.on)),
-        delta=seconds(live.ms),
-        quantity=seconds(live.ms),
-        unit="SEC",
-        micro_stops=Decimal(live.micro_stops) if live.micro_stops else None,
-        micro_stop_s=seconds(live.micro_stop_ms) if live.micro_stops else None,
-        phase=job.phase if job else None,
-        incomplete=live.incomplete,
-    )
+    moved: Decimal | None = seconds(live.ms)
+    for part in sharing.of_machine(work, "running", seconds(live.ms), _MILLISECOND):
+        said = live.micro_stops and moved is not None
+        work.emit(
+            CountRecorded,
+            job=part.job,
+            origin="signal",
+            counter="running",
+            from_=before.raw if before else None,
+            to=Decimal(int(live.on)),
+            delta=moved,
+            quantity=part.quantity,
+            unit="SEC",
+            share=part.share,
+            micro_stops=Decimal(live.micro_stops) if said else None,
+            micro_stop_s=seconds(live.micro_stop_ms) if said else None,
+            phase=part.job.phase if part.job else None,
+            incomplete=live.incomplete,
+        )
+        moved = None
     cleared = replace(live, ms=0, micro_stops=0, micro_stop_ms=0, incomplete=False)
     work.live = replace(work.live, running=cleared)

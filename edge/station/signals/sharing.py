@@ -1,19 +1,26 @@
-"""Whose a movement is, and how many units of what: by the mounted tool, by rated power on a shared meter.
+"""Whose a movement is, and how many units of what: by the mounted tool, by the jobs that are open beside each
+other at a concurrent station, by rated power on a shared meter.
 
-Parts of one movement sum exactly to the whole: each is the difference of two rounded running sums.
+Parts of one movement sum exactly to the whole: of a tool and a meter each is the difference of two rounded
+running sums, of jobs each has whole pieces by largest remainder.
 """
 
 from collections.abc import Iterable
 from decimal import Decimal
+from fractions import Fraction
 from typing import Literal
 
 import msgspec
 
 from edge.events import plain
-from edge.station.evolve import owner
+from edge.station.evolve import at_work, owner
 from edge.station.quantities import with_pieces
+from edge.station.signals.apportion import apportioned
 from edge.station.state import SWITCHED, ZERO, Job, Tool
 from edge.station.work import Work
+
+_PIECE = Decimal(1)
+_FINEST = Decimal("1E-6")
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,6 +32,8 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     quantity: Decimal
     unit: str | None
     units: Decimal | None = None  # per count
+    share: Decimal | None = None  # of a movement that several jobs share
+    carried: Decimal | None = None
 
 
 def parts(work: Work, name: str, delta: Decimal, late: Job | None) -> list[Part]:
@@ -32,10 +41,73 @@ def parts(work: Work, name: str, delta: Decimal, late: Job | None) -> list[Part]
     tool = _tool(work, name)
     if tool is not None and tool.shares:
         return _by_shares(work, _units_by_material(work, name, tool), delta, late)
+    jobs, units = _sharing(work, late), units_per_count(work, name)
+    if len(jobs) > 1:
+        return _by_jobs(work, name, jobs, delta * units, units, late)
     owned = owner(work.station, name)
     job = work.station.find(owned) if owned and late is None else None
-    units = units_per_count(work, name)
+    if jobs and late is None:
+        job = jobs[0]
     return [Part(job=job, quantity=plain(delta * units), unit=job.unit if job else None, units=units)]
+
+
+def of_machine(work: Work, name: str, quantity: Decimal, step: Decimal) -> list[Part]:
+    """Machine time or energy by whose it is, in multiples of `step`; nobody's where no job is at work."""
+    jobs = [job for job in _sharing(work, None) if job.paused is None]
+    if not jobs or (len(jobs) > 1 and not quantity):
+        owned = owner(work.station, name)
+        jobs = [job for job in (work.station.find(owned) if owned else None,) if job]
+    if len(jobs) < 2:
+        return [Part(job=jobs[0] if jobs else None, quantity=quantity, unit=None)]
+    weights = _weights(work, jobs)
+    shares = apportioned(quantity, weights, [ZERO] * len(jobs), step)
+    return [
+        Part(job=job, quantity=plain(part.quantity), unit=None, share=_ratio(weight / sum(weights)))
+        for job, weight, part in zip(jobs, weights, shares, strict=True)
+    ]
+
+
+def _sharing(work: Work, late: Job | None) -> list[Job]:
+    """The jobs that share what a counter counts; `late` has its part even where it is closed by now."""
+    if not work.settings.concurrent or work.settings.job_shares == "selected":
+        return []
+    jobs = list(at_work(work.station))
+    if late is not None and all(job.key != late.key for job in jobs):
+        jobs.append(late)
+    return jobs
+
+
+def _by_jobs(
+    work: Work, name: str, jobs: list[Job], whole: Decimal, units: Decimal, late: Job | None
+) -> list[Part]:
+    """One part for each job, in whole pieces where whole pieces came; nobody's is that of `late`."""
+    weights = _weights(work, jobs)
+    whole = plain(whole)
+    step = _PIECE if whole == whole.to_integral_value() else _FINEST
+    shares = apportioned(whole, weights, [job.carried.get(name, ZERO) for job in jobs], step)
+    parts = [
+        Part(
+            job=None if late is not None and job.key == late.key else job,
+            quantity=plain(part.quantity),
+            unit=job.unit,
+            units=units,
+            share=_ratio(weight / sum(weights)),
+            carried=part.carried,
+        )
+        for job, weight, part in zip(jobs, weights, shares, strict=True)
+    ]
+    return [part for part in parts if part.job is not None or part.quantity]
+
+
+def _weights(work: Work, jobs: list[Job]) -> list[Fraction]:
+    """By planned quantity where the station says so and each has one; else all alike."""
+    weights = [Fraction(job.planned) for job in jobs]
+    by_plan = work.settings.job_shares == "planned" and min(weights) > 0
+    return weights if by_plan else [Fraction(1)] * len(jobs)
+
+
+def _ratio(value: Fraction) -> Decimal:
+    return plain((Decimal(value.numerator) / Decimal(value.denominator)).quantize(_FINEST).normalize())
 
 
 def with_movement(work: Work, job: Job) -> Job:

@@ -366,7 +366,7 @@ def test_what_was_recorded_against_a_check_waits_for_a_person_until_it_is_undone
     assert [one.subject for one in made.line.waiting.values()] == ["OLD"]
     (left,) = shown.entries(made.site, made.line)
     assert (
-        left["possible"] == ["accept"]
+        left["possible"] == ["accept", "reverse", "reassign", "split"]
         and "OLD" in left["texts"]["en"]
         and "lot_expired" in left["texts"]["zh"]
     )

@@ -223,3 +223,45 @@ def test_each_stroke_is_reported_once_whatever_lots_follow_each_other(moves: lis
     if scrapped <= strokes and floor.station.job is None:
         assert sum((one.quantity for one in held), Decimal(0)) == strokes
     assert floor.refolded() == floor.line
+
+
+def serial(floor: Floor, number: str) -> str:
+    return floor.scan(f"[)>\x1e06\x1dPBRACKET-7\x1dS{number}\x1e\x04").message.en
+
+
+def by_hand(level: str = "block") -> Floor:
+    floor = Floor(counters={}, signals={}, checks={"missing_lot": "off", "serial": level})
+    floor.scan("LSE1042", "LSW100")
+    return floor
+
+
+def test_a_serial_number_that_was_reported_is_refused_until_the_report_is_taken_back() -> None:
+    floor = by_hand()
+    serial(floor, "N1")
+    floor.scan("LSCSCRAP04")
+    serial(floor, "N2")
+    floor.scan("LSCPART", "LSCOK")
+    for number in ("N1", "N2"):
+        assert serial(floor, number).startswith(f"Serial {number} was reported already, by WO 100. Nothing")
+    floor.restart().scan("LSE1042")
+    assert "reported already" in serial(floor, "N2")
+    floor.scan("LSCUNDO", "LSCOK")
+    assert "scanned already" in serial(floor, "N2"), "it waits for its report again"
+    assert floor.job.serials == ("N2",) and len(floor.line.serials) == 1
+    assert floor.refolded() == floor.line
+
+
+def test_where_the_site_only_warns_the_second_one_is_recorded_and_says_so() -> None:
+    floor = by_hand("warn")
+    serial(floor, "N1")
+    floor.scan("LSCPART", "LSCOK")
+    assert "Warning, for review: Serial N1 was reported already" in serial(floor, "N1")
+    facts = [one for one in floor.facts(e.OutputIdentified) if one.warnings]
+    assert [one.warnings for one in facts] == [("serial",)]
+
+
+def test_a_piece_set_aside_is_not_out_yet() -> None:
+    floor = by_hand()
+    serial(floor, "N1")
+    floor.scan("LSCREWORK04")
+    assert "1 wait for the report" in serial(floor, "N1")

@@ -118,6 +118,15 @@ def test_a_correction_subtracts_the_event_and_what_it_caused_on_its_own_date() -
     }
 
 
+def test_a_correction_takes_back_what_its_event_reclassified() -> None:
+    first = events(reported())
+    turned = OutputReclassified(
+        **JOB, posting_date=DAY, material="P", quantity=Decimal(2), unit="C62", from_="rework", to="good",
+        caused_by=first[0].id,
+    )  # fmt: skip
+    assert totals(first + events(turned, correction(first[0].id, DAY), first=2)) == {}
+
+
 def test_a_correction_on_the_same_day_cancels_to_nothing() -> None:
     first = events(reported(made("5")))
     assert totals(first + events(correction(first[0].id, DAY), first=2)) == {}

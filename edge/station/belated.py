@@ -1,0 +1,114 @@
+"""The fold of what a person entered later or corrected: facts of a time that is past.
+
+No time is shared out by them and no clock told; their resources never were a job's unreported ones. A
+correction takes back what its original did, as the open list keeps it, on a job that is open or just closed:
+pieces, what the bill asked, lots, made and drawn amounts. What counters said meanwhile stays.
+"""
+
+from collections.abc import Callable
+
+import msgspec
+from msgspec.structs import replace
+
+from edge.events import (
+    Draft,
+    Fact,
+    MaterialConsumed,
+    Need,
+    OutputReclassified,
+    ReviewSettled,
+    WorkCorrected,
+    WorkReported,
+)
+from edge.station import aside, known, lots, quantities, serials
+from edge.station.review import waiting
+from edge.station.state import ZERO, Job, Line, Station
+
+
+def after(line: Line, draft: Draft) -> Line:
+    """The line after such a fact."""
+    fact = draft.data
+    if fact.station is None:
+        return line
+    if isinstance(fact, WorkCorrected):
+        return _corrected(line, fact)
+    line = aside.after(line, fact)
+    station = line.station(fact.station)
+    match fact:
+        case WorkReported():
+            line, station = serials.reported(line, fact), _with_report(station, fact)
+        case MaterialConsumed():
+            station = lots.consumed(_not_to_be_undone(station, fact.caused_by), fact)
+    return replace(line, stations={**line.stations, fact.station: station})
+
+
+def settled(line: Line, fact: ReviewSettled) -> Line:
+    """The line after a settlement: a completion whose remainder somebody was given is no more to be undone.
+
+    Its job would propose the same pieces once more.
+    """
+    for one in line.waiting.values():
+        if one.kind == "count" and one.caused_by is not None and set(one.ids).intersection(fact.settles):
+            station = _not_to_be_undone(line.station(one.station), one.caused_by)
+            line = replace(line, stations={**line.stations, one.station: station})
+    return line
+
+
+def _with_report(station: Station, fact: WorkReported, sign: int = 1) -> Station:
+    def booked(job: Job) -> Job:
+        job = lots.asked(quantities.with_outputs(job, fact, sign), fact, sign)
+        sums = {name: job.counted.get(name, ZERO) + sign * more for name, more in fact.counted.items()}
+        return replace(job, counted={**job.counted, **sums}) if sums else job
+
+    return known.made(_of_job(station, fact, booked), fact, sign)
+
+
+def _corrected(line: Line, correction: WorkCorrected) -> Line:
+    entry = next((one for one in line.waiting.values() if correction.corrects in one.ids), None)
+    original = waiting.original(entry) if entry else None
+    name = correction.station or ""
+    station = _not_to_be_undone(line.station(name), correction.corrects)
+    if entry is None or original is None:
+        return replace(line, stations={**line.stations, name: station})
+    if isinstance(original, MaterialConsumed):
+        station = _not_to_be_undone(station, original.caused_by)
+    consumed = [original, *(msgspec.json.decode(one, type=MaterialConsumed) for _, one in entry.caused)]
+    for fact in consumed:
+        if isinstance(fact, MaterialConsumed):
+            station = lots.consumed(station, fact, -1)
+            if correction.reason == "did_not_occur" and fact is original:
+                station = _not_asked_again(station, fact)
+    if isinstance(original, WorkReported):
+        station = _with_report(station, original, -1)
+    line = replace(line, stations={**line.stations, name: station})
+    moved = [msgspec.json.decode(one, type=OutputReclassified) for _, one in entry.moved]
+    return serials.taken_back(aside.taken_back(line, original, moved), original)
+
+
+def _not_asked_again(station: Station, fact: MaterialConsumed) -> Station:
+    """The station whose job does not consume with its next report what was said not to have been used."""
+    line_ = fact.bom_line
+    if line_ is None or fact.method != "backflushed":
+        return station
+
+    need = Need(bom_line=line_, quantity=fact.quantity, unit=fact.unit)
+
+    def less(job: Job) -> Job:
+        return replace(job, required=lots.with_need(job.required, need, -1))
+
+    return _of_job(station, fact, less)
+
+
+def _not_to_be_undone(station: Station, id_: str | None) -> Station:
+    """The station where a fact is no more to be undone: it was cancelled, or part of what it caused."""
+    last = station.last
+    return replace(station, last=None) if last is not None and last.id == id_ else station
+
+
+def _of_job(station: Station, fact: Fact, change: Callable[[Job], Job]) -> Station:
+    """The station whose job of a fact, open or just closed, is changed."""
+    key, closed = (fact.work_order or "", fact.operation or ""), station.closed
+    if station.find(key) is not None:
+        jobs = tuple(change(job) if job.key == key else job for job in station.jobs)
+        return replace(station, jobs=jobs)
+    return replace(station, closed=change(closed)) if closed is not None and closed.key == key else station
