@@ -22,8 +22,9 @@ Config = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="For machines: JSON on standard output.")]
 
-out = Console()
-err = Console(stderr=True)
+# Without emoji: rich would show the bytes ":AB:" of a fingerprint, or of a lot's number, as one.
+out = Console(emoji=False)
+err = Console(stderr=True, emoji=False)
 
 FAULT, USAGE, UNREACHABLE = 1, 2, 3
 

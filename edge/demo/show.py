@@ -181,7 +181,7 @@ def demonstrate(once: bool, outage: bool, kill: bool, keep: Path | None, mqtt: b
 
 
 async def _demonstrate(folder: Path, once: bool, outage: bool, kill: bool, mqtt: bool) -> int:
-    console = Console()
+    console = Console(emoji=False)
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

@@ -20,7 +20,9 @@ from edge.clock import SystemClock
 from edge.events import ClockStepped, MaterialConsumed, WorkReported, parse_instant
 from edge.journal import Reader, verify
 from edge.timekeeper import BEHIND
-from sync.service import Sync
+from sync import registry
+from sync.reconcile import Reconciliation
+from sync.store import Store
 from tests.faults.machine import Machine
 from tests.line.plant import Line, facts, line, until
 
@@ -118,11 +120,19 @@ class Shift:
     async def reconciled(self) -> None:
         """The books agree over the whole journal and over every half of it; sync must have stopped."""
         head = self.floor.head()
-        async with await Sync.open(main.load(self.floor.config), SystemClock()) as sync:
-            for first, last in ((1, head), (1, head // 2), (head // 2 + 1, head)):
-                certificate = await sync.reconcile("erp", first, last)
-                assert certificate is not None
-                assert certificate.match, (first, last, certificate.differences)
+        loaded, clock = main.load(self.floor.config), SystemClock()
+        data = loaded.edge.data_dir
+        uplink = registry.build("erp", loaded.uplinks["erp"], self.floor.config.parent, None, clock)
+        assert uplink is not None
+        try:
+            async with await Store.open(data / main.STORE) as store:
+                books = Reconciliation(uplink, store, data / main.JOURNAL, clock)
+                for first, last in ((1, head), (1, head // 2), (head // 2 + 1, head)):
+                    certificate = await books.reconcile(first, last)
+                    assert certificate is not None
+                    assert certificate.match, (first, last, certificate.differences)
+        finally:
+            await uplink.close()
 
 
 async def test_a_dead_battery_a_wrong_hand_and_a_leap_second_leave_every_fact_on_its_day(
