@@ -1,20 +1,8 @@
-"""The production facts: CloudEvents 1.0, typed and versioned, chained by SHA-256.
+"""What happened, by type. docs/facts.md has each field."""
 
-An event's canonical form is RFC 8785 of the event without `chain`. `data` holds no JSON numbers and the
-attribute names are ASCII, so msgspec's sorted encoding is that form byte for byte (tests compare it with an
-independent implementation). `chain` sorts before every other attribute: the stored form is the canonical
-form with `chain` put in front, and is itself canonical.
-
-Quantities are decimals, written as plain decimal strings; durations are decimal seconds with milliseconds.
-The words of `data` follow ISA-95 Part 4 (JobResponse); docs/facts.md maps each field to B2MML.
-"""
-
-import hashlib
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
-from functools import lru_cache
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -463,7 +451,6 @@ def _leaves(cls: type[Fact]) -> Iterator[type[Fact]]:
 
 
 FACTS: Mapping[str, type[Fact]] = {f"lineside.{fact.type}.v1": fact for fact in _leaves(Fact)}
-_NAMES = {fact: name for name, fact in FACTS.items()}
 COSTED = frozenset(
     f"lineside.{name}.v1"
     for name in (
@@ -474,143 +461,3 @@ COSTED = frozenset(
         "work.corrected",
     )
 )
-
-
-class Draft(msgspec.Struct, frozen=True):
-    """A fact that the journal has not yet numbered."""
-
-    id: str  # UUIDv7
-    time_ms: int  # when it happened, UTC
-    data: Fact
-
-
-class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """A fact in its CloudEvents envelope."""
-
-    specversion: Literal["1.0"] = "1.0"
-    id: str
-    source: str  # urn:lineside:<site>:<edge id>:<epoch>
-    type: str  # lineside.<noun>.<past participle>.v1
-    subject: str | UnsetType = UNSET  # <work order>/<operation>
-    time: str  # when it happened, RFC 3339 UTC with ms
-    sequence: str  # zero-padded to 20
-    recordedtime: str  # just before its COMMIT
-    chain: str | UnsetType = UNSET  # hex SHA-256
-    data: Fact
-
-    @property
-    def seq(self) -> int:
-        """The number in its journal, from 1."""
-        return int(self.sequence)
-
-
-class _Wire(Event, frozen=True, kw_only=True):
-    data: msgspec.Raw  # type: ignore[assignment]
-
-
-_encoder = msgspec.json.Encoder(order="sorted")
-_wire_decoder = msgspec.json.Decoder(_Wire)
-_decoders = {name: msgspec.json.Decoder(fact) for name, fact in FACTS.items()}
-_unknown = msgspec.json.Decoder(Unknown)
-
-
-def seal(draft: Draft, source: str, seq: int, recorded: str, previous_chain: str) -> tuple[Event, bytes]:
-    """Number and chain a draft: the event and its stored form (canonical JSON, UTF-8)."""
-    fact = draft.data
-    event = Event(
-        id=draft.id,
-        source=source,
-        type=_NAMES[type(fact)],
-        subject=f"{fact.work_order}/{fact.operation}" if fact.work_order else UNSET,
-        time=instant(draft.time_ms),
-        sequence=f"{seq:020d}",
-        recordedtime=recorded,
-        data=fact,
-    )
-    canonical = _encoder.encode(event)
-    chain = hashlib.sha256(previous_chain.encode() + canonical).hexdigest()
-    return event, b'{"chain":"' + chain.encode() + b'",' + canonical[1:]
-
-
-_CHAIN_AT = len(b'{"chain":"')
-_REST_AT = _CHAIN_AT + 64 + len(b'",')
-
-
-def chain_of(body: bytes) -> str:
-    """The `chain` attribute of a stored form."""
-    return body[_CHAIN_AT : _CHAIN_AT + 64].decode("ascii", "replace")
-
-
-def _digest(data: bytes) -> bytes:
-    return hashlib.sha256(data).hexdigest().encode()
-
-
-def chains(body: bytes, previous_chain: str) -> bool:
-    """Whether a stored form follows on the event whose chain is given (empty for the first)."""
-    return (
-        _digest(previous_chain.encode() + b"{" + body[_REST_AT:]) == body[_CHAIN_AT : _CHAIN_AT + 64]
-        and body[:_CHAIN_AT] == b'{"chain":"'
-        and body[_REST_AT - 2 : _REST_AT] == b'",'
-    )
-
-
-def first_broken(rows: Iterable[tuple[int, bytes]], seq: int, chain: str | None) -> int | None:
-    """The seq of the first stored form that does not follow on the one before it; None where all do.
-
-    `chain` is that of event `seq`, the one before the first; None where it is not known. What stands behind
-    a gap in the numbers has nothing to follow on.
-    """
-    before = b"" if chain is None else chain.encode()
-    known = chain is not None
-    for number, body in rows:
-        held = body[_CHAIN_AT : _CHAIN_AT + 64]
-        if known and number == seq + 1 and _digest(before + b"{" + body[_REST_AT:]) != held:
-            return number
-        seq, before, known = number, held, True
-    return None
-
-
-def decode(body: bytes) -> Event:
-    """An event from its stored or wire form. Raises msgspec.ValidationError or msgspec.DecodeError."""
-    wire = _wire_decoder.decode(body)
-    data = _decoders.get(wire.type, _unknown).decode(wire.data)
-    values: dict[str, Any] = {name: getattr(wire, name) for name in Event.__struct_fields__}
-    values["data"] = data
-    return Event(**values)
-
-
-@lru_cache(64)  # facts of one moment share it
-def instant(wall_ms: int) -> str:
-    """UTC milliseconds as RFC 3339, `2026-11-22T08:00:00.000Z`."""
-    seconds, ms = divmod(wall_ms, 1000)
-    return f"{_to_the_second(seconds)}.{ms:03d}Z"
-
-
-@lru_cache(64)  # every event of a second has the same, and formatting a datetime is dear
-def _to_the_second(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat()[:19]
-
-
-def parse_instant(text: str) -> int:
-    """RFC 3339 as UTC milliseconds. Raises ValueError."""
-    return round(datetime.fromisoformat(text).timestamp() * 1000)
-
-
-def seconds(ms: int) -> Decimal:
-    """Milliseconds as decimal seconds with three places."""
-    return Decimal(ms).scaleb(-3)
-
-
-def plain(value: Decimal | int | str) -> Decimal:
-    """A finite decimal of at most six places that writes itself without an exponent."""
-    number = Decimal(value)
-    exponent = number.as_tuple().exponent
-    if exponent in _PLAIN:
-        return number
-    if not isinstance(exponent, int):
-        raise ValueError(f"{value} is no quantity")
-    return number.quantize(_FINEST) if exponent < 0 else Decimal(format(number, "f"))
-
-
-_PLAIN = range(-6, 1)
-_FINEST = Decimal("0.000001")
