@@ -5,7 +5,8 @@ import structlog
 
 from edge.events import decode
 from edge.journal import Log, Reader, Snapshot, replay
-from edge.station.evolve import carried, fold, posted_unknown
+from edge.station.evolve import fold
+from edge.station.handover import carried, posted_unknown
 from edge.station.state import STATE_VERSION, Line
 
 log = structlog.get_logger()

@@ -17,7 +17,7 @@ from edge.events import Event, decode, instant
 from edge.faults import StorageFault
 from edge.journal import Reader, Verification, verify
 from edge.ring import SAMPLES, last_samples
-from edge.station.evolve import detail
+from edge.station.noting import detail
 
 app = typer.Typer(
     no_args_is_help=True, help="The journal: show, export, verify; and the raw samples beside it."

@@ -18,7 +18,7 @@ from edge.cli.calling import record
 from edge.cli.common import FAULT, USAGE, AsJson, Config, err, guarded, out
 from edge.events import Event, decode
 from edge.settings import Settings
-from edge.station.evolve import detail
+from edge.station.noting import detail
 
 app = typer.Typer(no_args_is_help=True, help="What receivers have not settled: list, show, retry, discard.")
 

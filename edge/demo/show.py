@@ -27,7 +27,7 @@ from edge.demo.plant import Plant, plant
 from edge.events import Event, decode
 from edge.faults import Fault, StorageFault
 from edge.journal import Reader
-from edge.station.evolve import detail
+from edge.station.noting import detail
 from sync.status import load_status
 
 CYCLE_S = 0.5

@@ -12,7 +12,7 @@ from edge.collector import Collector
 from edge.events import ClockStepped, Draft, Event, JournalOpened, parse_instant
 from edge.journal import Beginning, Journal
 from edge.readings import ClockQuality, Scan
-from edge.station.evolve import carried
+from edge.station.handover import carried
 from edge.timekeeper import BEHIND
 from tests.unit.clocks import ManualClock
 from tests.unit.station.floor import Floor

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from edge.events import Output, WorkCorrected, WorkReported, plain
 from edge.masterdata import Reason
 from edge.station import checks
-from edge.station.evolve import original
+from edge.station.changes import original
 from edge.station.grammar import Amount
 from edge.station.scans import beside
 from edge.station.scans.reasons import check_reason, reason_text

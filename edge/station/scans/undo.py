@@ -11,7 +11,7 @@ from edge.events import (
     seconds,
 )
 from edge.station import aside, signals
-from edge.station.evolve import original
+from edge.station.changes import original
 from edge.station.state import ZERO, Job, Last, PendingUndo
 from edge.station.texts import Text, disposition, say, unit
 from edge.station.work import Refused, Work, number

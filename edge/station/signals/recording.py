@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from edge.events import CountRecorded, CountUnattributed, plain, seconds
 from edge.masterdata.measures import convert
 from edge.station import backflush
-from edge.station.evolve import owner
+from edge.station.owning import owner
 from edge.station.signals import sharing
 from edge.station.state import ZERO, Job, LiveCounter, PendingReport, PendingSetup
 from edge.station.work import Work

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from edge.events import Phase
 from edge.readings import Moment, Reading
-from edge.station.evolve import owner
+from edge.station.owning import owner
 from edge.station.signals import states
 from edge.station.signals.recording import RECORD_MS
 from edge.station.signals.states import STEADY_MS

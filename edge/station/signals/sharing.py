@@ -13,7 +13,7 @@ from typing import Literal
 import msgspec
 
 from edge.events import plain
-from edge.station.evolve import at_work, owner
+from edge.station.owning import at_work, owner
 from edge.station.quantities import with_pieces
 from edge.station.signals.apportion import apportioned
 from edge.station.state import SWITCHED, ZERO, Job, Tool

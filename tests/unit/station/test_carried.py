@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.events import Draft, JournalOpened, WorkReported, decode
-from edge.station.evolve import carried, evolve, fold, posted_unknown
+from edge.station.evolve import evolve, fold
+from edge.station.handover import carried, posted_unknown
 from edge.station.state import Line
 from tests.unit.station.floor import BACKFLUSHED, Floor
 from tests.unit.station.test_scans import working
