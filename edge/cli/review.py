@@ -94,7 +94,9 @@ def reassign(
     entry: Id,
     person: Person,
     to: Annotated[str | None, typer.Option(help="<order>/<operation>.")] = None,
-    quantity: Annotated[str | None, typer.Option(help="How many, of a held jump.")] = None,
+    quantity: Annotated[
+        str | None, typer.Option(help="How many, of a held jump; of what was reported: the right figure.")
+    ] = None,
     disposition: Annotated[str, typer.Option(help="good, concession, rework or scrap.")] = "good",
     reason: Annotated[str | None, typer.Option(help="Of scrap and rework.")] = None,
     lot: Annotated[str | None, typer.Option(help="The lot that was used, of material without one.")] = None,
@@ -103,7 +105,7 @@ def reassign(
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """All of it belongs to one order, or is of one lot."""
+    """All of it belongs to one order, is of one lot, or is another figure."""
     share = _job(to) | {"quantity": quantity, "disposition": disposition, "reason": reason, "lot": lot}
     _settle(config, as_json, person, approved_by, note, "reassign", [entry], {"to": _without_none(share)})
 
