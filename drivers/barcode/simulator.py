@@ -18,7 +18,7 @@ from typing import NamedTuple, Self, cast
 
 from drivers.barcode.keymap import DOWN, KEYS, LAYOUTS, UP, Layout
 from drivers.barcode.settings import PRESETS, Feedback
-from drivers.barcode.tcp import stop_listening
+from drivers.listening import stop_listening
 from edge.ports import Verdict
 
 

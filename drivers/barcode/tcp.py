@@ -19,6 +19,7 @@ import structlog
 from drivers.barcode.line import Line
 from drivers.barcode.scanner import Scanner
 from drivers.barcode.settings import TcpScannerSettings
+from drivers.listening import stop_listening
 from edge.faults import DeviceFault
 from edge.ports import Clock, Observer
 
@@ -144,20 +145,6 @@ class TcpScannerDriver(Scanner[TcpScannerSettings]):
         if held is not None and held.transport is not None:
             held.transport.abort()
         return True
-
-
-async def stop_listening(server: asyncio.Server) -> None:
-    """Close a server, after a connection accepted in this turn of the loop had its own turn.
-
-    Without that Python 3.11 leaves such a connection open (cpython issue 109564).
-    """
-    loop = asyncio.get_running_loop()
-    for listening in server.sockets:
-        loop.remove_reader(listening.fileno())  # nothing on other loops, which know no such fault
-    try:
-        await asyncio.sleep(0)
-    finally:
-        server.close()
 
 
 class _TcpLine(Line):

@@ -17,6 +17,7 @@ from pymodbus.constants import ExcCodes
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
+from drivers.listening import stop_listening
 from drivers.modbus.settings import Register
 
 Fault = Literal["silence", "exception", "delay"]
@@ -95,6 +96,7 @@ class Plc:
         server, self._server = self._server, None
         self._off.set()
         if server is not None:
+            await stop_listening(cast(asyncio.Server, server.transport))
             await server.shutdown()  # type: ignore[no-untyped-call]
             await asyncio.sleep(0)
 

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -232,6 +233,8 @@ async def test_ctrl_c_ends_a_live_table_cleanly_and_leaves_the_terminal_usable(t
                 sys.executable, "-m", "edge", "plc", "watch", "press1", "--config", str(floor.config),
                 stdin=asyncio.subprocess.DEVNULL, stdout=slave, stderr=slave, cwd=ROOT,
                 env={**os.environ, "TERM": "xterm", "PYTHONPATH": str(ROOT)},
+                # What was started in the background ignores Ctrl-C, and so would its children.
+                preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
             )  # fmt: skip
             os.set_blocking(master, False)
 
@@ -248,6 +251,9 @@ async def test_ctrl_c_ends_a_live_table_cleanly_and_leaves_the_terminal_usable(t
             # Read on: what nobody reads would keep it from ending.
             await until(lambda: look() and process.returncode is not None, "the end")
             code = process.returncode
+        except AssertionError:
+            process.kill()
+            raise
         finally:
             os.close(slave)
             os.close(master)
