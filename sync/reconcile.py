@@ -33,7 +33,7 @@ from sync.heldback import Held, HeldBack
 from sync.outcome import Answer, excerpt
 from sync.settlement import Quarantined
 from sync.store import Store
-from sync.uplink import Uplink
+from sync.uplink import Books
 
 _PAGE = 500
 _head = msgspec.json.Decoder(Head)
@@ -52,7 +52,7 @@ class Range:
 class Reconciliation:
     """Compares ranges of a journal with one receiver."""
 
-    def __init__(self, uplink: Uplink, store: Store, journal: Path, clock: Clock) -> None:
+    def __init__(self, uplink: Books, store: Store, journal: Path, clock: Clock) -> None:
         self._uplink = uplink
         self._store = store
         self._journal = journal

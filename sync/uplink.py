@@ -7,11 +7,18 @@ from sync.outcome import Answer, Verdict
 from sync.settings import Delivery
 
 
-class Uplink(Protocol):
-    """One configured receiver."""
+class Books(Protocol):
+    """Whoever keeps books to be compared with ours."""
 
     @property
     def name(self) -> str: ...
+
+    async def reconcile(self, report: bytes) -> Answer:
+        """The receiver's view of a report; 404 where it is not offered. Raises UplinkFault."""
+
+
+class Uplink(Books, Protocol):
+    """One configured receiver."""
 
     @property
     def settings(self) -> Delivery: ...
@@ -24,8 +31,5 @@ class Uplink(Protocol):
 
     async def fetch_masterdata(self, etag: str | None) -> Answer:
         """Master data newer than `etag`: 200, 304, or 404 where it is not offered. Raises UplinkFault."""
-
-    async def reconcile(self, report: bytes) -> Answer:
-        """The receiver's view of a report; 404 where it is not offered. Raises UplinkFault."""
 
     async def close(self) -> None: ...

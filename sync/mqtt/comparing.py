@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import aiosqlite
 import msgspec
@@ -25,7 +25,6 @@ from sync.outcome import Answer
 from sync.reconcile import Range, Reconciliation
 from sync.store import Store
 from sync.tally import Report
-from sync.uplink import Uplink
 
 RANGE_MAX = 100_000  # seqs
 _AT_ONCE, _REFILL_S = 200, 60.0  # comparisons that may be made, and when one more may be
@@ -71,7 +70,7 @@ class Comparing:
     async def _compared(self, request: wire.Compare) -> Certificate:
         journal = await self._journal_of(request.source)
         claimed = _Claimed(self.name, request.claim)
-        one = Reconciliation(cast(Uplink, claimed), self._store, self._journal, self._clock)
+        one = Reconciliation(claimed, self._store, self._journal, self._clock)
         try:
             found = await one.compare(Range(journal.path, request.from_seq, request.to_seq))
         except UplinkFault as fault:
