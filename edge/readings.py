@@ -12,7 +12,7 @@ Value = bool | int | float | str
 ClockQuality = Literal["synced", "unsynced", "stepped"]
 
 
-class Moment(msgspec.Struct, frozen=True):
+class Moment(msgspec.Struct, frozen=True, gc=False):
     """A point in time as this machine saw it; durations come from `monotonic_ms`."""
 
     wall_ms: int  # UTC, milliseconds since 1970
@@ -46,7 +46,7 @@ class Quality(StrEnum):
     bad = "bad"
 
 
-class Reading(msgspec.Struct, frozen=True):
+class Reading(msgspec.Struct, frozen=True, gc=False):
     """What a device said about one tag."""
 
     device: str
