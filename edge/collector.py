@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 
 import msgspec
 import structlog
@@ -21,10 +21,12 @@ from prometheus_client import Gauge
 
 from edge import presence
 from edge.alerts import Alerts
+from edge.answering import Answering
 from edge.codes import symbology
-from edge.events import Draft, Event, OperatorSignedOff, seconds
+from edge.events import Draft, Event
 from edge.faults import Damaged, MasterDataUnreadable, RestartNeeded, StorageFault
 from edge.ids import new_id
+from edge.inbox import Entry, Inbox, Result
 from edge.journal import Log, Snapshot
 from edge.masterdata import MasterData
 from edge.masterdata.inuse import InUse
@@ -38,27 +40,24 @@ from edge.station.grammar import Command, Order, Word
 from edge.station.review.requests import Asked
 from edge.station.review.words import word
 from edge.station.state import STATE_VERSION, Line, Live, Said
-from edge.station.step import Input, Observed, Restarted, Step, Stopping, Tick, step
+from edge.station.step import Input, Observed, Restarted, Step, Stopping, step
 from edge.station.texts import Text, say
 from edge.station.turn import Turn, turn
 from edge.station.view import View, view
-from edge.station.work import Answer, Site
+from edge.station.work import Site
 from edge.timekeeper import Timekeeper
 from edge.unbroken import unbroken
-from edge.wallclock import dates, judged
+from edge.wallclock import judged
 
 log = structlog.get_logger()
 
 SNAPSHOT_EVENTS = 1000
 TICK_S = 1.0
 REFRESH_S = 0.2  # the longest that a scan waits for a counter's value at a boundary
-_ROUND_INPUTS = 250  # the most that one commit takes
-_WAITING_INPUTS = 1000  # full: a scan is refused with the bad signal, readings give up their oldest
 _BOUNDARY = frozenset(
     {"DONE", "PART", "OK", "GO", "SETUP", "PAUSE", "SHIFT", "TOOL", "NOTOOL", "BLOCKED", "METER"}
 )
 
-SCANS = Metric("lineside_scans", "Scans by what became of them", ["result"])
 EVENTS = Metric("lineside_events", "Events committed to the journal")
 HEAD = Gauge("lineside_journal_head", "The last committed seq")
 DEVICE_UP = Gauge("lineside_device_up", "Whether a device answers", ["device"])
@@ -66,39 +65,6 @@ DEVICE_SEEN = Gauge(
     "lineside_device_last_success_timestamp_seconds", "When a device last said something good", ["device"]
 )
 ANOMALIES = Metric("lineside_counter_anomalies", "Counter moves held for a person", ["kind"])
-
-
-class Recorded(msgspec.Struct, frozen=True):
-    """An event that a scan led to."""
-
-    seq: int
-    id: str
-    type: str
-
-
-class Result(msgspec.Struct, frozen=True):
-    """The answer to a scan, after the commit."""
-
-    result: Literal["recorded", "pending", "repeated", "refused", "storage"]
-    message: Text
-    next: Text
-    events: tuple[Recorded, ...] = ()
-    why: str = ""  # the name of a refusal, for programs
-
-    @property
-    def good(self) -> bool:
-        return self.result in ("recorded", "pending", "repeated")
-
-
-class _Entry:
-    """An input waiting for its turn, and who waits for the answer."""
-
-    __slots__ = ("done", "given", "station")
-
-    def __init__(self, station: str, given: Input, done: "asyncio.Future[Result] | None" = None) -> None:
-        self.station = station
-        self.given = given
-        self.done = done
 
 
 class Witness(Protocol):
@@ -120,22 +86,17 @@ class Collector:
         self.lives: dict[str, Live] = {name: Live() for name in site.stations}
         self.links: dict[str, Link] = {}
         self.storage_fault: StorageFault | None = None
-        self.evidence: Evidence | None = None  # given by the composition root
         self.witness: Witness | None = None
         self.came_round_s = time.monotonic()  # when the actor last began a round; the watchdog looks at it
         self._journal = journal
         self._clock = clock
         self.masterdata = InUse(masterdata_path, self.alerts, self._notify)
-        self._drivers: Mapping[str, Driver] = {}
-        self._station_of = {
-            scanner: name for name, station in site.stations.items() for scanner in station.scanners
-        }
-        self._stations_of_tag = _stations_of_tag(site)
+        self._answering = Answering(site, lambda station: self.view(station).next)
         self._reminding = Reminding(site, self.alerts)
         self._ticked = False  # since people were last reminded
         self._timekeeper = Timekeeper(journal, clock, site.calendar, self.alerts)
-        self._entries: deque[_Entry] = deque()
-        self._wake = asyncio.Event()
+        self._inbox = Inbox(site)
+        self._stopping = False
         self._changed = asyncio.Event()
         self.snapshot_seq = 0  # the last event that a snapshot holds
         self._seq = 0  # the last event that `line` holds
@@ -153,51 +114,41 @@ class Collector:
         self.line, self._seq = await restored(self._journal)
         HEAD.set(self._journal.head)
         try:
-            await self._timekeeper.settle(self.line.wall, self._record)
-            await self._follow_calendar()
+            await self._arrived()
             await self._retire_stations()
         except StorageFault as fault:
-            self._storage(
-                fault
-            )  # the pages say so; what the clock did is recorded by the first round that can
+            # The pages say so; what the clock did is recorded by the first round that can.
+            self._storage(fault)
         await self.masterdata.look()
         for name in self.site.stations:
-            self._entries.append(_Entry(name, Restarted()))
+            self._inbox.put(Entry(name, Restarted()))
 
-    def attach(self, drivers: Mapping[str, Driver]) -> None:
-        """Know the devices: whom to answer, and whom to ask for a boundary value."""
-        self._drivers = drivers
+    def attach(self, drivers: Mapping[str, Driver], evidence: Evidence | None = None) -> None:
+        """Know the devices: whom to answer, and whom to ask for a boundary value; and who keeps evidence."""
+        self._answering.drivers, self._answering.evidence = drivers, evidence
 
     async def run(self) -> None:
         """Work off inputs until cancelled; a round that was begun then is committed, remembered and answered.
 
         Whoever went on from a state without it would count the same strokes once more.
         """
-        loop = asyncio.get_running_loop()
-        tick_at = loop.time() + TICK_S
-        while True:
-            self.came_round_s = time.monotonic()
-            try:
-                async with asyncio.timeout_at(tick_at):
-                    await self._wake.wait()
-            except TimeoutError:
-                tick_at = loop.time() + TICK_S
-                self.tick()
-            self._wake.clear()
-            await unbroken(self.turn(), "round")
+        self._stopping = False
+        ticking = asyncio.create_task(self._tick(), name="tick")
+        try:
+            await unbroken(self._rounds(), "rounds", self._stop)
+        finally:
+            ticking.cancel()
 
     def tick(self) -> None:
-        """Queue that time passed, for every station that no waiting reading tells it."""
+        """Queue that time passed."""
         self._ticked = True
-        told = {entry.station for entry in self._entries if isinstance(entry.given, Observed)}
-        self._entries.extend(_Entry(name, Tick()) for name in self.site.stations if name not in told)
+        self._inbox.tick()
 
     async def turn(self) -> None:
         """Work off what waits: boundary values first, then all inputs in the order in which they came."""
         await self._refresh_boundaries()
-        while self._entries:
-            round_ = [self._entries.popleft() for _ in range(min(len(self._entries), _ROUND_INPUTS))]
-            await self._work_off(round_)
+        while self._inbox:
+            await self._work_off(self._inbox.take())
         if self._ticked:
             self._ticked = False
             await self._remind()
@@ -211,7 +162,7 @@ class Collector:
     async def close(self) -> None:
         """Record what moved and keep a snapshot, so that the next start goes on from here, and quickly."""
         with suppress(RestartNeeded):
-            await self._work_off([_Entry(name, Stopping()) for name in self.site.stations])
+            await self._work_off(deque(Entry(name, Stopping()) for name in self.site.stations))
         if self._seq > self.snapshot_seq:
             with suppress(StorageFault):
                 await self._save_snapshot()
@@ -220,13 +171,14 @@ class Collector:
 
     def readings(self, batch: Sequence[Reading]) -> None:
         """Keep the readings that stations use."""
-        if self.evidence is not None:
-            self.evidence.readings(batch)
-        for name, readings in self._sorted(batch).items():
-            self._put(_Entry(name, Observed(readings)))
+        if self._answering.evidence is not None:
+            self._answering.evidence.readings(batch)
+        if batch and batch[0].value is not None:
+            DEVICE_SEEN.labels(batch[0].device).set(batch[0].received.wall_ms / 1000)
+        self._inbox.observe(batch)
 
     def scan(self, scan: Scan) -> None:
-        """Queue a scan; a full queue answers with the bad signal at once."""
+        """Queue a scan; where too many wait it is answered with the bad signal at once."""
         self._scanned(scan.device, scan)
 
     def unreadable(self, unreadable: Unreadable) -> None:
@@ -250,21 +202,15 @@ class Collector:
         """A scan from a page or the API. Raises KeyError for a station that is not there."""
         if station not in self.site.stations:
             raise KeyError(station)
-        done: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         kind, code = symbology.split(text)
-        if not self._put(_Entry(station, Scan(PAGE, code, self._clock.now(), kind, kept=False), done)):
-            return self._unanswered(station, "storage", say("busy"))
-        return await asyncio.shield(done)
+        return await self._asked(station, Scan(PAGE, code, self._clock.now(), kind, kept=False))
 
     async def settle(self, asked: Asked) -> Result:
         """What came of a person's decision on what waits, after the commit."""
         station = self._concerned(asked)
         if station is None:
             return Result("refused", word("no_stations"), Text("", ""), why="no_stations")
-        done: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        if not self._put(_Entry(station, asked, done)):
-            return self._unanswered(station, "storage", say("busy"))
-        return await asyncio.shield(done)
+        return await self._asked(station, asked)
 
     def view(self, station: str) -> View:
         """What the page of a station shows now. Raises KeyError."""
@@ -292,85 +238,85 @@ class Collector:
         named += [getattr(asked, "station", ""), *self.site.stations]
         return next((name for name in named if name in self.site.stations), None)
 
+    async def _asked(self, station: str, given: Scan | Asked) -> Result:
+        done: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        if not self._inbox.put(Entry(station, given, done)):
+            return self._answering.unrecorded(station, "busy")
+        return await asyncio.shield(done)
+
     def _scanned(self, device: str, given: Scan | Unreadable) -> None:
-        station = self._station_of.get(device)
+        station = self._inbox.station_of(device)
         if station is None:
             log.warning("scan at a scanner without station", device=device)
-            self._beep("", given, "bad", "no_station")
-            return
-        if not self._put(_Entry(station, given)):
-            self._beep(station, given, "bad", "busy")
+            self._answering.beep("", given, "bad", "no_station")
+        elif not self._inbox.put(Entry(station, given)):
+            self._answering.beep(station, given, "bad", "busy")
 
-    def _put(self, entry: _Entry) -> bool:
-        if len(self._entries) >= _WAITING_INPUTS:
-            if not isinstance(entry.given, Observed):
-                return False
-            oldest = next((e for e in self._entries if isinstance(e.given, Observed)), None)
-            if oldest is None:
-                return False
-            self._entries.remove(oldest)
-        self._entries.append(entry)
-        self._wake.set()
-        return True
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
+            self.tick()
 
-    def _sorted(self, batch: Sequence[Reading]) -> dict[str, list[Reading]]:
-        found: dict[str, list[Reading]] = {}
-        for reading in batch:
-            for name in self._stations_of_tag.get(reading.name, ()):
-                found.setdefault(name, []).append(reading)
-        if batch and batch[0].value is not None:
-            DEVICE_SEEN.labels(batch[0].device).set(batch[0].received.wall_ms / 1000)
-        return found
+    async def _rounds(self) -> None:
+        while True:
+            self.came_round_s = time.monotonic()
+            await self._inbox.came.wait()
+            if self._stopping:
+                return
+            self._inbox.came.clear()
+            await self.turn()
+
+    def _stop(self) -> None:
+        self._stopping = True
+        self._inbox.came.set()
 
     async def _refresh_boundaries(self) -> None:
         """Read the counters of stations where a scan is about to move a boundary."""
         asked: set[str] = set()
         while devices := self._at_boundary() - asked:
-            refreshes = [asyncio.wait_for(self._drivers[d].refresh(), REFRESH_S) for d in devices]
+            refreshes = [asyncio.wait_for(self._answering.drivers[d].refresh(), REFRESH_S) for d in devices]
             await asyncio.gather(*refreshes, return_exceptions=True)  # too late: the last value counts
             asked |= devices  # a scan that came meanwhile may need another device
         if asked:
-            # What was read belongs before the scans that asked for it.
-            fresh = [e for e in self._entries if isinstance(e.given, Observed)]
-            self._entries = deque(fresh + [e for e in self._entries if not isinstance(e.given, Observed)])
+            self._inbox.readings_first()
 
     def _at_boundary(self) -> set[str]:
         read = self.site.grammar.read
-        waiting = [e for e in self._entries if isinstance(e.given, Scan) and _moves_boundary(read(e.given))]
-        return {device for entry in waiting for device in self._devices_of(entry.station)}
+        stations = {station for station, scan in self._inbox.scans() if _moves_boundary(read(scan))}
+        devices = {device for station in stations for device in self._inbox.devices_of(station)}
+        return devices & self._answering.drivers.keys()
 
-    def _devices_of(self, station: str) -> set[str]:
-        devices = {tag.partition(".")[0] for tag, names in self._stations_of_tag.items() if station in names}
-        return {device for device in devices if device in self._drivers}
-
-    async def _work_off(self, entries: list[_Entry]) -> None:
+    async def _work_off(self, waiting: deque[Entry]) -> None:
         """Step and commit, in one round unless the clock is set or a shift ends between two entries."""
-        waiting = deque(entries)
         while waiting:
             try:
-                await self._timekeeper.settle(self.line.wall, self._record)
-                await self._follow_calendar()
+                now = await self._arrived()
             except StorageFault as fault:
                 self._storage(fault)
-                self._answer_failed(waiting)
+                self._fail(waiting)
                 return
-            await self._round(waiting)
+            if now is not None:
+                await self._round(waiting, now)
 
-    async def _round(self, waiting: deque[_Entry]) -> None:
+    async def _round(self, waiting: deque[Entry], now: Moment | None) -> None:
+        """Step and commit what waits, up to where the clock or the calendar has something to say first."""
         line, lives = self.line, dict(self.lives)
-        steps: list[tuple[_Entry, Step]] = []
+        steps: list[tuple[Entry, Step]] = []
         drafts: list[Draft] = []
-        while waiting and (now := self._timekeeper.look(line.wall)) and not self._turned(line, lives, now):
+        while now is not None:
             entry = waiting.popleft()
             done = self._step(entry, line, lives[entry.station], now)
             line, lives[entry.station] = done.line, done.live
             steps.append((entry, done))
             drafts += done.drafts
+            now = self._timekeeper.look(line.wall) if waiting else None
+            if now is not None and self._turned(line, lives, now):
+                break
         try:
             events = await self._append(drafts)
         except StorageFault as fault:
             self._storage(fault)
-            self._answer_failed([entry for entry, _ in steps])
+            self._fail(entry for entry, _ in steps)
             if isinstance(fault, Damaged):
                 raise RestartNeeded(f"{fault.message}. The next start sets it aside and goes on") from fault
             return
@@ -381,7 +327,7 @@ class Collector:
         self._answer(steps, events)
         if drafts:
             await presence.watch(self.alerts, line)
-        if drafts or any(done.answer for _, done in steps) or any(_shows(e.given) for e, _ in steps):
+        if drafts or any(done.answer or isinstance(one.given, Observed) for one, done in steps):
             self._notify()
         if self._seq - self.snapshot_seq >= SNAPSHOT_EVENTS:
             with suppress(StorageFault):  # the next facts will tell
@@ -400,23 +346,28 @@ class Collector:
         if changed:
             self._notify()
 
-    async def _follow_calendar(self) -> None:
-        """Commit what shifts and breaks led to at all stations, before what comes after."""
+    async def _arrived(self) -> Moment | None:
+        """This moment, once what the clock did and what the calendar led to by now is committed.
+
+        None where the clock was set again meanwhile: ask once more.
+        """
+        await self._timekeeper.settle(self.line.wall, self._record)
         now = self._timekeeper.look(self.line.wall)
         turned = self._turned(self.line, self.lives, now) if now else None
         if turned is None:
-            return
+            return now
         events = await self._append(turned.drafts)
         self.line, self.lives, self._seq = turned.line, dict(turned.lives), events[-1].seq
         await presence.watch(self.alerts, self.line)
         if self.witness is not None:
             self.witness.recorded(events)
         self._notify()
+        return now
 
     def _turned(self, line: Line, lives: Mapping[str, Live], now: Moment) -> Turn | None:
         return turn(self.site, line, lives, self.master, now, new_id)
 
-    def _step(self, entry: _Entry, line: Line, live: Live, now: Moment) -> Step:
+    def _step(self, entry: Entry, line: Line, live: Live, now: Moment) -> Step:
         try:
             return step(self.site, entry.station, line, live, entry.given, self.master, now, new_id)
         except MasterDataUnreadable as fault:
@@ -434,7 +385,7 @@ class Collector:
                 ANOMALIES.labels(held).inc()
         return events
 
-    def _answer(self, steps: list[tuple[_Entry, Step]], events: Sequence[Event]) -> None:
+    def _answer(self, steps: list[tuple[Entry, Step]], events: Sequence[Event]) -> None:
         position = 0
         for entry, done in steps:
             own = events[position : position + len(done.drafts)]
@@ -442,22 +393,7 @@ class Collector:
             if self.witness is not None:
                 self.witness.stepped(entry.station, entry.given, done, own)
             if done.answer is not None:
-                self._tell(entry, done.answer, own)
-
-    def _tell(self, entry: _Entry, answer: Answer, events: Sequence[Event]) -> None:
-        good = answer.result != "refused"
-        if isinstance(entry.given, Scan | Unreadable):
-            self._beep(entry.station, entry.given, "good" if good else "bad", answer.result)
-            SCANS.labels(answer.result).inc()
-        elif not isinstance(
-            entry.given, Asked
-        ):  # a pending entry expired: tell whoever stands at the station
-            for scanner in self.site.stations[entry.station].scanners:
-                self._signal(scanner, "bad")
-        if entry.done is not None and not entry.done.done():
-            recorded = tuple(Recorded(event.seq, event.id, event.type) for event in events)
-            following = self.view(entry.station).next
-            entry.done.set_result(Result(answer.result, answer.message, following, recorded, answer.why))
+                self._answering.tell(entry, done.answer, own)
 
     async def _record(self, drafts: Sequence[Draft]) -> None:
         """Commit facts that no input led to, and fold them in."""
@@ -467,30 +403,12 @@ class Collector:
         if events and self.witness is not None:
             self.witness.recorded(events)
 
-    def _answer_failed(self, entries: Iterable[_Entry]) -> None:
+    def _fail(self, entries: Iterable[Entry]) -> None:
         for entry in entries:
             if isinstance(entry.given, Scan | Unreadable):
                 said = Said("bad", say("storage"), self._clock.now())
                 self.lives[entry.station] = replace(self.lives[entry.station], said=said)
-                SCANS.labels("storage").inc()
-                self._beep(entry.station, entry.given, "bad", "storage")
-            if entry.done is not None and not entry.done.done():
-                entry.done.set_result(self._unanswered(entry.station, "storage", say("storage")))
-
-    def _unanswered(self, station: str, result: Literal["storage"], message: Text) -> Result:
-        return Result(result, message, self.view(station).next)
-
-    def _beep(
-        self, station: str, given: Scan | Unreadable, verdict: Literal["good", "bad"], result: str
-    ) -> None:
-        self._signal(given.device, verdict)
-        if self.evidence is not None:
-            self.evidence.answered(station, given, result)
-
-    def _signal(self, device: str, verdict: Literal["good", "bad"]) -> None:
-        driver = self._drivers.get(device)
-        if driver is not None:
-            driver.signal(verdict)
+            self._answering.fail(entry)
 
     def _storage(self, fault: StorageFault | None) -> None:
         """Log once when storage fails and once when it is back."""
@@ -512,46 +430,12 @@ class Collector:
         await self._journal.save_snapshot(Snapshot(self.snapshot_seq, STATE_VERSION, state))
 
     async def _retire_stations(self) -> None:
-        """Sign off whoever stands at a station that is no longer configured: nobody can do it there."""
         now = judged(self.line.wall, self._clock.now(), self.site.calendar)
-        drafts = [
-            Draft(new_id(now.wall_ms), now.wall_ms, _left(name, operator, now, self.site))
-            for name, station in self.line.stations.items()
-            if name not in self.site.stations
-            for operator in station.crew
-        ]
+        drafts = presence.retired(self.site, self.line, now)
         await self._record(drafts)
         for draft in drafts:
             log.warning("signed off: the station is no longer configured", station=draft.data.station)
 
 
-def _left(station: str, operator: str, now: Moment, site: Site) -> OperatorSignedOff:
-    day = dates(site.calendar, now)
-    return OperatorSignedOff(
-        station=station,
-        operator=operator,
-        origin="signal",
-        posting_date=day.posting_date,
-        production_date=day.production_date,
-        shift=day.shift,
-        clock=now.clock,
-        boot_id=now.boot_id,
-        monotonic_s=seconds(now.monotonic_ms),
-        utc_offset=day.utc_offset,
-    )
-
-
-def _stations_of_tag(site: Site) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for name, station in site.stations.items():
-        for tag in {*station.tags.values()}:
-            found.setdefault(tag, []).append(name)
-    return found
-
-
 def _moves_boundary(word: Word) -> bool:
     return isinstance(word, Order) or (isinstance(word, Command) and word.name in _BOUNDARY)
-
-
-def _shows(given: Input) -> bool:
-    return isinstance(given, Observed)

@@ -135,10 +135,8 @@ async def collecting(
     async with _restored(loaded, clock, data_dir) as (journal, collector):
         devices = located_devices(loaded)
         drivers = {name: device_kinds.build(name, one, clock) for name, one in devices.items()}
-        collector.attach(drivers)
         samples = Samples(data_dir / SAMPLES, loaded.storage.samples_mib * MIB, collector.alerts)
-        if loaded.storage.samples_mib:
-            collector.evidence = samples
+        collector.attach(drivers, samples if loaded.storage.samples_mib else None)
         disk = DiskWatch(data_dir, loaded.storage, collector, samples.allow)
 
         def alive() -> bool:

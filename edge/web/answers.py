@@ -13,7 +13,8 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from edge.collector import Collector, Result
+from edge.collector import Collector
+from edge.inbox import Result
 from edge.station.review.requests import Asked
 
 _KEYS = 1000  # the oldest is forgotten

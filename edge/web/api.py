@@ -5,7 +5,8 @@ from typing import Annotated, Any
 import msgspec
 from aiohttp import web
 
-from edge.collector import Collector, Result
+from edge.collector import Collector
+from edge.inbox import Result
 from edge.web.answers import Answers, KeyReused
 from edge.web.news import News
 from edge.web.problems import answered, problem

@@ -9,8 +9,9 @@ import msgspec
 from aiohttp import web
 
 from edge.alerts import Alert
-from edge.collector import Collector, Result
+from edge.collector import Collector
 from edge.events import instant
+from edge.inbox import Result
 from edge.station.review import shown
 from edge.station.review.requests import Request
 from edge.web.answers import Answers, KeyReused

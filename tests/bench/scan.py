@@ -59,7 +59,7 @@ def collector(folder: Path) -> list[float]:
     child = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     try:
         while _answer(master, b"LSE1042", 0.5) is None:
-            pass
+            assert child.poll() is None, "the collector ended"
         assert _answer(master, b"LSW10045678 0020") is not None
         took = [_answer(master, (b"LSCSCRAP04", b"LSCREWORK04")[n % 2]) for n in range(SCANS)]
     finally:
