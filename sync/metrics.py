@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from edge import __version__
 from edge.alerts import Alert
 from edge.readings import Moment
+from sync.certificates.record import Standing
 from sync.status import Outbox, UplinkStatus
 
 STATES = ("shipping", "idle", "backoff", "paused", "halted")
@@ -46,6 +47,12 @@ class Metrics:
         self._quarantine = self._gauge(
             "quarantine_events", "Events in quarantine that are not settled", "uplink", "state"
         )
+        self._unproven = self._gauge(
+            "reconciliation_unproven_ranges", "Ranges whose latest certificate does not match", "uplink"
+        )
+        self._compared = self._gauge(
+            "reconciliation_last_timestamp_seconds", "When the receiver was compared last", "uplink"
+        )
         self._alerts = self._gauge("alerts", "Alerts of sync that stand")
 
     def settled(self, uplink: str, counts: Mapping[str, int]) -> None:
@@ -66,6 +73,7 @@ class Metrics:
         uplinks: Sequence[UplinkStatus],
         alerts: Sequence[Alert],
         outboxes: Mapping[str, Outbox],
+        proven: Mapping[str, Standing],
         now: Moment,
     ) -> bytes:
         """The exposition text."""
@@ -80,6 +88,9 @@ class Metrics:
                 self._quarantine.labels(one.uplink, state).set(getattr(one, state))
             if one.last_success_ms is not None:
                 self._success.labels(one.uplink).set(one.last_success_ms / 1000)
+        for name, standing in proven.items():
+            self._unproven.labels(name).set(standing.unproven)
+            self._compared.labels(name).set(standing.at_ms / 1000)
         return generate_latest(self._registry)
 
     def _gauge(self, name: str, text: str, *labels: str) -> Gauge:

@@ -58,13 +58,6 @@ class Reconciliation:
         self._journal = journal
         self._clock = clock
 
-    async def reconcile(self, from_seq: int, to_seq: int) -> Certificate | None:
-        """Compare this range of the current journal, inclusive; None where the receiver does not offer it.
-
-        Raises UplinkFault where the range is not settled yet or the receiver gives no answer.
-        """
-        return await self.compare(Range(self._journal, from_seq, to_seq))
-
     async def compare(self, given: Range, resent: int = 0) -> Certificate | None:
         """Compare a range and keep the certificate; None where the receiver does not offer it.
 

@@ -19,6 +19,7 @@ from edge.ports import Clock
 from edge.settings import Settings
 from sync import masterage, registry
 from sync.agent import Agent
+from sync.certificates.record import load_standing
 from sync.listener import Listener, Views
 from sync.masterdata import MasterDataFetch
 from sync.masterfolder import MasterDataFolder
@@ -193,7 +194,8 @@ class Sync:
 
     async def _scrape(self) -> bytes:
         page = await self.page()
-        return self._metrics.scrape(page.uplinks, page.alerts, page.outboxes, self._clock.now())
+        proven = await asyncio.to_thread(load_standing, self._store.path)
+        return self._metrics.scrape(page.uplinks, page.alerts, page.outboxes, proven, self._clock.now())
 
 
 def _bus(name: str, *rest: Any) -> "Bus":

@@ -116,16 +116,20 @@ def _parent(path: Path) -> Path:
 
 
 def _show(loaded: Settings) -> None:
-    table = Table(title=f"{loaded.edge.id} ({loaded.edge.site}, {loaded.edge.line})", title_justify="left")
+    edge = loaded.edge
+    table = Table(title=escape(f"{edge.id} ({edge.site}, {edge.line})"), title_justify="left")
     for column in ("part", "name", "kind", "detail"):
         table.add_column(column)
+    rows = []
     for name, device in loaded.devices.items():
-        table.add_row("device", name, device.driver, ", ".join(sorted(device.tag_names)) or "scanner")
+        rows.append(("device", name, device.driver, ", ".join(sorted(device.tag_names)) or "scanner"))
     for name, station in loaded.stations.items():
         parts = [*station.scanners, *station.tags.values()]
-        table.add_row("station", name, station.work_center, ", ".join(parts))
+        rows.append(("station", name, station.work_center, ", ".join(parts)))
     for name, levels in _levels(loaded).items():
-        table.add_row("checks", name, "", ", ".join(f"{code} {level}" for code, level in levels.items()))
+        rows.append(("checks", name, "", ", ".join(f"{code} {level}" for code, level in levels.items())))
     for name, uplink in loaded.uplinks.items():
-        table.add_row("uplink", name, uplink.kind, str(getattr(uplink, "url", "")))
+        rows.append(("uplink", name, uplink.kind, str(getattr(uplink, "url", ""))))
+    for row in rows:
+        table.add_row(*map(escape, row))
     out.print(table)

@@ -151,7 +151,7 @@ async def _verified(one: Epoch, quiet: bool) -> Verification:
 
 def _tell(one: Epoch, result: Verification) -> None:
     def say(text: str) -> None:
-        out.print(text, highlight=False, soft_wrap=True)
+        out.print(text, highlight=False, soft_wrap=True, markup=False)
 
     if not result.problems and not one.missing:
         say(f"sound: {result.events:,} events, seq {result.first} to {result.last} of {one.path.name}")

@@ -15,18 +15,21 @@ from edge.cli.calling import call, record
 from edge.cli.common import UNREACHABLE, USAGE, AsJson, Config, err, guarded, out
 from edge.masterdata.lookup import load as load_masterdata
 from edge.settings import Settings
+from sync.certificates.record import Standing, load_standing
 
 
 @guarded
 def status(config: Config = None, as_json: AsJson = False) -> None:
     """Show stations, receivers, what waits and how old the master data is."""
     loaded = main.load(config)
+    proven = load_standing(loaded.edge.data_dir / main.STORE)
     found = {
         "edge": loaded.edge.id,
         "data_dir": str(loaded.edge.data_dir),
         "stations": _stations(loaded),
         "receivers": [
-            msgspec.structs.asdict(one) for one in main.delivery(loaded.edge.data_dir, loaded).receivers
+            msgspec.structs.asdict(one) | _compared(proven.get(one.name))
+            for one in main.delivery(loaded.edge.data_dir, loaded).receivers
         ],
         "alerts": [asdict(alert) for alert in main.alerts(loaded.edge.data_dir)],
         "master_data": _masterdata(loaded),
@@ -75,6 +78,13 @@ def _stations(loaded: Settings) -> list[dict[str, Any]] | None:
     return found
 
 
+def _compared(standing: Standing | None) -> dict[str, int | None]:
+    """When a receiver was compared last, and how many ranges are not proven; None where it never was."""
+    if standing is None:
+        return {"compared_ms": None, "unproven": None}
+    return {"compared_ms": standing.at_ms, "unproven": standing.unproven}
+
+
 def _masterdata(loaded: Settings) -> dict[str, Any]:
     held = load_masterdata(loaded.edge.data_dir / main.MASTERDATA)
     fetched = datetime.fromtimestamp(held.fetched_ms / 1000, UTC) if held.fetched_ms else None
@@ -87,37 +97,43 @@ def _masterdata(loaded: Settings) -> dict[str, Any]:
 
 
 def _show(found: dict[str, Any]) -> None:
-    out.print(f"[bold]{found['edge']}[/]  {found['data_dir']}", highlight=False)
+    out.print(f"[bold]{escape(found['edge'])}[/]  {escape(found['data_dir'])}", highlight=False)
     stations = Table(title="Stations", title_justify="left")
     for column in ("station", "state", "operators", "order", "good", "scrap", "next"):
         stations.add_column(column)
     for one in found["stations"] or ():
         order = f"{one['work_order']}/{one['operation']}" if one.get("work_order") else "-"
         good = f"{one['good']} / {one['planned']}" if one.get("work_order") else "-"
-        stations.add_row(
-            one["station"], one["state"], ", ".join(one["operators"]) or "-", order, good,
-            one.get("scrap") or "-", (one.get("next_texts") or one["next"])["en"],
-        )  # fmt: skip
+        following = (one.get("next_texts") or one["next"])["en"]
+        people, scrap = ", ".join(one["operators"]) or "-", one.get("scrap") or "-"
+        cells = (one["station"], one["state"], people, order, good, scrap, following)
+        stations.add_row(*map(escape, cells))
     if found["stations"] is not None:
         out.print(stations)
     receivers = Table(title="Receivers", title_justify="left")
-    for column in ("receiver", "state", "settled through", "waiting", "quarantined", "detail"):
+    for column in ("receiver", "state", "settled through", "waiting", "quarantined", "compared", "detail"):
         receivers.add_column(column)
     for one in found["receivers"]:
         detail = " ".join(part for part in (one["detail"], one["hint"]) if part)
-        receivers.add_row(
-            one["name"],
-            one["state"],
-            str(one["posted"]),
-            str(one["waiting"]),
-            str(one["quarantined"]),
-            detail,
-        )
+        figures = (str(one[name]) for name in ("posted", "waiting", "quarantined"))
+        receivers.add_row(*map(escape, (one["name"], one["state"], *figures, _proven(one), detail)))
     out.print(receivers)
     for alert in found["alerts"]:
-        since = datetime.fromtimestamp(alert["raised_ms"] / 1000, UTC).astimezone()
-        out.print(f"[bold red]![/] {since:%Y-%m-%d %H:%M}", escape(alert["text"]), highlight=False)
+        since = _local(alert["raised_ms"])
+        out.print(f"[bold red]![/] {since}", escape(alert["text"]), highlight=False)
         out.print(f"  {escape(alert['hint'])}", highlight=False)
     held = found["master_data"]
     age = f"{held['age_s']} s old" if held["age_s"] is not None else "never received"
     out.print(f"Master data: {held['work_orders']} work orders, {age}", highlight=False)
+
+
+def _proven(receiver: dict[str, Any]) -> str:
+    if receiver["compared_ms"] is None:
+        return "-"
+    unproven = receiver["unproven"]
+    verdict = f"✕ {unproven} not proven: lineside reconcile list" if unproven else "✓"
+    return f"{_local(receiver['compared_ms'])} {verdict}"
+
+
+def _local(ms: int) -> str:
+    return f"{datetime.fromtimestamp(ms / 1000, UTC).astimezone():%Y-%m-%d %H:%M}"

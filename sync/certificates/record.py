@@ -71,6 +71,13 @@ class Certificate(msgspec.Struct, frozen=True):
         return self.epoch, self.report.from_seq, self.report.to_seq
 
 
+class Standing(msgspec.Struct, frozen=True):
+    """How far a receiver's word is proven."""
+
+    at_ms: int  # UTC, when it was compared last
+    unproven: int  # ranges whose latest certificate does not match
+
+
 async def keep(connection: aiosqlite.Connection, made: Certificate, answer: bytes) -> Certificate:
     """Store a certificate within a transaction, with what the receiver answered; as it is stored now.
 
@@ -102,6 +109,14 @@ def load_one(path: Path, number: int) -> Certificate | None:
 def load_open(path: Path, uplink: str | None = None) -> list[Certificate]:
     """The latest certificate of each range that is not proven, oldest first. Raises StorageFault."""
     return _loaded(path, OPEN, (uplink,))
+
+
+def load_standing(path: Path) -> dict[str, Standing]:
+    """By receiver how far its word is proven; without those that were never compared. Raises StorageFault."""
+    with reading(path) as db:
+        if db is None or not _current(db):
+            return {}
+        return {row[0]: Standing(*row[1:]) for row in db.execute(_STANDING, (None,))}
 
 
 def _loaded(path: Path, sql: str, values: tuple[object, ...]) -> list[Certificate]:
@@ -166,4 +181,9 @@ OPEN = (
     " AND (findings ->> '$.missing[0]' IS NOT NULL OR findings ->> '$.differences[0]' IS NOT NULL"
     " OR EXISTS (SELECT 1 FROM quarantine AS q WHERE q.uplink = one.uplink AND q.epoch = one.epoch"
     " AND q.seq BETWEEN one.from_seq AND one.to_seq AND q.how IS NOT 'discarded')) ORDER BY id"
+)
+_STANDING = (
+    f"WITH open AS ({OPEN}) SELECT uplink, max(at_ms),"  # noqa: S608 our own text
+    " (SELECT count(*) FROM open WHERE open.uplink = certificates.uplink)"
+    " FROM certificates WHERE occasion <> '' GROUP BY uplink"
 )

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -77,6 +78,19 @@ async def delivering(plant: Plant) -> AsyncIterator[None]:
             await asyncio.wait(tasks)
 
 
+async def status(plant: Plant) -> str:
+    """What `lineside status` prints, its cells in one line."""
+    _, text, _ = await invoke("status", "--config", plant.config)
+    return text
+
+
+async def metrics(plant: Plant) -> str:
+    """What sync tells Prometheus."""
+    listen = load(plant.config, {}, KINDS).sync.listen
+    async with aiohttp.ClientSession() as session, session.get(f"http://{listen}/metrics") as answer:
+        return await answer.text()
+
+
 async def test_what_matches_is_certified_listed_shown_and_printed(tmp_path: Path) -> None:
     async with planted(tmp_path) as plant:
         code, text, _ = await plant.reconcile("list")
@@ -117,10 +131,27 @@ async def test_what_differs_ends_with_1_until_it_is_put_right(tmp_path: Path) ->
             assert code == 1 and "here" in text and "7" in text and "17" in text
             code, text, _ = await plant.reconcile("list")
             assert code == 1 and "Not proven: certificates 2" in text
+            assert "✕ 1 not proven" in await status(plant)
+            assert 'lineside_reconciliation_unproven_ranges{uplink="erp"} 1.0' in await metrics(plant)
             assert (await plant.reconcile("show", "1"))[0] == 1
             changes(plant.endpoint, 2, '"quantity":"11"', '"quantity":"1"')
             assert (await plant.reconcile("run"))[0] == 0
             assert (await plant.reconcile("list"))[0] == 0
+            assert "not proven" not in await status(plant)
+            assert 'lineside_reconciliation_unproven_ranges{uplink="erp"} 0.0' in await metrics(plant)
+
+
+async def test_status_shows_what_a_receiver_says_as_it_stands(tmp_path: Path) -> None:
+    async with planted(tmp_path) as plant:
+        said = "[/orders] is [red]closed[/]"
+        async with delivering(plant):
+            pass
+        connection = sqlite3.connect(tmp_path / "sync.db")
+        with connection:
+            connection.execute("UPDATE uplinks SET state = 'backoff', detail = ?", (said,))
+        connection.close()
+        text = await status(plant)
+        assert "".join(said.split()) in text.replace(" ", "").replace("\n", "").replace("│", "")
 
 
 async def test_sync_compares_for_programs_and_not_for_pages_of_other_sites(tmp_path: Path) -> None:

@@ -8,15 +8,18 @@ import pytest
 
 from edge.events import ClockStepped, MaterialConsumed, WorkCorrected
 from edge.faults import UplinkFault
+from sync.certificates.record import Certificate
 from sync.http import HttpUplink
-from sync.reconcile import Reconciliation
+from sync.reconcile import Range, Reconciliation
 from tests.contract.uplink.receiver import results
 from tests.contract.uplink.rig import Rig, rigged
 
 
-def reconciliation(rig: Rig) -> Reconciliation:
+async def compared(rig: Rig, first: int, last: int) -> Certificate | None:
+    """This range of the journal, compared."""
     rig.uplink = HttpUplink("erp", rig.settings, rig.time)
-    return Reconciliation(rig.uplink, rig.store, rig.folder / "journal.db", rig.time)
+    journal = rig.folder / "journal.db"
+    return await Reconciliation(rig.uplink, rig.store, journal, rig.time).compare(Range(journal, first, last))
 
 
 def steel(quantity: str, date: str | None = "2026-11-22") -> MaterialConsumed:
@@ -41,7 +44,7 @@ async def test_figures_go_out_and_the_answer_is_kept(tmp_path: Path) -> None:
         )
         await rig.deliver()
         rig.receiver.reconciliation = {"match": True, "missing": [], "differences": []}
-        found = await reconciliation(rig).reconcile(3, 6)
+        found = await compared(rig, 3, 6)
         assert found is not None and not found.match, "nothing matches while a fact is rejected"
         expected = await rig.expected()
         kept = [id_ for seq, id_ in expected if seq in (3, 5, 6)]
@@ -82,7 +85,7 @@ async def test_of_a_fact_that_was_posted_later_the_later_date_counts(tmp_path: P
             await rig.until(lambda left=left: len(rig.quarantine) == left)  # type: ignore[misc]
         await rig.stop()
         rig.receiver.reconciliation = {"match": True}
-        found = await reconciliation(rig).reconcile(1, 6)
+        found = await compared(rig, 1, 6)
         assert found is not None
         by_date = {one.posting_date: str(one.quantity) for one in found.report.totals}
         assert by_date == {"2026-12-01": "17", "2026-12-04": "4", "2026-12-05": "10"}
@@ -96,7 +99,7 @@ async def test_a_date_given_by_a_step_behind_the_range_counts(tmp_path: Path) ->
         rig.receiver.poison = {6}
         await rig.deliver()
         rig.receiver.reconciliation = {"match": True}
-        found = await reconciliation(rig).reconcile(1, 4)
+        found = await compared(rig, 1, 4)
         assert found is not None
         by_date = {one.posting_date: str(one.quantity) for one in found.report.totals}
         assert by_date == {"2026-11-21": "1", None: "2", "2026-11-22": "4"}, "6 is not held there"
@@ -106,25 +109,25 @@ async def test_a_match_is_a_match(tmp_path: Path) -> None:
     async with rigged(tmp_path) as rig:
         await rig.deliver()
         rig.receiver.reconciliation = {"match": True}
-        found = await reconciliation(rig).reconcile(1, 20)
+        found = await compared(rig, 1, 20)
         assert found is not None and found.match and found.report.count == 20
 
 
 async def test_404_means_not_offered(tmp_path: Path) -> None:
     async with rigged(tmp_path) as rig:
         await rig.deliver()
-        assert await reconciliation(rig).reconcile(1, 20) is None
+        assert await compared(rig, 1, 20) is None
 
 
 async def test_what_is_not_settled_is_not_compared(tmp_path: Path) -> None:
     async with rigged(tmp_path) as rig:
         with pytest.raises(UplinkFault, match="cannot be compared"):
-            await reconciliation(rig).reconcile(1, 20)
+            await compared(rig, 1, 20)
         await rig.stop()
         await rig.deliver()
         for first, last in ((0, 5), (5, 4), (1, 21)):
             with pytest.raises(UplinkFault, match="cannot be compared"):
-                await reconciliation(rig).reconcile(first, last)
+                await compared(rig, first, last)
             await rig.stop()
 
 
@@ -133,5 +136,5 @@ async def test_an_answer_that_is_none_leaves_no_certificate(tmp_path: Path) -> N
         await rig.deliver()
         rig.receiver.reconciliation = {"ok": 1}
         with pytest.raises(UplinkFault, match="reconciliation answered 200"):
-            await reconciliation(rig).reconcile(1, 20)
+            await compared(rig, 1, 20)
         assert await rig.store.rows("SELECT * FROM certificates") == []
