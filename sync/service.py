@@ -17,7 +17,7 @@ from edge.calendar import Calendar
 from edge.masterdata.store import MASTERDATA, MasterStore
 from edge.ports import Clock
 from edge.settings import Settings
-from sync import masterage, registry
+from sync import exposure, masterage, registry
 from sync.agent import Agent
 from sync.certificates.record import load_standing
 from sync.listener import Listener, Views
@@ -101,6 +101,8 @@ class Sync:
         try:
             await store.begin_anew(receivers, clock.now().wall_ms)
             await store.retire(receivers, clock.now().wall_ms)
+            webhooks = [one.located(folder, credentials) for one in settings.webhooks]
+            await exposure.settle(store, exposure.exposed(settings, webhooks), clock.now().wall_ms)
             held = await MasterStore.open(settings.edge.data_dir / MASTERDATA)
             source = settings.masterdata_source
             await masterage.settle(store, source, held.replaced, clock.now().wall_ms)

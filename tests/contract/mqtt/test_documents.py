@@ -1,4 +1,4 @@
-"""docs/mqtt.md, pasted: its commands run against a real mosquitto and a real lineside, and show what it shows.
+"""docs/mqtt.md, pasted: its commands run against a real mosquitto and lineside, and show what it shows.
 
 Which epoch, ids and times there are differs from run to run; which lines, keys and types there are does not.
 """
