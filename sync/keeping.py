@@ -4,7 +4,8 @@ Receipts and settled quarantine, with the bodies of what was rejected or sent ag
 the journal has forgotten those (`storage.keep_days`), nothing can compare them or send them again.
 Certificates are proofs and stay for `storage.certificates_days`, as long as all of them fit into
 `storage.certificates_mib`. One that reaches facts which are still here is kept in any case, for it says what
-was compared; only those that a consumer made by asking give way all the same.
+was compared; only those that a consumer made by asking give way all the same, before all others. What is not
+proven gives way last: nothing must look proven because its certificate is gone.
 """
 
 import asyncio
@@ -165,6 +166,7 @@ _ASKED = (
     " ORDER BY id LIMIT ?"
 )
 _OTHERS = f"""
-SELECT id, bytes FROM certificates AS one WHERE occasion <> '' AND {_GIVES_WAY} ORDER BY id LIMIT ?
+SELECT id, bytes FROM certificates AS one WHERE occasion <> '' AND {_GIVES_WAY}
+ORDER BY match DESC, id LIMIT ?
 """  # noqa: S608
 _ONE = "DELETE FROM certificates WHERE id = ?"

@@ -138,10 +138,12 @@ async def test_comparing_goes_on_where_it_was_after_facts_and_certificates_are_g
         assert (await compared(rig)).certificates == (), "nothing is compared twice"
 
 
-def made(number: int, occasion: str, epoch: str = "gone", at_ms: int = START_MS) -> Certificate:
+def made(
+    number: int, occasion: str, epoch: str = "gone", at_ms: int = START_MS, match: bool = True
+) -> Certificate:
     """A certificate of about 100 kB."""
     report = Report("urn:x", number, number, 1, "d" * 64, list(range(15_000)), [])
-    return Certificate(0, "erp", epoch, occasion, at_ms, True, report, Findings(Counts(None, 1, 1, 1)))
+    return Certificate(0, "erp", epoch, occasion, at_ms, match, report, Findings(Counts(None, 1, 1, 1)))
 
 
 async def kept(store: Store, *certificates: Certificate) -> None:
@@ -170,7 +172,7 @@ async def test_certificates_stay_for_their_days(tmp_path: Path) -> None:
 
 async def test_certificates_keep_to_their_room_and_a_person_hears_of_it(tmp_path: Path) -> None:
     async with rigged(tmp_path) as rig:
-        shifts = [made(at, f"shift {at}") for at in range(8)]
+        shifts = [made(at, f"shift {at}", match=at != 2) for at in range(8)]
         await kept(rig.store, *shifts[:4], *(made(at, "") for at in range(100, 112)), *shifts[4:])
         await keeping(rig, certificates_mib=3).look()
         assert len(left(rig)) == 20 and CROWDED not in rig.alerts()
@@ -184,7 +186,8 @@ async def test_certificates_keep_to_their_room_and_a_person_hears_of_it(tmp_path
         await kept(rig.store, *(made(at, f"shift {at}") for at in range(8, 16)))
         await keeping(rig, certificates_mib=1).look()
         numbers = [number for number, _ in left(rig)]
-        assert 8 < len(numbers) < 16 and numbers == [*range(16 - len(numbers), 16)]
+        assert numbers[0] == 2, "it is not proven"
+        assert 8 < len(numbers) < 15 and numbers[1:] == [*range(17 - len(numbers), 16)]
         await keeping(rig, certificates_mib=8).look()
         assert CROWDED not in rig.alerts()
 
