@@ -43,6 +43,7 @@ from edge.watermarks import MIB
 from edge.web.app import application, listen
 from edge.web.delivery import Delivery, Receiver
 from sync import registry as uplink_kinds
+from sync.exposure import exposed
 from sync.retention import done
 from sync.service import JOURNAL as JOURNAL
 from sync.service import STORE as STORE
@@ -327,6 +328,12 @@ def located_webhooks(loaded: Settings) -> list[Webhook]:
     given = os.environ.get("CREDENTIALS_DIRECTORY")
     folder = loaded.path.parent.absolute()
     return [one.located(folder, Path(given) if given else None) for one in loaded.webhooks]
+
+
+def exposures(loaded: Settings) -> Iterator[str]:
+    """What would go over the network unencrypted, and what to do about it."""
+    for place, exposure in exposed(loaded, located_webhooks(loaded)):
+        yield f"{place} {exposure.text}. {exposure.hint}"
 
 
 def webhook_problems(loaded: Settings) -> Iterator[str]:

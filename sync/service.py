@@ -17,9 +17,10 @@ from edge.calendar import Calendar
 from edge.masterdata.store import MASTERDATA, MasterStore
 from edge.ports import Clock
 from edge.settings import Settings
-from sync import masterage, registry
+from sync import exposure, masterage, registry
 from sync.agent import Agent
 from sync.certificates.record import load_standing
+from sync.keeping import Keeping
 from sync.listener import Listener, Views
 from sync.masterdata import MasterDataFetch
 from sync.masterfolder import MasterDataFolder
@@ -101,6 +102,8 @@ class Sync:
         try:
             await store.begin_anew(receivers, clock.now().wall_ms)
             await store.retire(receivers, clock.now().wall_ms)
+            webhooks = [one.located(folder, credentials) for one in settings.webhooks]
+            await exposure.settle(store, exposure.exposed(settings, webhooks), clock.now().wall_ms)
             held = await MasterStore.open(settings.edge.data_dir / MASTERDATA)
             source = settings.masterdata_source
             await masterage.settle(store, source, held.replaced, clock.now().wall_ms)
@@ -113,7 +116,12 @@ class Sync:
 
     def parts(self) -> list[Part]:
         """What runs, by name; each runs until cancelled or raises a Fault, and may be started again."""
-        parts: list[Part] = [("sync-listener", self.listener.run), ("sync-reserve", Reserve(self._store).run)]
+        keeping = Keeping(self._store, self._journal, self._settings.storage, self._clock)
+        parts: list[Part] = [
+            ("sync-listener", self.listener.run),
+            ("sync-reserve", Reserve(self._store).run),
+            ("sync-keeping", keeping.run),
+        ]
         parts += [(f"sync-{name}", self._agents[name].run) for name in self._uplinks]
         parts += [(f"sync-{name}", bus.run) for name, bus in self._buses.items()]
         parts += [

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
-from edge.settings import Seconds, UplinkSettings
+from edge.settings import Exposure, Seconds, UplinkSettings, is_loopback
 
 
 def _url(value: str) -> str:
@@ -33,7 +33,7 @@ def _proxy(value: str) -> str:
 
 def _token_url(value: str) -> str:
     parts = urlsplit(value)
-    here = parts.hostname in ("127.0.0.1", "::1", "localhost")
+    here = is_loopback(parts.hostname or "")
     if parts.scheme != "https" and not (parts.scheme == "http" and here):
         raise ValueError("must be an https address: the client's secret goes there")
     if not parts.hostname or parts.username or parts.password or parts.query or parts.fragment:
@@ -79,6 +79,23 @@ class HttpSettings(Delivery):
     ca_file: str | None = None  # PEM; absent: the system's authorities
     connect_timeout_s: Seconds = 10.0
     answer_timeout_s: Seconds = 60.0
+
+    @property
+    def place(self) -> str:
+        return self.url
+
+    @property
+    def exposure(self) -> Exposure | None:
+        parts = [urlsplit(url) for url in (self.url, self.proxy) if url is not None]
+        if parts[0].scheme == "https" or all(is_loopback(one.hostname or "") for one in parts):
+            return None
+        secrets = {"the token": self.token_file or self.token_url, "user and password": self.user}
+        return Exposure(
+            f"goes to {parts[0].hostname} over plain http",
+            (*(name for name, given in secrets.items() if given is not None), "every fact"),
+            "Give url an https address (a private authority's certificate: ca_file); a receiver on this"
+            " machine is reached at 127.0.0.1",
+        )
 
     @property
     def encrypted(self) -> bool:

@@ -26,6 +26,12 @@ CREATE TABLE reconciled (
     due_ms INTEGER NOT NULL             -- the last end of a shift or day through which it was compared
 ) STRICT;
 """
+_WEIGHED = """
+ALTER TABLE certificates ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;  -- of the texts
+UPDATE certificates SET bytes = length(CAST(report AS BLOB)) + length(CAST(answer AS BLOB))
+    + ifnull(length(CAST(findings AS BLOB)), 0);
+CREATE INDEX certificates_weight ON certificates (occasion, id, bytes);
+"""
 TABLES = Schema(
     f"""
 CREATE TABLE uplinks (
@@ -81,5 +87,5 @@ CREATE TABLE certificates (
 ) STRICT;
 {alerts.TABLE}
 """,
-    steps=(_WEBHOOKS, _RECONCILED),
+    steps=(_WEBHOOKS, _RECONCILED, _WEIGHED),
 )

@@ -71,7 +71,8 @@ def steps(path: str) -> list[tuple[int | None, str]]:
 
 
 def _path(value: str) -> str:
-    if not value or "" in value.replace("&&", "").replace("&/", "").split("/") or value.endswith("&"):
+    plain = value.replace("&&", "x").replace("&/", "x")  # without what is escaped
+    if "" in plain.split("/") or plain.endswith("&"):
         raise ValueError(
             "is no browse path; allowed: names from the Objects folder on, as in 2:Oven/2:Temperature"
         )

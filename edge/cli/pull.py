@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from edge.cli.common import FAULT, guarded, out
+from edge.cli.common import FAULT, err, guarded, out
 from edge.faults import StorageFault
+from edge.settings import Exposure, is_loopback
 
 
 @guarded
@@ -52,6 +53,11 @@ def pull(
         host, port or (8883 if tls else 1883), topic.rstrip("/"), consumer, user, password,
         str(ca_file) if ca_file else None, tls,
     )  # fmt: skip
+    if not tls and not is_loopback(host):
+        secrets = ("user and password",) if user else ()
+        hint = "Leave --no-tls out (a private authority's certificate: --ca-file)"
+        exposure = Exposure(f"! {host} is spoken to without TLS", (*secrets, "every fact"), hint)
+        err.print(f"{exposure.text}. {hint}", markup=False, soft_wrap=True)
     ledger = Ledger(database, consumer)
     with Asking(address, again_s) as asking:
         follow(asking, ledger, limit, once or compare, _told)

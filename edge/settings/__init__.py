@@ -8,7 +8,7 @@ from edge.settings.checks import Checks, Level, StationChecks
 from edge.settings.crossing import FOLDER, PAGE
 from edge.settings.file import DEFAULT_PATH, DeviceKinds, Settings, UplinkKinds, json_schema, load
 from edge.settings.kinds import DeviceSettings, Factor, ReconnectingSettings, UplinkSettings
-from edge.settings.parts import Address, Name, Part, Seconds
+from edge.settings.parts import Address, Exposure, Name, Part, Seconds, is_loopback
 from edge.settings.services import MasterDataSettings, Storage, Webhook
 from edge.settings.site import (
     Break,
@@ -38,6 +38,7 @@ __all__ = [
     "DeviceKinds",
     "DeviceSettings",
     "Edge",
+    "Exposure",
     "Factor",
     "Level",
     "MasterDataSettings",
@@ -61,6 +62,7 @@ __all__ = [
     "UplinkKinds",
     "UplinkSettings",
     "Webhook",
+    "is_loopback",
     "json_schema",
     "load",
     "lot_by",

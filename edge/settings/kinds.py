@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from edge.settings.parts import Part, Seconds
+from edge.settings.parts import Exposure, Part, Seconds
 from edge.settings.wording import masked
 
 _LARGEST = Decimal("1e20")
@@ -76,6 +76,16 @@ class UplinkSettings(Part):
     """What every uplink's settings have."""
 
     kind: str
+
+    @property
+    def place(self) -> str:
+        """Where it is reached, as people look for it."""
+        return ""
+
+    @property
+    def exposure(self) -> Exposure | None:
+        """Why others can read what goes over it; None where it is encrypted or stays on this machine."""
+        return None
 
     @property
     def delivers_masterdata(self) -> bool:

@@ -1,8 +1,10 @@
 """What every part of the configuration is made of."""
 
+from contextlib import suppress
 from datetime import time
+from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -36,8 +38,28 @@ def printable_path(value: Path) -> Path:
     return value
 
 
+def is_loopback(host: str) -> bool:
+    """Whether what is sent to this host never leaves the machine."""
+    with suppress(ValueError):
+        return ip_address(host).is_loopback
+    return host.lower() == "localhost"
+
+
 Address = Annotated[str, AfterValidator(_address)]
 TimeOfDay = Annotated[time, BeforeValidator(_face), AfterValidator(_minute)]
+
+
+class Exposure(NamedTuple):
+    """A connection that others on the network can read and change, and what to do about it."""
+
+    how: str
+    carried: tuple[str, ...]
+    hint: str
+
+    @property
+    def text(self) -> str:
+        """What anybody can do, in words."""
+        return f"{self.how}: {', '.join(self.carried)} can be read and changed by whoever is on the network"
 
 
 class Part(BaseModel):

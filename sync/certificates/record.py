@@ -91,7 +91,8 @@ async def keep(connection: aiosqlite.Connection, made: Certificate, answer: byte
         latest = await found.fetchone()
     if latest is not None and tuple(latest[1:]) == same:
         return msgspec.structs.replace(made, id=latest[0])
-    values = (*where, made.at_ms, made.match, report, text, made.occasion, findings)
+    weight = sum(len(one.encode()) for one in (report, text, findings))
+    values = (*where, made.at_ms, made.match, report, text, made.occasion, findings, weight)
     async with connection.execute(_KEEP, values) as inserted:
         return msgspec.structs.replace(made, id=inserted.lastrowid or 0)
 
@@ -158,7 +159,7 @@ def shown(certificate: Certificate) -> Mapping[str, Any]:
 
 _KEEP = (
     "INSERT INTO certificates (uplink, epoch, from_seq, to_seq, at_ms, match, report, answer, occasion,"
-    " findings) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " findings, bytes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _LATEST = (
     "SELECT id, match, report, findings, occasion <> '' FROM certificates"

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from edge.settings import Name, Seconds, UplinkSettings
+from edge.settings import Exposure, Name, Seconds, UplinkSettings, is_loopback
 
 _Topic = Annotated[str, Field(pattern=r"^[^+#\x00/]+(/[^+#\x00/]+)*$", max_length=200)]
 
@@ -48,6 +48,22 @@ class MqttSettings(UplinkSettings):
         if len(set(self.consumers)) < len(self.consumers):
             raise ValueError("consumers names one twice; each has its own topics")
         return self
+
+    @property
+    def place(self) -> str:
+        host, port = self.address
+        return f"{'mqtts' if self.tls else 'mqtt'}://{host}:{port}"
+
+    @property
+    def exposure(self) -> Exposure | None:
+        if self.tls or is_loopback(self.host):
+            return None
+        return Exposure(
+            f"speaks to the broker {self.host} without TLS",
+            ("user and password", "every fact") if self.user is not None else ("every fact",),
+            "Take tls = false out (a private authority's certificate: ca_file); a broker on this machine is"
+            " reached at 127.0.0.1",
+        )
 
     @property
     def delivers_masterdata(self) -> bool:

@@ -72,8 +72,8 @@ class _Contract:
         self._authorize(request)
         plain = await self._body(request, self._options.claim_bytes)
         try:
-            claim = msgspec.json.decode(plain, type=Claim, strict=False)
-        except msgspec.DecodeError as error:
+            claim = msgspec.json.decode(plain, type=Claim)
+        except (msgspec.DecodeError, RecursionError) as error:
             raise Refused(400, "Malformed body", f"This is no reconciliation: {error}.") from error
         return web.json_response(await self._ledger.run(reconcile, claim, self._ledger), dumps=_dumps)
 

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from itertools import chain, islice
-from typing import Any, NamedTuple, get_args
+from typing import Annotated, Any, NamedTuple, get_args
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -29,7 +29,10 @@ from edge.events import (
 MISSING_LISTED = 10_000
 _TIMES = {"setup_s": "SEC", "machine_s": "SEC", "labour_s": "SEC", "energy_kwh": "KWH"}
 _NONE = Decimal(0)
+_COUNT_MAX = 2**53 - 1  # beyond it JSON numbers are not exact everywhere (RFC 8259, 6)
 _KINDS = {*get_args(Disposition), *get_args(Method), *_TIMES}
+_Seq = Annotated[int, msgspec.Meta(ge=1, le=_COUNT_MAX)]
+_Sum = Annotated[str, msgspec.Meta(pattern=r"^-?[0-9]{1,24}(\.[0-9]{1,12})?\Z")]
 
 
 class Total(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,18 +44,18 @@ class Total(msgspec.Struct, frozen=True, kw_only=True):
     material: str | None = None
     kind: str
     unit: str | None = None
-    quantity: Decimal
+    quantity: _Sum
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
     """What the sender holds as delivered."""
 
     source: str
-    from_seq: int
-    to_seq: int
-    count: int
-    digest: str
-    excluded: tuple[int, ...] = ()
+    from_seq: _Seq
+    to_seq: _Seq
+    count: Annotated[int, msgspec.Meta(ge=0, le=_COUNT_MAX)]
+    digest: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
+    excluded: tuple[_Seq, ...] = ()
     totals: tuple[Total, ...] = ()
 
 
@@ -105,7 +108,7 @@ def _total_differences(claim: Claim, accepted: list[Row], ledger: Ledger) -> lis
     sent: _Sums = defaultdict(Decimal)
     for total in claim.totals:
         if total.kind in _KINDS:
-            sent[_cell(total)] += total.quantity
+            sent[_cell(total)] += Decimal(total.quantity)
     return _differing(sent, _sums(_moves(accepted, ledger)))
 
 

@@ -170,6 +170,9 @@ async def test_what_a_step_dated_counts_on_the_day_that_was_answered_to_the_step
 
 
 async def test_no_reconciliation_is_a_400(sender: Sender) -> None:
-    for body in (b"<html>", b"[]", b"{}"):
+    sound = json.loads(claim(whole_order(), WHOLE))
+    odd = [{"to_seq": 2**63}, {"from_seq": "1"}, {"from_seq": 0}, {"count": -1}, {"digest": "x"}]
+    odd += [{"excluded": [0]}, {"totals": [total("good", "1e3")]}, {"totals": [{**WHOLE[0], "quantity": 60}]}]
+    for body in (b"<html>", b"[]", b"{}", b"[" * 100_000, *(json.dumps(sound | one).encode() for one in odd)):
         status, kind, _ = await sender.call(body, path="/reconciliation")
         assert (status, kind) == (400, "application/problem+json")

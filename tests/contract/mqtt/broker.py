@@ -6,7 +6,7 @@ import queue
 import shutil
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -121,6 +121,10 @@ class Asking:
         payload = body if isinstance(body, bytes) else json.dumps(body).encode()
         self._client.publish(topic, payload, qos=1, properties=properties)
 
+    def answer_with(self, answer: Callable[..., None]) -> None:
+        """From now on each message goes to `answer(client, data, message)`, at once."""
+        self._client.on_message = answer
+
     def next(self) -> MQTTMessage:
         return self.came.get(timeout=PATIENCE_S)
 
@@ -188,7 +192,7 @@ class Rig:
 
     async def append(self, *given: Fact) -> list[str]:
         drafts = [
-            Draft(uuid7(START_MS + number, hash(fact) & 0xFFFF), START_MS, fact)
+            Draft(uuid7(START_MS + number, hash(repr(fact)) & 0xFFFF), START_MS, fact)
             for number, fact in enumerate(given, self.journal.head)
         ]
         return [event.id for event in await self.journal.append(drafts)]

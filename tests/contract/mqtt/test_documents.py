@@ -1,82 +1,149 @@
-"""docs/mqtt.md and docs/asyncapi.yaml hold what happens: transcripts are pasted, examples are sent.
+"""docs/mqtt.md, pasted: its commands run against a real mosquitto and lineside, and show what it shows.
 
-The latter is JSON, which is YAML 1.2 as well.
+Which epoch, ids and times there are differs from run to run; which lines, keys and types there are does not.
 """
 
 import asyncio
 import json
+import os
 import re
 import shutil
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 
-from tests.contract.mqtt.broker import BASE, Rig, needs_mosquitto, rigged
+from tests.contract.mqtt.broker import BASE, free_port, needs_mosquitto
+from tests.contract.mqtt.shapes import shape
+from tests.patience import PATIENCE_S
 
-pytestmark = needs_mosquitto
-API: dict[str, Any] = json.loads(Path("docs/asyncapi.yaml").read_text(encoding="utf-8"))
-MESSAGES = API["components"]["messages"]
-
-
-def transcript(name: str, rig: Rig) -> str:
-    """A command of the page, at this test's broker and cursor."""
-    text = Path("docs/mqtt.md").read_text(encoding="utf-8")
-    (found,) = re.findall(rf"<!-- transcript: {name} -->\n```sh\n(.*?)\n```", text, re.DOTALL)
-    assert BASE in found
-    port = found.replace("-p 1883", f"-p {rig.broker.port}")
-    return str(port.replace("0123456789abcdef", rig.journal.epoch))
+pytestmark = [
+    needs_mosquitto,
+    pytest.mark.skipif(shutil.which("mosquitto_rr") is None, reason="needs Debian's mosquitto-clients"),
+]
+ROOT = Path(__file__).parents[3]
+PAGE = (ROOT / "docs" / "mqtt.md").read_text(encoding="utf-8")
+COMMANDS = ("broker", "run", "scan", "watch", "pull", "ack", "ask")
 
 
-async def pasted(command: str) -> str:
-    process = await asyncio.create_subprocess_shell(
-        command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
-    )
-    said, _ = await process.communicate()
-    assert process.returncode == 0, said
-    return said.decode()
+def block(kind: str, name: str) -> str:
+    """A block of the page, named by the comment before it."""
+    (found,) = re.findall(rf"<!-- {kind}: {name} -->\n```[a-z]+\n(.*?)```", PAGE, re.DOTALL)
+    return str(found).rstrip("\n")
 
 
-def fits(name: str, payload: object) -> None:
-    """Raises where a payload is not as the document says."""
-    schema = MESSAGES[name]["payload"] | {"components": API["components"]}
-    jsonschema.validate(payload, schema)
+def lines(text: str) -> list[tuple[str, Any]]:
+    """Each line as its words and the form of the JSON at its end, where it has any."""
+    found = [re.fullmatch(r"(.*?)(\{.*\})?", line) for line in text.splitlines()]
+    return [(one[1], shape(json.loads(one[2])) if one[2] else None) for one in found if one]
 
 
-@pytest.mark.skipif(shutil.which("mosquitto_rr") is None, reason="needs Debian's mosquitto-clients")
-async def test_the_transcripts_work_when_pasted(tmp_path: Path) -> None:
-    async with rigged(tmp_path) as rig:
-        client = await rig.client()
-        page = json.loads(await pasted(transcript("ask", rig)))
-        assert [int(event["sequence"]) for event in page["events"]] == [1, 2]
-        await asyncio.to_thread(client.next)  # the answer went to .../me, which this client hears too
-        watching = await asyncio.create_subprocess_shell(
-            f"exec {transcript('watch', rig)}", stdout=asyncio.subprocess.PIPE
+class Terminals:
+    """Where commands of the page are pasted: all in one folder, at ports of this test's own."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.port = free_port()
+        self.epoch = "0123456789abcdef"
+        self._running: list[asyncio.subprocess.Process] = []
+
+    def own(self, text: str) -> str:
+        """A block of the page with this test's port and journal."""
+        mine = re.sub(r"(-p |port = )1883\b", rf"\g<1>{self.port}", text)
+        mine = re.sub(r"^lineside\b", f"{sys.executable} -m edge", mine, flags=re.MULTILINE)
+        return mine.replace("0123456789abcdef", self.epoch)
+
+    async def open(self, name: str) -> asyncio.subprocess.Process:
+        """A command that goes on; ended with the test."""
+        process = await self._spawn(f"exec {self.own(block('transcript', name))}")
+        self._running.append(process)
+        return process
+
+    async def paste(self, name: str) -> str:
+        """What the command says until it ends."""
+        process = await self._spawn(self.own(block("transcript", name)))
+        async with asyncio.timeout(PATIENCE_S):
+            said, _ = await process.communicate()
+        assert process.returncode == 0, said.decode()
+        return said.decode().rstrip("\n")
+
+    async def _spawn(self, command: str) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_shell(
+            command,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            cwd=self._folder,
+            env={
+                **os.environ,
+                "PATH": f"{os.environ['PATH']}:/usr/sbin",
+                "PYTHONPATH": str(ROOT),
+                "COLUMNS": "120",
+                "NO_COLOR": "1",
+            },
         )
-        assert watching.stdout is not None
-        assert (await watching.stdout.readline()).startswith(f"{BASE}/status ".encode())
-        await pasted(transcript("pull", rig))
-        assert json.loads((await asyncio.to_thread(client.next)).payload) == page
-        await pasted(transcript("ack", rig))
-        assert json.loads((await asyncio.to_thread(client.next)).payload) == {
-            "cursor": f"{rig.journal.epoch}:2"
-        }
-        assert rig.status().seq == 2
-        watching.terminate()
-        said, _ = await watching.communicate()
-        assert f"{BASE}/answer/erp ".encode() in said
+
+    async def close(self) -> None:
+        for process in reversed(self._running):
+            if process.returncode is None:
+                process.terminate()
+            async with asyncio.timeout(PATIENCE_S):
+                await process.communicate()
 
 
-async def test_the_examples_are_taken_and_the_answers_fit(tmp_path: Path) -> None:
-    async with rigged(tmp_path) as rig:
-        client = await rig.client()
-        for what, answered in (("pull", "page"), ("ack", "cursor"), ("figures", "comparison")):
-            for example in MESSAGES[what]["examples"]:
-                fits(what, example["payload"])
-                text = json.dumps(example["payload"]).replace("0123456789abcdef", rig.journal.epoch)
-                topic = "reconcile" if what == "figures" else what
-                fits(answered, await rig.ask(client, topic, json.loads(text)))
-        fits("refusal", await rig.ask(client, "pull", {"after": "nothing"}))
-        with pytest.raises(jsonschema.ValidationError):
-            fits("page", {"events": [{}]})
+async def read(process: asyncio.subprocess.Process, until: str) -> list[str]:
+    """Lines of a command that goes on, through the first that holds a text."""
+    assert process.stdout is not None
+    found: list[str] = []
+    async with asyncio.timeout(PATIENCE_S):
+        while not found or until not in found[-1]:
+            line = await process.stdout.readline()
+            assert line, found
+            found.append(line.decode().rstrip("\n"))
+    return found
+
+
+@asynccontextmanager
+async def opened(folder: Path) -> AsyncIterator[Terminals]:
+    """Broker and lineside of the page."""
+    terminals = Terminals(folder)
+    configuration = terminals.own(block("transcript", "line.toml"))
+    pages = "".join(f'\n[{name}]\nlisten = "127.0.0.1:{free_port()}"\n' for name in ("web", "sync"))
+    (folder / "line.toml").write_text(configuration + pages, encoding="utf-8")
+    try:
+        await read(await terminals.open("broker"), " running")
+        await read(await terminals.open("run"), "event=started")
+        yield terminals
+    finally:
+        await terminals.close()
+
+
+def test_every_command_of_the_page_is_named() -> None:
+    named = re.findall(r"<!-- transcript: (\S+) -->", PAGE)
+    assert named == ["line.toml", *COMMANDS]
+    assert re.findall(r"<!-- shown: (\S+) -->", PAGE) == ["scan", "watch", "ask"]
+    # `lineside pull` at the end of the page has a test of its own, in tests/line/test_pull.py.
+    assert PAGE.count("```sh\n") == len(COMMANDS) + 1
+
+
+async def test_the_transcripts_show_what_they_show_when_pasted(tmp_path: Path) -> None:
+    async with opened(tmp_path) as terminals:
+        assert await terminals.paste("scan") == block("shown", "scan")
+        watching = await terminals.open("watch")
+        seen = await read(watching, f"{BASE}/status ")
+        assert await terminals.paste("pull") == ""
+        seen += await read(watching, f"{BASE}/answer/erp ")
+        page = json.loads(seen[-1].partition(" ")[2])
+        terminals.epoch = page["next"].partition(":")[0]
+        assert await terminals.paste("ack") == ""
+        seen += await read(watching, f"{BASE}/answer/erp ")
+        assert json.loads(seen[-1].partition(" ")[2]) == {"cursor": page["next"]}
+        seen = [
+            line for line in seen if not line.startswith(f"{BASE}/events ")
+        ]  # they may still be going out
+        assert lines("\n".join(seen)) == lines(block("shown", "watch"))
+        asked = await terminals.paste("ask")
+        assert lines(asked) == lines(block("shown", "ask"))
+        assert [event["data"]["operator"] for event in json.loads(asked)["events"]] == ["1043"]

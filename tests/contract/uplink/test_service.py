@@ -57,6 +57,7 @@ async def test_everything_runs_together(tmp_path: Path) -> None:
             assert [name for name, _ in sync.parts()] == [
                 "sync-listener",
                 "sync-reserve",
+                "sync-keeping",
                 "sync-erp",
                 "sync-erp-reconciliation",
                 "sync-erp-masterdata",
@@ -132,7 +133,13 @@ async def test_what_waits_is_counted_with_its_age(tmp_path: Path) -> None:
             assert 'lineside_outbox_events{uplink="erp"} 5.0' in text
             assert 'lineside_outbox_oldest_age_seconds{uplink="erp"} 90.0' in text
             names = [name for name, _ in sync.parts()]
-            assert names == ["sync-listener", "sync-reserve", "sync-erp", "sync-erp-reconciliation"]
+            assert names == [
+                "sync-listener",
+                "sync-reserve",
+                "sync-keeping",
+                "sync-erp",
+                "sync-erp-reconciliation",
+            ]
 
 
 async def test_an_address_in_use_is_named(tmp_path: Path) -> None:

@@ -116,6 +116,10 @@ def test_files_are_found_beside_the_configuration_the_credentials_and_the_data()
 
 def test_a_path_is_taken_apart_at_slashes_that_are_not_escaped() -> None:
     assert steps("2:Oven/Zone&/1/3:A&&B") == [(2, "Oven"), (None, "Zone/1"), (3, "A&B")]
+    assert made(tags={"n": {"path": "2:R&&/2:D&&"}}).tags["n"].path == "2:R&&/2:D&&"
+    for odd in ("", "2:R&", "2:R&&&", "2:R//2:D", "/2:R"):
+        with pytest.raises(ValidationError):
+            made(tags={"n": {"path": odd}})
 
 
 @given(st.lists(st.tuples(st.integers(0, 65535), st.text(min_size=1)), min_size=1, max_size=5))
