@@ -100,7 +100,7 @@ def first_broken(rows: Iterable[tuple[int, bytes]], seq: int, chain: str | None)
     known = chain is not None
     for number, body in rows:
         held = body[_CHAIN_AT : _CHAIN_AT + 64]
-        if known and number == seq + 1 and _digest(before + b"{" + body[_REST_AT:]) != held:
+        if known and number == seq + 1 and _digest(b"{".join((before, body[_REST_AT:]))) != held:
             return number
         seq, before, known = number, held, True
     return None
