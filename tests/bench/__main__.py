@@ -36,7 +36,7 @@ def main() -> int:
     asked = argparse.ArgumentParser(prog="make bench ARGS=", description=__doc__)
     asked.add_argument(
         "--backlog", type=int, default=backlog.EVENTS, metavar="EVENTS",
-        help="how many wait in the long backlog; 10000000 takes 20 GB and about ten minutes",
+        help="how many wait in the long backlog; 10000000 takes 11 GB and about ten minutes",
     )  # fmt: skip
     waiting = asked.parse_args().backlog
     console = Console(width=None if sys.stdout.isatty() else 140)
@@ -60,7 +60,7 @@ def _suites(folder: Path, waiting: int) -> Iterable[tuple[str, Callable[[], list
     yield "scan to good byte", lambda: scan.measure(folder)
     yield "drain over HTTP", lambda: drain.measure(folder)
     yield (
-        f"a backlog of {waiting:,} events (about two minutes a million)",
+        f"a backlog of {waiting:,} events (about {max(2, waiting // 10**6)} minutes)",
         (lambda: backlog.measure(folder, waiting)),
     )
     yield "delivery of single events (about a minute)", lambda: latency.measure(folder)
