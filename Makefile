@@ -10,7 +10,7 @@ help:
 	@echo "make demo    a whole line at work, in this terminal (make demo ARGS=--outage)"
 	@echo "make test    all fast tests, against real servers, files and processes"
 	@echo "make check   ruff, mypy --strict, import-linter"
-	@echo "make bench   the figures of the README, each against its raw counterpart"
+	@echo "make bench   the figures of the README, each against its raw counterpart (ARGS=--backlog=10000000)"
 	@echo "make faults  long proofs: kills and power cuts in the middle of work (about an hour)"
 	@echo "make fuzz    a million spoilt Modbus frames each way, 100,000 of OPC UA; docs/openapi.yaml against the endpoint"
 	@echo "make soak    long runs: a million events and the memory they take, ten minutes of device faults, weeks of a line"

@@ -47,6 +47,7 @@ class Batch:
     body: bytes  # JSON array of `rows`
     ids: Sequence[str]  # of `rows`, in the same order
     last: int  # seq through which the batch reaches, kept ones included
+    reviews: Rows  # those of `rows` in which a person decided something
     kept: tuple[Kept, ...] = ()
     again: bool = False
 
@@ -59,11 +60,6 @@ class Batch:
     def heads(self) -> Sequence[Head]:
         """What the ids do not tell; most batches go by without being asked."""
         return _decoded(self.source, self.rows, self.body)
-
-    @property
-    def reviews(self) -> Rows:
-        """Those of `rows` in which a person decided something; `type` ends the canonical form."""
-        return [row for row in self.rows if row[1].endswith(_REVIEW_END)]
 
 
 def pack(
@@ -79,7 +75,13 @@ def pack(
         back = {one.seq for one in kept}
         rows = [row for row in rows if row[0] not in back]
     body = _joined(rows)
-    return Batch(epoch, source, rows, body, _ids(source, rows, body), last, kept, again)
+    ids = _ids(source, rows, body)
+    return Batch(epoch, source, rows, body, ids, last, reviews(rows), kept, again)
+
+
+def reviews(rows: Rows) -> Rows:
+    """Those in which a person decided something; `type` ends the canonical form."""
+    return [row for row in rows if row[1].endswith(_REVIEW_END)]
 
 
 def source_of(body: bytes) -> str:
@@ -98,22 +100,23 @@ def _joined(rows: Rows) -> bytes:
 
 
 def _ids(source: str, rows: Rows, body: bytes) -> list[str]:
-    """The ids, found by the canonical form's order of keys, for half of what decoding costs.
+    """The ids, found by the canonical form's order of keys, for a third of what decoding costs.
 
-    No string in JSON can hold the mark: a quote inside of one is escaped.
+    No string in JSON can hold the mark: a quote inside of one is escaped. Where every piece between the marks
+    has an id's length, each mark stands where it must.
     """
-    found = []
-    for _, event in rows:
-        end = event.rfind(_BEHIND_ID)
-        if not event.startswith(_BEFORE_ID, end - 42):
-            return [head.id for head in _decoded(source, rows, body)]
-        found.append(event[end - 36 : end].decode("ascii", "replace"))
+    named = [event[(end := event.rfind(_BEHIND_ID)) - _NAMED_BYTES : end] for _, event in rows]
+    before, *found = b"".join(named).decode("ascii", "replace").split(_BEFORE_ID)
+    if before or len(found) != len(rows) or {*map(len, found)} != {_ID_CHARS}:
+        return [head.id for head in _decoded(source, rows, body)]
     return found
 
 
 _REVIEW_END = f'"type":"{REVIEW}"}}'.encode()
-_BEFORE_ID = b'"id":"'
+_BEFORE_ID = '"id":"'
 _BEHIND_ID = b'","recordedtime":"'
+_ID_CHARS = 36  # a UUID
+_NAMED_BYTES = len(_BEFORE_ID) + _ID_CHARS
 
 
 def _decoded(source: str, rows: Rows, body: bytes) -> list[Head]:
@@ -146,7 +149,7 @@ class Portion:
 
     def cut(self, rows: Rows) -> Rows:
         """The first rows that fit one call; one always does."""
-        if len(rows) <= self.events and sum([len(row[1]) + 1 for row in rows]) < self._bytes:
+        if len(rows) <= self.events and sum([len(row[1]) for row in rows]) + len(rows) < self._bytes:
             return rows
         size, count = 1, 0
         for _, body in rows[: self.events]:

@@ -73,11 +73,12 @@ class Settlement:
 def settle(batch: Batch, outcomes: Sequence[Outcome]) -> Settlement:
     """What the outcomes, one for each row of the batch, mean for it."""
     statuses = [outcome.status for outcome in outcomes]
+    given = Counter(statuses)
     end, forked = len(statuses), None
-    if "retry" in statuses:
+    if "retry" in given:
         end = statuses.index("retry")
     waiting: list[Quarantined] = []
-    if "rejected" in statuses:
+    if "rejected" in given:
         for at in [at for at in range(end) if statuses[at] == "rejected"]:
             if _forks(outcomes[at]):
                 end, forked = at, outcomes[at]
@@ -93,7 +94,7 @@ def settle(batch: Batch, outcomes: Sequence[Outcome]) -> Settlement:
         away = {one.seq for one in waiting}
         posted = [seq for seq in posted if seq not in away]
         outcomes = [outcome for outcome in outcomes[:end] if outcome.status != "rejected"]
-    counts = dict(Counter(statuses[:end])) | ({"held": len(held)} if held else {})
+    counts = given if end == len(statuses) else Counter(statuses[:end])
     return Settlement(
         epoch=batch.epoch,
         cursor=None if batch.again else stop - 1,
@@ -102,7 +103,7 @@ def settle(batch: Batch, outcomes: Sequence[Outcome]) -> Settlement:
         posting_dates=_dates(posted, outcomes, by_seq=batch.again),
         quarantine=(*waiting, *held),
         decisions=_decided(batch, stop),
-        counts=counts,
+        counts={**counts, **({"held": len(held)} if held else {})},
         forked=forked,
         complete=stop > batch.last,
     )

@@ -27,6 +27,7 @@ from sync import quarantine, tables
 from sync.settlement import Decision, Settlement
 
 _log = structlog.get_logger("lineside.sync")
+Statement = tuple[str, tuple[object, ...]]  # SQL and its values
 
 
 @dataclass(frozen=True)
@@ -159,17 +160,17 @@ class Store:
     ) -> None:
         """Write what became of a batch, in one transaction. Raises StorageFault: then nothing is written."""
         cursor, success_ms = settlement.cursor, at_ms if settlement.answered else None
+        last: list[Statement] = [(_ADVANCE, (cursor, cursor, state, at_ms, state, success_ms, uplink))]
+        if settlement.posted:
+            last.append((_RECEIPT, _receipt(uplink, settlement, at_ms)))
+        if recovered:
+            last += [(alerts.CLEAR, (at_ms, key)) for key in (paused_key(uplink), halted_key(uplink))]
 
         async def work(connection: aiosqlite.Connection) -> None:
-            if settlement.posted:
-                await connection.execute(_RECEIPT, _receipt(uplink, settlement, at_ms))
             if settlement.touches_quarantine:
                 await quarantine.enter(connection, uplink, settlement, at_ms)
                 await quarantine.carry_out(connection, uplink, settlement.decisions, at_ms)
-            await connection.execute(_ADVANCE, (cursor, cursor, state, at_ms, state, success_ms, uplink))
-            if recovered:
-                for key in (paused_key(uplink), halted_key(uplink)):
-                    await connection.execute(alerts.CLEAR, (at_ms, key))
+            await _finish(connection, last)
 
         await self.transact(work)
 
@@ -281,7 +282,8 @@ class Store:
         async with self._turn:
             try:
                 await work(self._connection)
-                await self._connection.commit()
+                if self._connection.in_transaction:
+                    await self._connection.commit()
             except BaseException as error:
                 with suppress(sqlite3.Error):
                     await self._connection.rollback()
@@ -298,6 +300,17 @@ def paused_key(uplink: str) -> str:
 def halted_key(uplink: str) -> str:
     """The key of the alert for a halt."""
     return f"uplink.{uplink}.halted"
+
+
+async def _finish(connection: aiosqlite.Connection, statements: Sequence[Statement]) -> None:
+    """The last statements of a transaction and its COMMIT, in one trip to SQLite's thread."""
+
+    def run() -> None:
+        for sql, values in statements:
+            connection._conn.execute(sql, values)
+        connection._conn.commit()
+
+    await connection._execute(run)  # type: ignore[no-untyped-call]
 
 
 def _receipt(uplink: str, settlement: Settlement, at_ms: int) -> tuple[object, ...]:

@@ -1,7 +1,7 @@
 """The form in which a fact is stored and sent: numbered, and chained to the one before it."""
 
-import hashlib
 from collections.abc import Iterable
+from hashlib import sha256
 from typing import Any, Literal
 
 import msgspec
@@ -64,7 +64,7 @@ def seal(draft: Draft, source: str, seq: int, recorded: str, previous_chain: str
         data=fact,
     )
     canonical = _encoder.encode(event)
-    chain = hashlib.sha256(previous_chain.encode() + canonical).hexdigest()
+    chain = sha256(previous_chain.encode() + canonical).hexdigest()
     return event, b'{"chain":"' + chain.encode() + b'",' + canonical[1:]
 
 
@@ -78,7 +78,7 @@ def chain_of(body: bytes) -> str:
 
 
 def _digest(data: bytes) -> bytes:
-    return hashlib.sha256(data).hexdigest().encode()
+    return sha256(data).hexdigest().encode()
 
 
 def chains(body: bytes, previous_chain: str) -> bool:
@@ -100,8 +100,10 @@ def first_broken(rows: Iterable[tuple[int, bytes]], seq: int, chain: str | None)
     known = chain is not None
     for number, body in rows:
         held = body[_CHAIN_AT : _CHAIN_AT + 64]
-        if known and number == seq + 1 and _digest(before + b"{" + body[_REST_AT:]) != held:
-            return number
+        if known and number == seq + 1:
+            canonical = b"{".join((before, body[_REST_AT:]))
+            if sha256(canonical).hexdigest().encode() != held:
+                return number
         seq, before, known = number, held, True
     return None
 

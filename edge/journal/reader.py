@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from pathlib import Path
+from typing import cast
 
 import aiosqlite
 
@@ -47,7 +48,7 @@ class Reader:
     async def read_after(self, seq: int, limit: int) -> list[tuple[int, bytes]]:
         """Up to `limit` stored events behind `seq`, in order, as (seq, body)."""
         rows = await self._connection.execute_fetchall(READ, (seq, limit))
-        return [(row[0], row[1]) for row in rows]
+        return cast("list[tuple[int, bytes]]", rows)  # as SQLite's module makes them
 
     async def snapshot(self) -> Snapshot | None:
         """The last snapshot, if there is one."""

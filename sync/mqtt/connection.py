@@ -79,6 +79,7 @@ class Connection:
         self._window = asyncio.Semaphore(_IN_FLIGHT)
         self._misc: asyncio.Task[None] | None = None
         self._watched: int | None = None
+        self._full = False  # the socket takes no more now: the loop says when it does
         self.bytes_max: int | None = None  # of a packet, as the broker says
 
     @classmethod
@@ -153,11 +154,11 @@ class Connection:
         self._attach()
         try:
             async with asyncio.timeout(settings.connect_timeout_s):
-                await _first(self._connected, self._ended)
+                await asyncio.wait((self._connected, self._ended), return_when=asyncio.FIRST_COMPLETED)
         except TimeoutError:
             raise UplinkFault(f"{self._who} does not answer", hint="Is it an MQTT broker?") from None
         if not self._connected.done():
-            raise UplinkFault(f"{self._who}: {self._ended.result()}", hint=_BROKER_HINT)
+            raise self._over()
         code, given_back = self._connected.result()
         if code.is_failure:
             raise _refused(self._who, code)
@@ -176,10 +177,10 @@ class Connection:
         client.on_publish = self._on_publish
         client.on_subscribe = self._on_subscribe
         client.on_socket_close = lambda *_: self._unwatch()
-        client.on_socket_register_write = self._await_room
+        client.on_socket_register_write = self._write_soon
         client.on_socket_unregister_write = self._have_written
         if client.want_write():
-            self._await_room()
+            self._write_soon()
         self._misc = asyncio.create_task(self._keep(), name="mqtt-keepalive")
         return None
 
@@ -192,16 +193,21 @@ class Connection:
         except _MALFORMED as error:
             self._end(f"the broker sent something that is no MQTT 5 ({type(error).__name__}: {error})")
 
-    def _await_room(self, *_: Any) -> None:
-        if self._watched is not None:
-            self._loop.add_writer(self._watched, self._writable)
+    def _write_soon(self, *_: Any) -> None:
+        """Not at once: paho may be in the middle of a packet."""
+        self._loop.call_soon(self._write)
+
+    def _write(self) -> None:
+        """Send what waits. Most often the socket takes it whole, and nobody need watch it."""
+        self._client.loop_write()
+        if self._watched is not None and not self._full and self._client.want_write():
+            self._full = True
+            self._loop.add_writer(self._watched, self._write)
 
     def _have_written(self, *_: Any) -> None:
-        if self._watched is not None:
+        if self._watched is not None and self._full:
+            self._full = False
             self._loop.remove_writer(self._watched)
-
-    def _writable(self) -> None:
-        self._client.loop_write()
 
     async def _keep(self) -> None:
         while not self._ended.done():
@@ -210,21 +216,20 @@ class Connection:
 
     async def _answered(self, send: Callable[[], Any]) -> ReasonCode:
         if self._ended.done():
-            raise UplinkFault(f"{self._who}: {self._ended.result()}", hint=_BROKER_HINT)
+            raise self._over()
         code, mid = send()
         if code or mid is None:
             raise UplinkFault(f"{self._who}: nothing was sent ({error_string(code)})", hint=_BROKER_HINT)
         answer: asyncio.Future[ReasonCode] = self._loop.create_future()
         self._answers[mid] = answer
         try:
-            await _first(answer, self._ended, within_s=self._patience_s)
+            async with asyncio.timeout(self._patience_s):
+                return await answer
+        except TimeoutError:
+            self._end(f"the broker acknowledged nothing for {self._patience_s} s")
+            raise self._over() from None
         finally:
             self._answers.pop(mid, None)
-        if not answer.done() and not self._ended.done():
-            self._end(f"the broker acknowledged nothing for {self._patience_s} s")
-        if not answer.done():
-            raise UplinkFault(f"{self._who}: {self._ended.result()}", hint=_BROKER_HINT)
-        return answer.result()
 
     def _published(self, message: Outgoing) -> tuple[int, int]:
         info = self._client.publish(
@@ -267,12 +272,19 @@ class Connection:
     def _end(self, why: str) -> None:
         if not self._ended.done():
             self._ended.set_result(why)
+            for answer in self._answers.values():
+                if not answer.done():
+                    answer.set_exception(self._over())
+
+    def _over(self) -> UplinkFault:
+        """What to say to whoever still waits."""
+        return UplinkFault(f"{self._who}: {self._ended.result()}", hint=_BROKER_HINT)
 
     def _unwatch(self) -> None:
         if self._watched is not None:
             self._loop.remove_reader(self._watched)
             self._loop.remove_writer(self._watched)
-            self._watched = None
+            self._watched, self._full = None, False
 
     def _let_go(self) -> None:
         """Nothing of this connection stays behind, orderly or not."""
@@ -285,13 +297,16 @@ class Connection:
                 sock.close()
 
 
-async def _first(*futures: "asyncio.Future[Any]", within_s: float | None = None) -> None:
-    await asyncio.wait(futures, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
+class _Client(Client):
+    """A packet as a view: paho cuts what is left off it for each try to send, half a megabyte of a page."""
+
+    def _packet_queue(self, command: int, packet: Any, *rest: Any, **named: Any) -> Any:
+        return super()._packet_queue(command, cast(bytes, memoryview(packet)), *rest, **named)
 
 
 def _client(settings: MqttSettings, client_id: str, will: Outgoing) -> Client:
     """A client as configured, not connected yet. Reads files. Raises UplinkFault."""
-    client = Client(
+    client = _Client(
         CallbackAPIVersion.VERSION2, client_id, protocol=MQTTv5, reconnect_on_failure=False, manual_ack=True
     )
     client.connect_timeout = settings.connect_timeout_s

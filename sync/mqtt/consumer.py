@@ -12,7 +12,7 @@ from typing import Any
 from edge import schema
 from edge.faults import Damaged, JournalDamaged
 from edge.ports import Clock
-from sync.batch import Batch, Portion, Rows, pack, source_of
+from sync.batch import Batch, Portion, Rows, pack, reviews, source_of
 from sync.metrics import Metrics
 from sync.mqtt import wire
 from sync.mqtt.journals import Journals
@@ -232,7 +232,7 @@ class Consumer:
             raise Refused("forgotten", f"what follows on {journal.epoch}:{seq} is not there")
         if named:
             return pack(journal.epoch, journal.source, rows)
-        return Batch(journal.epoch, journal.source, rows, b"", (), rows[-1][0])
+        return Batch(journal.epoch, journal.source, rows, b"", (), rows[-1][0], reviews(rows))
 
     async def _found(self, cursor: str) -> tuple[int, int]:
         """A cursor as place in the row of journals. Raises Refused."""

@@ -12,6 +12,8 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import aiohttp
@@ -29,7 +31,7 @@ from sync.settings import HttpSettings
 from sync.store import Store
 from tests.bench.table import Row
 
-EVENTS = 20_000
+EVENTS = 50_000  # so that opening files and connections, once, is not what is measured
 BATCH = 500
 ROUNDS = 9
 START_MS = 1_795_000_000_000
@@ -120,25 +122,30 @@ async def journal_of(path: Path, events: int) -> int:
     return sum(len(body) for _, body in rows) // len(rows)
 
 
-async def by_agent(folder: Path, url: str, events: int, number: int) -> None:
-    """Drain with the agent as it is shipped."""
+async def by_agent(journal: Path, store: Path, url: str, *marks: int) -> list[float]:
+    """Deliver with the agent as it is shipped through the last mark; seconds of CPU used at each."""
     settings = HttpSettings.model_validate({"kind": "http", "url": url})
     uplink = HttpUplink("erp", settings, BenchClock())
-    drained = asyncio.Event()
+    passed: list[float] = []
+    arrived = asyncio.Event()
 
     class Watched(Store):
         async def settle(self, uplink, settlement, *rest, **more):  # type: ignore[no-untyped-def]
             await super().settle(uplink, settlement, *rest, **more)
-            if settlement.cursor > events:
-                drained.set()
+            while len(passed) < len(marks) and settlement.cursor >= marks[len(passed)]:
+                passed.append(cpu_s())
+            if len(passed) == len(marks):
+                arrived.set()
 
-    async with await Watched.open(folder / f"sync-{number}.db") as store:
-        agent = Agent(uplink, store, folder / "journal.db", BenchClock(), Metrics())
+    async with await Watched.open(store) as opened:
+        agent = Agent(uplink, opened, journal, BenchClock(), Metrics())
         task = asyncio.create_task(agent.run())
-        await drained.wait()
+        await asyncio.wait([task, asyncio.create_task(arrived.wait())], return_when=asyncio.FIRST_COMPLETED)
         task.cancel()
         await asyncio.wait([task])
         await uplink.close()
+    assert arrived.is_set(), task
+    return passed
 
 
 async def by_hand(folder: Path, url: str) -> None:
@@ -160,6 +167,17 @@ async def by_hand(folder: Path, url: str) -> None:
     database.close()
 
 
+@contextmanager
+def receiving() -> Iterator[str]:
+    """The address of a receiver in a process of its own, which takes everything and keeps nothing."""
+    with subprocess.Popen([sys.executable, "-c", RECEIVER], stdout=subprocess.PIPE, text=True) as receiver:
+        assert receiver.stdout is not None
+        try:
+            yield f"http://127.0.0.1:{int(receiver.stdout.readline())}/events"
+        finally:
+            receiver.terminate()
+
+
 def cpu_s() -> float:
     """CPU time of this process with all its threads."""
     used = resource.getrusage(resource.RUSAGE_SELF)
@@ -173,25 +191,17 @@ async def rounds(folder: Path, url: str, events: int) -> list[tuple[float, float
         begun = cpu_s()
         await by_hand(folder, url)
         between = cpu_s()
-        await by_agent(folder, url, events, number)
+        await by_agent(folder / "journal.db", folder / f"sync-{number}.db", url, events + 1)
         found.append(((cpu_s() - between) / events * 1e6, (between - begun) / events * 1e6))
     return found[1:]
 
 
 def measure(folder: Path, events: int = EVENTS) -> list[Row]:
     """One row: what an event costs by the agent and by hand; the median of the rounds' ratios."""
-    with tempfile.TemporaryDirectory(dir=folder) as name:
+    with tempfile.TemporaryDirectory(dir=folder) as name, receiving() as url:
         path = Path(name)
         size = asyncio.run(journal_of(path / "journal.db", events))
-        with subprocess.Popen(
-            [sys.executable, "-c", RECEIVER], stdout=subprocess.PIPE, text=True
-        ) as receiver:
-            assert receiver.stdout is not None
-            try:
-                url = f"http://127.0.0.1:{int(receiver.stdout.readline())}/events"
-                found = uvloop.run(rounds(path, url, events))
-            finally:
-                receiver.terminate()
+        found = uvloop.run(rounds(path, url, events))
     agent_us, bare_us = (statistics.median(one) for one in zip(*found, strict=True))
     ratio = statistics.median(agent / bare for agent, bare in found)
     return [

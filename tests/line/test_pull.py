@@ -1,15 +1,19 @@
 """`lineside pull` against a real broker: into a database once, whatever happens between the steps."""
 
 import asyncio
+import socket
 import sqlite3
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from edge.pulling.ledger import Ledger
-from tests.contract.mqtt.broker import BASE, Rig, needs_mosquitto, rigged
+from edge.pulling.line import Address, Line
+from tests.contract.mqtt.broker import BASE, Broker, Rig, needs_mosquitto, rigged
 from tests.contract.uplink.rig import facts
+from tests.patience import PATIENCE_S
 
 pytestmark = needs_mosquitto
 
@@ -43,6 +47,19 @@ async def test_a_database_holds_every_fact_once(tmp_path: Path) -> None:
         await rig.append(*facts(5, first=500))
         assert (await pulled(rig, database))[0] == 0
         assert held(database) == await rig.expected() and rig.status().seq == 25
+
+
+async def test_a_question_does_not_wait_for_the_acknowledgement_sent_before_it(tmp_path: Path) -> None:
+    broker = Broker(tmp_path)
+    await broker.start()
+    try:
+        address = Address("127.0.0.1", broker.port, BASE, "erp", tls=False)
+        line = await asyncio.to_thread(Line, address, f"{BASE}/answer/erp/me", PATIENCE_S)
+        sock: Any = line._client.socket()
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        line.close()
+    finally:
+        await broker.kill()
 
 
 async def test_a_crash_between_commit_and_ack_doubles_nothing(tmp_path: Path) -> None:

@@ -42,6 +42,14 @@ def test_an_event_in_another_form_still_gives_its_id() -> None:
     assert list(pack(EPOCH, SOURCE, [(1, body)]).ids) == ["short"]
 
 
+def test_ids_of_other_lengths_that_make_up_for_each_other_are_not_mistaken() -> None:
+    rows = [
+        (seq, b'{"id":"%b","recordedtime":"x","type":"lineside.work.paused.v1"}' % id_)
+        for seq, id_ in enumerate((b"a" * 35, b"b" * 37, b"c" * 36), 1)
+    ]
+    assert list(pack(EPOCH, SOURCE, rows).ids) == ["a" * 35, "b" * 37, "c" * 36]
+
+
 def test_damage_is_said_with_its_place() -> None:
     rows = [*stored(paused(1)), (2, b"{broken")]
     with pytest.raises(JournalDamaged, match="between seq 1 and 2"):
