@@ -16,6 +16,7 @@ from asyncua.ua.status_codes import StatusCodes
 
 from drivers.opcua.ahead import Ahead
 from drivers.opcua.nodes import NO_LIMITS, find, limits, values_of
+from drivers.opcua.pki import Untrusted
 from drivers.opcua.session import Session
 from drivers.opcua.settings import OpcUaSettings
 from drivers.opcua.subscription import Subscription, ended
@@ -63,6 +64,7 @@ class OpcUaDriver:
         self._limits = NO_LIMITS
         self._subscription: Subscription | None = None
         self._owed: set[int] = set()  # told bad at the loss, and not told since
+        self._resumed = False  # the subscription goes on after a loss, and has not said anything since
         self._ahead = Ahead()
         self._reason: DeviceFault | None = None  # why a refresh gave the connection up
         self._told = asyncio.Event()  # set once a loss is told
@@ -88,7 +90,7 @@ class OpcUaDriver:
                 except DeviceFault as fault:
                     if self._tell.up:
                         pause_s = self._settings.reconnect_min_s
-                    if isinstance(fault, Garbled | Refused):
+                    if isinstance(fault, Garbled | Refused | Untrusted):
                         session.forget()
                     session.drop()
                     self._tell.lost(observer, self._reason or fault)
@@ -128,6 +130,7 @@ class OpcUaDriver:
         self._ahead = Ahead()
         resumed = await session.connect()
         messages = await self._subscription.resume() if resumed and self._subscription is not None else None
+        self._resumed = messages is not None
         if messages is None:
             self._subscription = None
             self._owed = set()
@@ -197,7 +200,6 @@ class OpcUaDriver:
                 # The next answer holds nothing from before this one's request was sent.
                 subscription.asked, sent = sent, self._clock.now()
                 self._ahead.answered()
-            await session.renew()
             if self._tell.refused and loop.time() >= retry_at:
                 await self._enlist(session, observer, self._tell.handles_of_refused)
                 self._tell.standing(observer, serves=bool(self._nodes))
@@ -207,6 +209,7 @@ class OpcUaDriver:
         self, session: Session, subscription: Subscription, observer: Observer
     ) -> ua.PublishResult:
         """The server's next answer. If that takes its time, tags that are owed a value are read."""
+        loop = asyncio.get_running_loop()
         waiting = asyncio.create_task(subscription.publish(), name=f"publishing of {self._name}")
         try:
             if self._owed:
@@ -214,12 +217,18 @@ class OpcUaDriver:
                 await asyncio.wait([waiting], timeout=2 * subscription.interval_s + 0.2)
                 if not waiting.done():
                     await self._read(session, observer, list(self._owed))
-            await asyncio.wait([waiting], timeout=subscription.silent_s)
-            if not waiting.done():
-                raise DeviceFault(
-                    f"{self._settings.endpoint} has been silent for {subscription.silent_s:g} s",
-                    hint="Check the server's power and network cable, and whether it is overloaded",
-                )
+            silent_at = loop.time() + subscription.silent_s
+            while not waiting.done():
+                if loop.time() >= silent_at:
+                    # One that stays silent behind a new connection would be so behind the next one too.
+                    kind = Garbled if self._resumed else DeviceFault
+                    raise kind(
+                        f"{self._settings.endpoint} has been silent for {subscription.silent_s:g} s",
+                        hint="Check the server's power and network cable, and whether it is overloaded",
+                    )
+                await session.renew()
+                await asyncio.wait([waiting], timeout=min(silent_at, session.renew_at) - loop.time())
+            self._resumed = False
             return waiting.result()
         finally:
             waiting.cancel()
@@ -234,20 +243,10 @@ class OpcUaDriver:
             began = loop.time()
             await self._read(session, observer, list(self._nodes))
             self._tell.standing(observer, serves=bool(self._nodes))
-            await session.renew()
             if self._tell.refused and loop.time() >= retry_at:
                 await self._enlist(session, observer, self._tell.handles_of_refused)
                 retry_at = loop.time() + _RETRY_S
-            rest_s = began + self._settings.publishing_interval_s - loop.time()
-            try:
-                async with asyncio.timeout(max(rest_s, 0.0)):
-                    await session.lost.wait()
-            except TimeoutError:
-                continue
-            raise DeviceFault(
-                f"{self._settings.endpoint} closed the connection",
-                hint="Check the server's power and network, and how many sessions it allows",
-            )
+            await session.stand(began + self._settings.publishing_interval_s)
 
     # --- values
 

@@ -13,16 +13,21 @@ Invariants:
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
+from contextlib import AbstractContextManager
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from asyncua import ua
 from asyncua.client.client import Client
 from asyncua.client.ua_client import UaClient
 from asyncua.client.ua_session import UaSession
+from asyncua.ua.attribute_ids import AttributeIds
+from asyncua.ua.object_ids import ObjectIds
 from asyncua.ua.uaerrors import UaError
 
 from drivers.opcua import channel, identity, security
 from drivers.opcua.faults import GARBLED, told
 from drivers.opcua.settings import OpcUaSettings
+from drivers.opcua.words import Refused
 from edge.faults import DeviceFault
 
 # Each failed attempt would be some lines with a dump; the driver tells of changes only.
@@ -32,7 +37,13 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _CHANNEL_S = 3600.0  # how long a secure channel's keys are asked for; renewed at three quarters of it
+_SOONEST_S = 1.0  # however short a life the server names
 _FAREWELL_S = 0.4  # a server that is asked to forget the session gets so long; the cancelled driver has 1 s
+
+
+_STATE = ua.ReadParameters(
+    NodesToRead=[ua.ReadValueId(ua.NodeId(ua.Int32(ObjectIds.Server_ServerStatus_State)), AttributeIds.Value)]
+)
 
 
 class Session:
@@ -44,7 +55,7 @@ class Session:
         self._client: Client | None = None
         self._transport: UaClient | None = None
         self._serving = False  # whether the session is active over the present connection
-        self._renew_at = 0.0
+        self.renew_at = 0.0  # when `renew` is due, by the loop's time
         self._resume_by = 0.0  # when the server has surely let the session go
         self.lost = asyncio.Event()  # set while there is no connection
         self.lost.set()
@@ -55,21 +66,18 @@ class Session:
         Raises DeviceFault; a later call tries again to go on unless `forget` was called.
         """
         settings = self._settings
-        with told(f"no connection to {settings.address}", settings):
+        with self._connecting():
             if asyncio.get_running_loop().time() > self._resume_by:
                 # Some servers answer an unknown session by closing the connection, which looks like a loss.
                 self.forget()
             client = self._client
             if client is not None:
-                try:
-                    await self._channel(client)
-                    client.uaclient.session.rebind_authentication_token()
-                    await identity.login(client, settings)
+                if await self._resumed(client):
                     self._serving = True
                     return True
-                except (UaError, *GARBLED):
-                    self.forget()  # restarted, or it waited too long for us
+                self.forget()
             client = await self._prepared()
+            await self._connected(client)
             await self._channel(client)
             await client.create_session()
             identity.check_password(client, settings)
@@ -117,7 +125,7 @@ class Session:
         """The certificate that the server shows, trusted or not. Raises DeviceFault."""
         settings = self._settings
         try:
-            with told(f"no connection to {settings.address}", settings):
+            with self._connecting():
                 return await security.shown_certificate(settings, self._connected)
         finally:
             self.drop()
@@ -141,12 +149,30 @@ class Session:
     async def renew(self) -> None:
         """New keys for the channel when it is time; otherwise nothing."""
         client = self._client
-        if client is None or asyncio.get_running_loop().time() < self._renew_at:
+        if client is None or asyncio.get_running_loop().time() < self.renew_at:
             return
         with told("renewing the secure channel", self._settings):
             await client.open_secure_channel(renew=True)
             client.uaclient.revolve_security_token()
             self._renew_later(client)
+            # Many servers go on with the old keys until a message has come with the new ones.
+            await client.uaclient.session.read(_STATE)
+            _obey()
+
+    async def stand(self, until: float) -> None:
+        """Keep the connection up to a moment of the loop's time. Raises DeviceFault when it is lost."""
+        loop = asyncio.get_running_loop()
+        while not self.lost.is_set():
+            await self.renew()
+            wait_s = min(until, self.renew_at) - loop.time()
+            try:
+                async with asyncio.timeout(max(wait_s, 0.0)):
+                    await self.lost.wait()
+            except TimeoutError:
+                if loop.time() >= until:
+                    return
+        with self._connecting():
+            raise ConnectionError("the connection is closed")
 
     def _services(self) -> UaSession:
         if self._client is None or self.lost.is_set():
@@ -166,8 +192,24 @@ class Session:
             await security.secure(client, self._device, settings, self._connected)
         return client
 
-    async def _channel(self, client: Client) -> None:
+    async def _resumed(self, client: Client) -> bool:
+        """Go on with the session over a new connection: whether the server still had it."""
         await self._connected(client)
+        try:
+            await self._channel(client)
+            client.uaclient.session.rebind_authentication_token()
+            await identity.login(client, self._settings)
+        except (Refused, UaError, *GARBLED):
+            return False  # restarted, or it waited too long for us
+        except OSError:
+            if self._settings.secured:
+                # A server with another certificate than before breaks off, or says nothing.
+                self.drop()
+                await security.trusted_certificate(self._device, self._settings, self._connected)
+            raise
+        return True
+
+    async def _channel(self, client: Client) -> None:
         await client.open_secure_channel()
         self._renew_later(client)
 
@@ -193,7 +235,12 @@ class Session:
         _obey()
 
     def _renew_later(self, client: Client) -> None:
-        self._renew_at = asyncio.get_running_loop().time() + client.secure_channel_timeout * 0.75 / 1000
+        life_s = max(client.secure_channel_timeout * 0.75 / 1000, _SOONEST_S)
+        self.renew_at = asyncio.get_running_loop().time() + life_s
+
+    def _connecting(self) -> AbstractContextManager[None]:
+        at = self._settings.address
+        return told(f"no connection to {at}", self._settings, request=f"connecting to {at}")
 
 
 def _obey() -> None:

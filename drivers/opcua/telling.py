@@ -1,7 +1,8 @@
 """What the driver tells of a server: its values as readings, that it came or went, what it refuses.
 
 Invariants:
-- A lost server gives one Link (down) and each tag once with quality bad, then nothing until it is back.
+- A lost server gives one Link (down) and each tag once with quality bad. Until it is back nothing is told but
+  that it is there and keeps us out, each reason once, as a Link of the same moment: that takes a person.
 - What is wrong with a tag or with the server is logged when it begins and, where it matters, when it ends.
 """
 
@@ -12,8 +13,9 @@ import structlog
 from asyncua import ua
 
 from drivers.opcua.decoding import OVERFLOW, QUALITIES, Convert, converter, source_ms, unfit
+from drivers.opcua.pki import Untrusted
 from drivers.opcua.settings import OpcUaSettings
-from drivers.opcua.words import Refusal
+from drivers.opcua.words import Refusal, Refused
 from edge.faults import DeviceFault
 from edge.ports import Clock, Observer
 from edge.readings import Link, Moment, Quality, Reading
@@ -45,6 +47,8 @@ class Telling:
         self._unfit: dict[str, str] = {}
         self._overrun = False  # whether that was logged
         self.up: bool | None = None  # None: not known yet
+        self._lost_at: Moment | None = None
+        self._hints: set[str] = set()  # what was told to do about this loss
 
     def __len__(self) -> int:
         return len(self._served)
@@ -112,19 +116,24 @@ class Telling:
                 self._overrun = False
                 observer.link(Link(self._name, True, self._endpoint, "", now))
         elif self.up is None and self.refused:
-            self.up = False
             one = next(iter(self.refused.values()))
-            detail = f"{self._endpoint} refuses every tag: {one.reason}"
-            observer.link(Link(self._name, False, detail, one.hint, now))
+            self._down(observer, f"{self._endpoint} refuses every tag: {one.reason}", one.hint, now)
 
     def lost(self, observer: Observer, fault: DeviceFault) -> None:
         """The server is lost, for this reason."""
-        if self.up is False:
+        if self.up is False and self._lost_at is not None:
+            if isinstance(fault, Refused | Untrusted) and fault.hint not in self._hints:
+                self._down(observer, fault.message, fault.hint, self._lost_at)
             return
-        self.up = False
         now = self._clock.now()
-        observer.link(Link(self._name, False, fault.message, fault.hint, now))
+        self._hints.clear()
+        self._down(observer, fault.message, fault.hint, now)
         self._bad(observer, self._served, now)
+
+    def _down(self, observer: Observer, detail: str, hint: str, at: Moment) -> None:
+        self.up, self._lost_at = False, at
+        self._hints.add(hint)
+        observer.link(Link(self._name, False, detail, hint, at))
 
     def refuses(self, observer: Observer, asked: Collection[str], refused: dict[str, Refusal]) -> None:
         """Of the tags that were `asked` for these are refused.
