@@ -34,6 +34,7 @@ packages:
 
 test-packages:
 	@sh tests/debian-packages.sh chromium fonts-wqy-microhei strace systemd mosquitto mosquitto-clients
+	@command -v npm >/dev/null || sh tests/debian-packages.sh nodejs npm
 
 demo: $(READY)
 	@$(BIN)/lineside demo $(ARGS)
