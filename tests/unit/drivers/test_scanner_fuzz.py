@@ -5,6 +5,8 @@ import random
 import sys
 from collections.abc import Iterator
 
+import pytest
+
 from drivers.barcode.framing import Flaw, Form, Framer, LineFramer, MarkedFramer, SilenceFramer
 from edge.codes import content, symbology
 
@@ -106,6 +108,12 @@ def _blocks() -> int:
 
 def test_a_hundred_thousand_scans_of_anything_are_read_or_refused_and_leave_no_memory_behind() -> None:
     assert _all(100_000, seed=2) < BLOCKS
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(10, 20))
+def test_a_million_scans_of_anything_are_read_or_refused_and_leave_no_memory_behind(seed: int) -> None:
+    assert _all(100_000, seed) < BLOCKS
 
 
 def test_memory_that_scans_leave_behind_is_noticed() -> None:
