@@ -39,8 +39,6 @@ T = TypeVar("T")
 _CHANNEL_S = 3600.0  # how long a secure channel's keys are asked for; renewed at three quarters of it
 _SOONEST_S = 1.0  # however short a life the server names
 _FAREWELL_S = 0.4  # a server that is asked to forget the session gets so long; the cancelled driver has 1 s
-
-
 _STATE = ua.ReadParameters(
     NodesToRead=[ua.ReadValueId(ua.NodeId(ua.Int32(ObjectIds.Server_ServerStatus_State)), AttributeIds.Value)]
 )
