@@ -144,6 +144,7 @@ class OpcUaDriver:
         self._tell.standing(observer, serves=bool(self._nodes))
         for message in messages or ():
             self._take(message, observer)
+            self._ahead.kept(message)
         await self._publishing(session, self._subscription, observer)
 
     async def _begin(self, session: Session, observer: Observer) -> None:
