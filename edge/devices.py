@@ -2,7 +2,7 @@
 
 - `device.<name>`: lost for the device's `alert_after_s`; cleared when it is back. A loss is logged when it
   happens; somebody must come only when it lasts. A device that never said anything counts as lost since the
-  start.
+  start. A loss of which a better reason comes to light is no further loss; its alert is raised anew with it.
 - `device.<name>.flapping`: lost `FLAPS` times within `FLAPPING_S`, however short each loss was; cleared when
   it has answered for `FLAPPING_S` without a loss. A loose plug costs scans long before it gives up.
 
@@ -51,7 +51,7 @@ class Absences:
         now = self._clock.now()
         for name, device in self._devices.items():
             link = self._links.get(name)
-            self._note(name, link)
+            await self._note(name, link)
             if not device.alert_after_s:
                 await self._alerts.clear(_KEY + name)
                 await self._alerts.clear(_KEY + name + _FLAPPING)
@@ -62,12 +62,15 @@ class Absences:
             if key.removeprefix(_KEY).removesuffix(_FLAPPING) not in self._devices:
                 await self._alerts.clear(key)
 
-    def _note(self, name: str, link: Link | None) -> None:
+    async def _note(self, name: str, link: Link | None) -> None:
         """Note a loss since the last look; several within it are one."""
         before = self._seen.get(name)
         if link is None or link is before:
             return
         self._seen[name] = link
+        if before is not None and not before.up and not link.up and link.at == before.at:
+            await self._alerts.clear(_KEY + name)  # raised anew with the better reason
+            return
         # Links tell changes: up again after up means that it was lost in between.
         if before is not None and (before.up or not link.up):
             self._losses[name].append(link.at)

@@ -89,7 +89,7 @@ class Unreadable(msgspec.Struct, frozen=True):
 
 
 class Link(msgspec.Struct, frozen=True):
-    """A device came or went. Emitted on change only."""
+    """A device came or went. Emitted on change only; a down of the same `at` tells a loss's reason better."""
 
     device: str
     up: bool

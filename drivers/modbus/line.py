@@ -13,7 +13,6 @@ that comes after its time would be taken for the answer to a later request. Inva
   left alone for `SETTLE` × timeout_s instead. So is one whose fences are off, and one that answered some and
   left `SWAPPED` unanswered: it may be another device by now. That is no proof: an answer that comes later yet
   can be taken for that of the wrong request (README.md).
-- An adapter that gives back what it sends gives back fences too: there a fence counts when it came twice.
 - Before each request the line has been quiet for 3.5 characters (Modbus over Serial Line V1.02, 2.5.1.1), and
   what arrived by then is thrown away.
 - At most `_HELD` bytes are held.
@@ -23,11 +22,10 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from pymodbus.framer import FramerRTU
-
 from drivers.modbus.answers import Refusal, Silent, refused
 from drivers.modbus.channel import Asker
 from drivers.modbus.decoding import size
+from drivers.modbus.frames import DIAGNOSTICS, EXCEPTION, Awaited, Ear, framed, frames
 from drivers.modbus.plan import Block
 from drivers.modbus.serialport import SerialPort, SerialSettings
 from edge.faults import DeviceFault
@@ -36,11 +34,8 @@ VAIN = 3
 SWAPPED = 50
 SETTLE = 3
 FORGET = 10  # a fence is taken to be lost, not late, after so many times timeout_s
-PLAIN = 3  # so many answers without an echo, and the adapter gives none
 _HELD = 1024
-_DIAGNOSTICS = 8
 _FUNCTIONS = {"coil": 1, "discrete": 2, "holding": 3, "input": 4}
-_EXCEPTION = 5  # bytes of an exception response: device, function, code, checksum
 
 
 @dataclass(frozen=True)
@@ -82,18 +77,6 @@ class _Slave:
     owed: list[float] = field(default_factory=list)  # when the fences were sent that it may still refuse
 
 
-@dataclass
-class _Awaited:
-    """The answer that is waited for."""
-
-    beginning: bytes
-    length: int
-    refusing: bytes  # how a refusal begins
-    refusals: int  # how many it takes: those of earlier requests come first
-    request: bytes
-    came: "asyncio.Future[bytes]"
-
-
 class SerialConnection:
     """A port with its devices; not for two askers at once: the channel sees to that."""
 
@@ -107,9 +90,8 @@ class SerialConnection:
         self._gap_s = max(3.5 * endpoint.settings.char_s, 0.00175)
         self._quiet_at = 0.0
         self._held = bytearray()
-        self._awaited: _Awaited | None = None
-        self._echoes = False  # whether the adapter gives back what it sends; told by the reads
-        self._plain = 0  # answers in a row that came without an echo
+        self._awaited: Awaited | None = None
+        self._ear = Ear()
         self._slaves: dict[int, _Slave] = {}  # outlives the port: a late answer may do so too
         self._fence = 0
 
@@ -190,7 +172,7 @@ class SerialConnection:
         self._fence = (self._fence + 1) % 0x10000
         body = bytes(2) + self._fence.to_bytes(2, "big")
         refusals = _HELD if slave.numbers else len(slave.owed)
-        answer = await self._ask(device_id, _DIAGNOSTICS, body, body, 8, timeout_s, refusals)
+        answer = await self._ask(device_id, DIAGNOSTICS, body, body, 8, timeout_s, refusals)
         if answer is None:
             slave.vain += 1
             slave.mute += 1
@@ -201,7 +183,7 @@ class SerialConnection:
         else:
             slave.vain, slave.mute, slave.fences = 0, 0, True
             slave.owed.clear()
-            slave.numbers = slave.numbers or answer[1] == _DIAGNOSTICS
+            slave.numbers = slave.numbers or answer[1] == DIAGNOSTICS
         return answer is not None
 
     async def _ask(
@@ -216,13 +198,13 @@ class SerialConnection:
     ) -> bytes | None:
         """The answer that begins so after device and function, or a refusal; None when neither comes."""
         loop = asyncio.get_running_loop()
-        request = _framed(bytes([device_id, function]) + body)
+        request = framed(bytes([device_id, function]) + body)
         await self._quiet(timeout_s)
         self._discard()
         if self._port is None:
             raise self._endpoint.gone()
         on_line_s = (len(request) + length) * self._endpoint.settings.char_s
-        self._awaited = awaited = _Awaited(
+        self._awaited = awaited = Awaited(
             bytes([device_id, function]) + beginning,
             length,
             bytes([device_id, function | 0x80]),
@@ -258,9 +240,9 @@ class SerialConnection:
         if not self._held:
             return
         for device_id, slave in self._slaves.items():
-            refusals = len(_frames(self._held, bytes([device_id, _DIAGNOSTICS | 0x80]), _EXCEPTION, 0))
+            refusals = len(frames(self._held, bytes([device_id, DIAGNOSTICS | 0x80]), EXCEPTION))
             del slave.owed[:refusals]
-            echoed = _frames(self._held, bytes([device_id, _DIAGNOSTICS]), 8, 0)
+            echoed = frames(self._held, bytes([device_id, DIAGNOSTICS]), 8)
             if (refusals and not slave.numbers) or self._late(echoed):
                 slave.mute, slave.fences = 0, True
         self._held.clear()
@@ -268,7 +250,7 @@ class SerialConnection:
     def _late(self, fences: list[bytes]) -> bool:
         """Whether one of these came from the device, not from an adapter that gives back the last one."""
         last = self._fence.to_bytes(2, "big")
-        return len(fences) > self._echoes or any(fence[4:6] != last for fence in fences)
+        return len(fences) > self._ear.echoes or any(fence[4:6] != last for fence in fences)
 
     def _bytes(self, data: bytes) -> None:
         self._quiet_at = asyncio.get_running_loop().time() + self._gap_s
@@ -277,50 +259,10 @@ class SerialConnection:
         del held[:-_HELD]
         if awaited is None or awaited.came.done():
             return
-        answer = self._answer(awaited)
+        answer = self._ear.answer(awaited, held)
         if answer is not None:
             awaited.came.set_result(answer)
-
-    def _answer(self, awaited: _Awaited) -> bytes | None:
-        echo = self._held.find(awaited.request)
-        begin = 0 if echo < 0 else echo + len(awaited.request)
-        if awaited.request[1] == _DIAGNOSTICS:
-            # The answer to a fence looks like the fence: where the line echoes, the second one counts.
-            if not self._echoes:
-                begin = 0
-            elif echo < 0:
-                return None
-        elif echo >= 0:
-            self._echoes = True
-        found = _frames(self._held, awaited.beginning, awaited.length, begin)
-        answer = found[0] if found else None
-        if answer is None:
-            refused = _frames(self._held, awaited.refusing, _EXCEPTION, begin)
-            answer = refused[-1] if len(refused) >= awaited.refusals else None
-        if answer is not None:
-            # A spoilt echo leaves something before the answer, most often.
-            self._plain = self._plain + 1 if len(self._held) == len(answer) else 0
-            if self._plain >= PLAIN:
-                self._echoes = False
-        return answer
 
     def _lost(self) -> None:
         self._port = None
         self._on_lost()
-
-
-def _framed(message: bytes) -> bytes:
-    return message + FramerRTU.compute_CRC(message).to_bytes(2, "big")
-
-
-def _frames(held: bytearray, beginning: bytes, length: int, at: int) -> list[bytes]:
-    """The whole frames that begin so and whose checksums are right, noise around them or not."""
-    found = []
-    at = held.find(beginning, at)
-    while at >= 0:
-        frame = bytes(held[at : at + length])
-        sound = len(frame) == length and _framed(frame[:-2]) == frame
-        if sound:
-            found.append(frame)
-        at = held.find(beginning, at + (length if sound else 1))
-    return found

@@ -22,6 +22,10 @@ from edge.faults import DeviceFault
 _YEARS = 20  # nobody renews the certificate of a box beside a line
 
 
+class Untrusted(DeviceFault):
+    """A server shows a certificate that nobody has trusted, or that is not valid now: a person has to act."""
+
+
 @dataclass(frozen=True)
 class Own:
     """lineside's certificate and key, both as DER, and the name that it carries."""
@@ -171,10 +175,10 @@ def fingerprint(certificate: bytes) -> str:
 
 
 def check(device: str, shown: bytes, known: bytes | None, *, accept_expired: bool) -> None:
-    """Whether the certificate that a server shows is the one that is trusted. Raises DeviceFault."""
+    """Whether the certificate that a server shows is the one that is trusted. Raises Untrusted."""
     if shown != known:
         what = "is not trusted" if known is None else "is another than the one that was trusted"
-        raise DeviceFault(
+        raise Untrusted(
             f"the certificate that {device} shows {what} (SHA-256 {fingerprint(shown)})",
             hint=f"Compare the fingerprint with the device's, then run `lineside opcua trust {device}`",
         )
@@ -182,7 +186,7 @@ def check(device: str, shown: bytes, known: bytes | None, *, accept_expired: boo
     now = datetime.now(UTC)
     if accept_expired or found.not_valid_before_utc <= now <= found.not_valid_after_utc:
         return
-    raise DeviceFault(
+    raise Untrusted(
         f"the certificate of {device} is valid from {found.not_valid_before_utc:%Y-%m-%d} "
         f"to {found.not_valid_after_utc:%Y-%m-%d}, and here it is {now:%Y-%m-%d}",
         hint=f"Renew it on the device and run `lineside opcua trust {device}`, "

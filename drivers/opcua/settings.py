@@ -150,6 +150,11 @@ class OpcUaSettings(ReconnectingSettings):
     def secured(self) -> bool:
         return self.security != "none"
 
+    @property
+    def address(self) -> str:
+        """Host and port."""
+        return urlsplit(self.endpoint).netloc
+
     def located(self, folder: Path, credentials: Path | None, data_dir: Path) -> "OpcUaSettings":
         """The same with absolute paths: secrets beside systemd's credentials, else beside the TOML."""
         secrets = credentials or folder

@@ -113,6 +113,14 @@ class OpcUaServer:
     def endpoint(self) -> str:
         return f"opc.tcp://{self.host}:{self.port}"
 
+    @property
+    def keys(self) -> int:
+        """The number of the newest keys among its secure channels; 0 without any."""
+        if self._server is None or self._server.bserver is None:
+            return 0
+        served = [one.processor for one in self._server.bserver.clients if one.processor is not None]
+        return max((one._connection.security_token.TokenId for one in served), default=0)
+
     async def set(
         self, name: str, value: Any, *, status: int = StatusCodes.Good, at: datetime | None = None
     ) -> None:
@@ -170,6 +178,13 @@ class OpcUaServer:
         if self._server is not None:
             for transport in list(self._server.iserver.asyncio_transports):
                 transport.abort()
+
+    def hang(self) -> None:
+        """Every subscription says nothing any more, not even that it lives; other requests are answered."""
+        if self._server is not None:
+            for one in self._server.iserver.subscription_service.subscriptions.values():
+                if one._task is not None:
+                    one._task.cancel()
 
     async def renumber(self, *before: str) -> None:
         """With the next start these namespaces come first, as after a change of the machine's program."""

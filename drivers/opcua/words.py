@@ -68,9 +68,9 @@ def refusal(code: int) -> Refusal:
 class Refused(DeviceFault):
     """The server answered an operation with a bad status code."""
 
-    def __init__(self, operation: str, code: int) -> None:
+    def __init__(self, operation: str, code: int, hint: str = "") -> None:
         told = refusal(code)
-        super().__init__(f"{operation} was refused: {told.reason}", hint=told.hint)
+        super().__init__(f"{operation} was refused: {told.reason}", hint=hint or told.hint)
         self.code = code
 
 

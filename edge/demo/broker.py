@@ -8,9 +8,9 @@ import importlib.util
 import shutil
 import socket
 import sys
-from contextlib import suppress
 from pathlib import Path
 
+from edge.demo import child
 from edge.faults import Fault
 
 _START_S, _STOP_S = 10.0, 0.3
@@ -53,7 +53,7 @@ class Broker:
 
     @property
     def running(self) -> bool:
-        return self._process is not None and self._process.returncode is None
+        return child.runs(self._process)
 
     async def start(self) -> None:
         """Start it, with an empty memory, and wait until it listens. Raises Fault. Twice is harmless."""
@@ -73,16 +73,7 @@ class Broker:
 
     async def stop(self) -> None:
         """Ask it to end; insist after a moment. Twice is harmless."""
-        if self._process is None or not self.running:
-            return
-        with suppress(ProcessLookupError):
-            self._process.terminate()
-            try:
-                async with asyncio.timeout(_STOP_S):
-                    await self._process.wait()
-            except TimeoutError:
-                self._process.kill()
-                await self._process.wait()
+        await child.end(self._process, _STOP_S)
 
     async def _listens(self) -> bool:
         if not self.running:

@@ -19,6 +19,7 @@ import msgspec
 
 from drivers.barcode.simulator import Gun
 from drivers.modbus.simulator import Press
+from edge.demo import child
 from edge.demo.broker import Broker
 from edge.demo.endpoint import MASTERDATA, Endpoint
 from edge.demo.subscriber import Subscriber
@@ -44,7 +45,7 @@ class Collector:
 
     @property
     def running(self) -> bool:
-        return self._process is not None and self._process.returncode is None
+        return child.runs(self._process)
 
     async def keep(self) -> None:
         """Run it until cancelled; start it again when it dies. Raises Fault where it cannot start at all."""
@@ -67,16 +68,7 @@ class Collector:
 
     async def stop(self) -> None:
         """Ask it to end; insist after 1.5 s."""
-        if self._process is None or not self.running:
-            return
-        with suppress(ProcessLookupError):
-            self._process.terminate()
-            try:
-                async with asyncio.timeout(_STOP_S):
-                    await self._process.wait()
-            except TimeoutError:
-                self._process.kill()
-                await self._process.wait()
+        await child.end(self._process, _STOP_S)
 
     async def _start(self) -> None:
         command = (sys.executable, "-m", "edge", "run", "--config", str(self._config))

@@ -5,14 +5,12 @@ its own place: before the receiver saw the call, in the middle of it, or after i
 """
 
 import asyncio
-import random
-import socket
-import struct
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from tests.contract.uplink.rig import Time
+from tests.faults.proxying import Proxy, sever
 
 _HOUR_MS = 3_600_000
 _NO_ANSWERS = (
@@ -45,9 +43,7 @@ class Exchange:
 
     def reset(self) -> None:
         """End the connection with a RST: what was not read by then is lost."""
-        raw: socket.socket = self.client.get_extra_info("socket")
-        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.client.transport.abort()
+        sever(self.client)
 
 
 Fault = Callable[[Exchange], Awaitable[None]]
@@ -158,69 +154,30 @@ FAULTS: dict[str, Fault] = {
 }
 
 
-@dataclass
-class ChaosProxy:
-    """Stands before `target`, a port on loopback. `share` of the calls meet one of the faults."""
+@dataclass(kw_only=True)
+class ChaosProxy(Proxy):
+    """Knows calls and their answers; an outage is measured by `time`."""
 
-    target: int
     time: Time
     faults: tuple[str, ...] = tuple(FAULTS)
     share: float = 0.2
-    seed: int = 0
-    patience_s: float = 0.4  # how long the caller waits
     down_until_ms: int = 0
     last_answer: bytes = b"HTTP/1.1 503 \r\nContent-Length: 0\r\n\r\n"
-    met: dict[str, int] = field(default_factory=dict)
     refused: int = 0  # connections during an outage
-    _tasks: set["asyncio.Task[None]"] = field(default_factory=set)
-
-    def __post_init__(self) -> None:
-        self.chance = random.Random(self.seed)
-        self._deck: list[str] = []  # each fault as often as the others
-
-    def _drawn(self) -> str:
-        if not self._deck:
-            self._deck = self.chance.sample(self.faults, len(self.faults))
-        return self._deck.pop()
-
-    async def __aenter__(self) -> "ChaosProxy":
-        self._server = await asyncio.start_server(self._met, "127.0.0.1", 0)
-        self.port: int = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
 
     async def settled(self) -> None:
         """Wait until the last copy has come there."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=4 * self.patience_s)
 
-    async def _met(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        try:
-            with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
-                await self._serve(reader, writer)
-        finally:
-            self._tasks.discard(task)
-            writer.close()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while not writer.is_closing():
             if self.time.now_ms < self.down_until_ms:
                 self.refused += 1
                 Exchange(self, b"", writer).reset()
                 return
             one = Exchange(self, (await message(reader))[0], writer)
-            if self.chance.random() < self.share:
-                name = self._drawn()
-                self.met[name] = self.met.get(name, 0) + 1
+            if (name := self.drawn()) is not None:
                 await FAULTS[name](one)
             else:
                 self.last_answer = await one.answer()

@@ -100,8 +100,9 @@ async def delivered(
     rejected = (lambda seq: seq % plan.rejects_every == 0) if plan.rejects_every else (lambda seq: False)
     rudeness = Rudeness(plan.seed, plan.rudeness, rejects=rejected, remembers=plan.remembers)
     with Foreign(folder / "erp.db", rudeness) as erp:
+        share = plan.share if plan.faults else 0.0
         async with (
-            ChaosProxy(erp.port, time, plan.faults, plan.share if plan.faults else 0.0, plan.seed) as proxy,
+            ChaosProxy(target=erp.port, time=time, faults=plan.faults, share=share, seed=plan.seed) as proxy,
             await Store.open(folder / "sync.db") as store,
         ):
             url = f"http://127.0.0.1:{proxy.port}/erp/events"
@@ -119,7 +120,7 @@ async def delivered(
                 await uplink.close()
                 await proxy.settled()
             waiting = frozenset(one.id for one in load_quarantine(store.path, limit=10**6))
-            met = Counter(proxy.met) + rudeness.met
+            met = proxy.met + rudeness.met
             return Delivered(erp.posted(), waiting, met, proxy.refused, sum(time.slept_s))
 
 

@@ -5,13 +5,12 @@ in the middle of a packet, at a message that was acknowledged and is lost all th
 """
 
 import asyncio
-import random
-import socket
-import struct
-from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
+
+from tests.faults.proxying import Proxy, sever
 
 PUBLISH, PUBACK = 3, 4
 _NO_PACKETS = (
@@ -42,10 +41,7 @@ class Link:
     def reset(self) -> None:
         """End both with a RST: what was not read by then is lost."""
         for one in self.writers:
-            raw: socket.socket = one.get_extra_info("socket")
-            with suppress(OSError):
-                raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            one.transport.abort()
+            sever(one)
 
 
 @dataclass
@@ -157,71 +153,25 @@ _OF_MESSAGES = ("acknowledged and lost", "message comes twice")
 _OF_ACKNOWLEDGEMENTS = ("acknowledgement lost",)
 
 
-@dataclass
-class MqttProxy:
-    """Stands before `target`, a port on loopback. `share` of the packets meet one of the faults."""
+@dataclass(kw_only=True)
+class MqttProxy(Proxy):
+    """Knows packets and their kinds."""
 
-    target: int
     faults: tuple[str, ...] = tuple(FAULTS)
     share: float = 0.05
-    seed: int = 0
-    patience_s: float = 0.4  # how long those who ask wait
     half_open_s: float = 1.0
-    met: Counter[str] = field(default_factory=Counter)
-    _tasks: set["asyncio.Task[None]"] = field(default_factory=set)
-
-    def __post_init__(self) -> None:
-        self.chance = random.Random(self.seed)
-        self._deck: list[str] = []  # each fault as often as the others
-
-    async def __aenter__(self) -> "MqttProxy":
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.port: int = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
 
     def later(self, one: Passing) -> None:
         """Hand it on once more after a while."""
 
         async def again() -> None:
-            with suppress(OSError, asyncio.CancelledError):
-                await asyncio.sleep(self.chance.uniform(0, self.patience_s))
-                if not one.to.is_closing():
-                    await one.hand_on(one.packet)
+            await asyncio.sleep(self.chance.uniform(0, self.patience_s))
+            if not one.to.is_closing():
+                await one.hand_on(one.packet)
 
-        task = asyncio.create_task(again())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self.task(again())
 
-    def _drawn(self, one: Passing) -> str | None:
-        """The fault that this packet meets, of those that can strike it."""
-        if self.chance.random() >= self.share:
-            return None
-        if not self._deck:
-            self._deck = self.chance.sample(self.faults, len(self.faults))
-        found = next((name for name in self._deck if _strikes(name, one)), None)
-        if found is not None:
-            self._deck.remove(found)
-        return found
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        try:
-            with suppress(OSError, asyncio.CancelledError):
-                await self._linked(reader, writer)
-        finally:
-            writer.close()
-            self._tasks.discard(task)
-
-    async def _linked(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         back, broker = await asyncio.open_connection("127.0.0.1", self.target)
         link = Link(writer, broker)
         pumps = [
@@ -248,14 +198,13 @@ class MqttProxy:
                 one = Passing(self, link, await packet(reader), to, back)
                 if link.silent:
                     continue
-                if (name := self._drawn(one)) is None:
+                if (name := self.drawn(partial(_strikes, one))) is None:
                     await one.hand_on(one.packet)
                 else:
-                    self.met[name] += 1
                     await FAULTS[name](one)
 
 
-def _strikes(name: str, one: Passing) -> bool:
+def _strikes(one: Passing, name: str) -> bool:
     if name in _OF_MESSAGES:
         return one.number is not None
     return one.kind == PUBACK if name in _OF_ACKNOWLEDGEMENTS else True

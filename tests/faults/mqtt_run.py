@@ -61,8 +61,8 @@ async def serving(
     try:
         async with (
             MqttProxy(
-                broker.port, plan.faults, plan.share if plan.faults else 0.0, plan.seed, plan.again_s,
-                plan.half_open_s,
+                target=broker.port, faults=plan.faults, share=plan.share if plan.faults else 0.0,
+                seed=plan.seed, patience_s=plan.again_s, half_open_s=plan.half_open_s,
             ) as proxy,
             await watched(folder / "sync.db") as store,
             await MasterStore.open(folder / MASTERDATA) as held,

@@ -1,27 +1,19 @@
 """The Modbus TCP driver against a server that is not of pymodbus: jsmodbus, in its own process."""
 
 import asyncio
-import os
-import shutil
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from drivers.modbus.driver import ModbusDriver
 from drivers.modbus.settings import ModbusSettings
 from edge.readings import Quality
 from tests.contract.observing import TestClock, serving
+from tests.line.nodejs import packages
 
 HERE = Path(__file__).parent / "jsmodbus"
-BUILD = Path("build/jsmodbus-5.0.0").absolute()
-
-pytestmark = pytest.mark.skipif(
-    shutil.which("npm") is None or shutil.which("node") is None,
-    reason="needs Node.js with npm to run jsmodbus (Debian: apt-get install nodejs npm)",
-)
+PACKAGES = "jsmodbus-5.0.0"
 
 TAGS: dict[str, Any] = {f"r{n}": {"register": "holding", "address": n} for n in range(300)} | {
     "pair": {"register": "holding", "address": 10, "type": "uint32"},
@@ -45,32 +37,15 @@ EXPECTED = {f"r{n}": n * 7 + 1 for n in range(300)} | {
 }
 
 
-async def run(*command: str, cwd: Path) -> None:
-    process = await asyncio.create_subprocess_exec(
-        *command, cwd=cwd, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
-    )
-    output, _ = await process.communicate()
-    assert process.returncode == 0, output.decode()
-
-
-async def installed() -> Path:
-    """The folder with jsmodbus, made from its lock file once."""
-    if not BUILD.exists():
-        fresh = BUILD.with_name(f"{BUILD.name}.{os.getpid()}")
-        shutil.copytree(HERE, fresh)
-        await run("npm", "ci", "--no-fund", "--no-audit", "--ignore-scripts", cwd=fresh)
-        try:
-            fresh.rename(BUILD)
-        except OSError:
-            shutil.rmtree(fresh)  # another test run was faster
-    return BUILD
-
-
 @asynccontextmanager
 async def jsmodbus(port: int = 0) -> AsyncIterator[int]:
     """A server process; its port."""
     process = await asyncio.create_subprocess_exec(
-        "node", str(HERE / "server.js"), str(await installed()), str(port), stdout=asyncio.subprocess.PIPE
+        "node",
+        str(HERE / "server.js"),
+        str(packages(HERE, PACKAGES)),
+        str(port),
+        stdout=asyncio.subprocess.PIPE,
     )
     try:
         assert process.stdout is not None

@@ -298,3 +298,19 @@ async def test_a_deadband_keeps_small_changes_away_where_the_server_has_one() ->
         await machine.set("Temperature", 190.0)
         await told.until(lambda: told.values["temperature"] == 190.0)
     assert values_of(told, "temperature") == [180.5, 190.0]
+
+
+async def test_a_subscription_that_hangs_is_told_lost_and_given_up_for_a_new_one() -> None:
+    async with oven(keep_alive_s=0.1, timeout_s=4) as (machine, _, told):
+        machine.hang()  # what is asked is still answered
+        await told.until_down()
+        assert "has been silent for 4.15 s" in told.links[1].detail
+        # The same one goes on first, for what it may have kept; and is silent again.
+        await told.until_down(times=2)
+        await machine.batch()
+        await told.until_up(times=3)
+        await told.until(lambda: told.values["batches"] == 1)
+        await machine.batch()
+        await told.until(lambda: told.values["batches"] == 2)
+        assert told.ups == [True, False, True, False, True]
+        await machine.power_off()  # it still has the session that was given up

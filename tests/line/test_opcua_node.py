@@ -1,70 +1,14 @@
 """The OPC UA driver against a server that another project wrote: node-opcua, run by Node.js."""
 
 import asyncio
-import fcntl
-import json
-import shutil
-import subprocess
-from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from drivers.opcua import pki
-from drivers.opcua.driver import OpcUaDriver
 from drivers.opcua.session import Session
-from drivers.opcua.settings import OpcUaSettings
-from edge.readings import Quality
-from tests.contract.observing import Recorder, TestClock, serving
-from tests.patience import PATIENCE_S
-
-HERE = Path(__file__).parent / "nodeopcua"
-PLACE = Path(__file__).parents[2] / "build" / "node-opcua-2.170.1"  # the newest that Node.js 18 and 20 run
-URI = "urn:lineside:test:oven"
-
-
-class NodeOven:
-    """The process; `port` stays the same over a restart."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.port = 0
-        self._process: Process | None = None
-
-    @property
-    def endpoint(self) -> str:
-        return f"opc.tcp://127.0.0.1:{self.port}"
-
-    async def start(self) -> None:
-        script = HERE / "oven.js"
-        self._process = await asyncio.create_subprocess_exec(
-            "node",
-            str(script),
-            str(self.folder),
-            str(self.port),
-            stdin=PIPE,
-            stdout=PIPE,
-            env={"NODE_PATH": str(PLACE / "node_modules"), "PATH": _path(), "HOME": str(self.folder)},
-        )
-        assert self._process.stdout is not None
-        async with asyncio.timeout(3 * PATIENCE_S):
-            while not (line := await self._process.stdout.readline()).startswith(b"{"):
-                assert line, "the server ended before it listened"
-        self.port = json.loads(line)["port"]
-
-    async def kill(self) -> None:
-        process, self._process = self._process, None
-        if process is not None:
-            process.kill()
-            await process.communicate()
-
-    async def set(self, name: str, value: float) -> None:
-        assert self._process is not None and self._process.stdin is not None
-        self._process.stdin.write(f"{name} {value}\n".encode())
-        await self._process.stdin.drain()
+from tests.line.nodeoven import NodeOven, counts, served, settings
 
 
 class Wire:
@@ -110,77 +54,10 @@ async def _pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         writer.close()
 
 
-def _path() -> str:
-    node = shutil.which("node")
-    assert node is not None
-    return str(Path(node).parent)
-
-
-@pytest.fixture(scope="module")
-def installed() -> None:
-    """node-opcua below build/, made from its lock file once."""
-    npm = shutil.which("npm")
-    if npm is None or shutil.which("node") is None:
-        pytest.skip("needs Node.js with npm to run node-opcua (Debian: apt-get install nodejs npm)")
-    PLACE.parent.mkdir(exist_ok=True)
-    with PLACE.with_name("node-opcua.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not PLACE.exists():
-            fresh = PLACE.with_name("node-opcua.fresh")
-            shutil.rmtree(fresh, ignore_errors=True)
-            shutil.copytree(HERE, fresh)
-            command = [npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(fresh)]
-            done = subprocess.run(command, capture_output=True, text=True, timeout=280)
-            assert done.returncode == 0, (
-                "node-opcua, the other server of these tests, could not be installed: npm must reach its "
-                f"registry once (`npm config get registry` names it). npm said:\n{done.stderr}"
-            )
-            fresh.rename(PLACE)
-
-
 @pytest.fixture
-async def oven(installed: None, tmp_path: Path) -> AsyncIterator[NodeOven]:
-    made = NodeOven(tmp_path / "server")
-    made.folder.mkdir()
-    await made.start()
-    yield made
-    await made.kill()
-
-
-def settings(endpoint: str, **more: Any) -> OpcUaSettings:
-    table: dict[str, Any] = {
-        "driver": "opcua",
-        "endpoint": endpoint,
-        "sampling_interval_s": 0,
-        "publishing_interval_s": 0.1,
-        "timeout_s": 30,
-        "reconnect_min_s": 0.05,
-        "reconnect_max_s": 0.2,
-        "tags": {
-            "batches": {"node": f"nsu={URI};s=Oven.Batches"},
-            "temperature": {"path": "Oven/Temperature", "namespace": URI, "unit": "Cel"},
-            "unknown": {"node": f"nsu={URI};s=Oven.Nothing"},
-        },
-    }
-    return OpcUaSettings.model_validate(table | more)
-
-
-@asynccontextmanager
-async def served(wanted: OpcUaSettings) -> AsyncIterator[tuple[OpcUaDriver, Recorder]]:
-    driver = OpcUaDriver("oven1", wanted, TestClock())
-    async with serving(driver) as told:
-        await told.until(lambda: told.values.get("batches") is not None)
-        await told.until(lambda: told.values.get("temperature") == 180.5)
-        yield driver, told
-
-
-def counts(told: Recorder) -> list[Any]:
-    return [
-        reading.value
-        for batch in told.batches
-        for reading in batch
-        if reading.tag == "batches" and reading.quality is Quality.good
-    ]
+async def oven(tmp_path: Path) -> AsyncIterator[NodeOven]:
+    async with NodeOven(tmp_path / "server") as made:
+        yield made
 
 
 async def test_every_value_of_another_server_is_told_once_and_in_order(oven: NodeOven) -> None:
@@ -212,10 +89,13 @@ async def test_a_cut_wire_to_another_server_costs_no_value_and_doubles_none(oven
     assert counts(told) == list(range(42))
 
 
-async def test_another_server_that_was_killed_is_found_again(oven: NodeOven) -> None:
+async def test_another_server_that_was_killed_is_found_again_with_its_namespaces_renumbered(
+    oven: NodeOven,
+) -> None:
     async with served(settings(oven.endpoint)) as (_, told):
         await oven.kill()
         await told.until_down()
+        oven.given["before"] = ["urn:another", "urn:third"]
         await oven.start()
         await told.until_up(times=2)
         await oven.set("Batches", 7)
@@ -223,21 +103,37 @@ async def test_another_server_that_was_killed_is_found_again(oven: NodeOven) -> 
     assert told.ups == [True, False, True]
 
 
-@pytest.mark.parametrize("policy", ["Basic256Sha256", "Aes256Sha256RsaPss"])
-async def test_another_servers_security_and_user_are_understood(
-    oven: NodeOven, tmp_path: Path, policy: str
+async def test_another_server_that_freezes_is_told_lost_and_gives_what_it_kept_once_it_goes_on(
+    oven: NodeOven,
 ) -> None:
-    secret = tmp_path / "password"
-    secret.write_text("oven-180\n")
-    wanted = settings(
-        oven.endpoint,
-        security="sign-and-encrypt",
-        policy=policy,
-        pki_dir=tmp_path / "own",
-        user="lineside",
-        password_file=str(secret),
-    )
-    pki.trust(tmp_path / "own", "oven1", await Session("oven1", wanted).shown())
-    async with served(wanted) as (_, told):
-        await oven.set("Batches", 3)
-        await told.until(lambda: told.values["batches"] == 3)
+    async with served(settings(oven.endpoint, keep_alive_s=0.5, timeout_s=4)) as (_, told):
+        oven.freeze()
+        await told.until_down()
+        assert "has been silent for 4.75 s" in told.links[1].detail  # a keep-alive and a half, and an answer
+        assert set(told.values.values()) == {None}
+        for number in range(1, 6):
+            await oven.set("Batches", number)
+        oven.thaw()
+        await told.until_up(times=2)
+        await told.until(lambda: told.values["batches"] == 5)
+        await told.until(lambda: told.values["temperature"] == 180.5)
+    assert counts(told) == list(range(6))
+
+
+@pytest.mark.parametrize("polled", [False, True])
+async def test_keys_of_another_server_are_renewed_before_it_breaks_the_connection(
+    tmp_path: Path, polled: bool
+) -> None:
+    async with NodeOven(tmp_path / "server", keysLiveMs=6000, polled=polled) as oven:
+        rare = {"publishing_interval_s": 9} if polled else {"keep_alive_s": 0.5}
+        own = tmp_path / "own"
+        wanted = settings(oven.endpoint, security="sign-and-encrypt", pki_dir=own, **rare)
+        pki.trust(own, "oven1", await Session("oven1", wanted).shown())
+        async with served(wanted) as (_, told):
+            for number in range(1, 4):
+                # The server breaks the connection when keys are a quarter older than they may be, at 7.5 s.
+                await asyncio.sleep(3)
+                await oven.set("Batches", number)
+            await told.until(lambda: told.values["batches"] == 3)
+        assert told.ups == [True], told.links
+        assert polled or counts(told) == list(range(4))

@@ -12,11 +12,11 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from drivers.opcua import pki
+from drivers.opcua import pki, session
 from drivers.opcua.driver import OpcUaDriver
 from drivers.opcua.settings import OpcUaSettings
 from drivers.opcua.simulator import URI, Identity, Oven
-from tests.contract.observing import Recorder, TestClock, serving
+from tests.contract.observing import Recorder, TestClock, eventually, serving
 
 TAGS = {"batches": {"node": f"nsu={URI};s=Oven.Batches"}}
 
@@ -88,6 +88,46 @@ async def test_a_server_that_shows_another_certificate_than_the_trusted_is_not_r
     assert told.ups == [False]
     assert "another than the one that was trusted" in told.links[0].detail
     assert told.values == {"batches": None} or not told.values
+
+
+async def test_a_server_that_comes_back_with_another_certificate_is_not_read_until_it_is_trusted(
+    tmp_path: Path, identity: Identity
+) -> None:
+    second = Identity()
+    pki.trust(tmp_path, "oven1", identity.certificate)
+    machine = Oven(identity=identity, security="sign-and-encrypt")
+    # This server says nothing to who speaks to it with the keys of before.
+    async with served(machine, tmp_path, timeout_s=3) as told:
+        await told.until(lambda: told.values.get("batches") == 0)
+        machine.identity = second
+        await machine.renumber()
+        await told.until_down()
+        await machine.power_on()
+        await told.until(lambda: len(told.links) == 3)
+        assert told.ups == [True, False, False] and told.values["batches"] is None
+        assert "another than the one that was trusted" in told.links[2].detail
+        assert pki.fingerprint(second.certificate) in told.links[2].detail
+        assert "lineside opcua trust oven1" in told.links[2].hint
+        assert told.links[2].at == told.links[1].at
+        pki.trust(tmp_path, "oven1", second.certificate)
+        await told.until_up(times=2)
+        await machine.batch()
+        await told.until(lambda: told.values["batches"] == 1)
+
+
+async def test_keys_are_renewed_while_the_server_has_nothing_to_say(
+    tmp_path: Path, identity: Identity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "_CHANNEL_S", 2.0)
+    pki.trust(tmp_path, "oven1", identity.certificate)
+    machine = Oven(identity=identity, security="sign-and-encrypt")
+    async with served(machine, tmp_path, keep_alive_s=60) as told:
+        await told.until(lambda: told.values.get("batches") == 0)
+        first = machine.keys
+        await eventually(lambda: machine.keys >= first + 3)
+        await machine.batch()
+        await told.until(lambda: told.values["batches"] == 1)
+    assert told.ups == [True]
 
 
 async def test_a_certificate_that_has_run_out_counts_only_where_that_is_accepted(tmp_path: Path) -> None:

@@ -63,6 +63,26 @@ async def test_a_device_lost_for_five_minutes_is_an_alert_until_it_is_back(tmp_p
         assert await plant.after(1) == []
 
 
+async def test_a_better_reason_is_no_further_loss_and_is_what_the_alert_says(
+    tmp_path: Path,
+) -> None:
+    async with await opened(tmp_path) as journal:
+        plant = Plant(journal, ManualClock(), press1=None)
+        plant.link("press1", True)
+        plant.link("press1", False)
+        lost = plant.links["press1"]
+        assert await plant.after(200) == []
+        for number in range(FLAPS):
+            plant.links["press1"] = Link("press1", False, f"reason {number}", "Trust it", lost.at)
+            assert await plant.after(1) == []
+        assert await plant.after(94) == []
+        assert await plant.after(1) == ["device.press1"]
+        plant.links["press1"] = Link("press1", False, "another certificate", "Trust it", lost.at)
+        assert await plant.after(1) == ["device.press1"]
+        alert = plant.alerts.standing["device.press1"]
+        assert alert.text.endswith("another certificate") and alert.hint == "Trust it"
+
+
 async def test_a_short_loss_is_no_alert_and_the_next_one_counts_from_its_own_begin(tmp_path: Path) -> None:
     async with await opened(tmp_path) as journal:
         plant = Plant(journal, ManualClock(), press1=None)

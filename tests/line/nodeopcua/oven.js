@@ -1,4 +1,11 @@
-// An oven served by node-opcua. Arguments: the folder for its certificates, and a port (0: any free one).
+// An oven served by node-opcua. Its argument is JSON:
+//   folder       where it keeps certificates; users whose certificates lie in users/trusted/certs may log in
+//   port         0: any free one
+//   certificate, key   files of its own; without them it makes a pair
+//   usersOnly    nobody is let in without a name or a certificate
+//   before       namespaces that come before the oven's
+//   polled       it takes no subscription
+//   keysLiveMs   how long a secure channel's keys live at most (2500 at least)
 // Tells its port as a line of JSON; takes lines of "<name> <number>" and sets that value.
 const path = require("path");
 const readline = require("readline");
@@ -11,7 +18,7 @@ const {
   SecurityPolicy,
 } = require("node-opcua");
 
-const [folder, wanted] = process.argv.slice(2);
+const wanted = JSON.parse(process.argv[2]);
 
 function freePort() {
   return new Promise((resolve) => {
@@ -22,30 +29,37 @@ function freePort() {
   });
 }
 
+async function certificates(name, rules) {
+  const made = new OPCUACertificateManager({ rootFolder: path.join(wanted.folder, name), ...rules });
+  await made.initialize();
+  return made;
+}
+
 async function main() {
-  const port = Number(wanted) || (await freePort());
-  const certificates = new OPCUACertificateManager({
-    rootFolder: path.join(folder, "pki"),
-    automaticallyAcceptUnknownCertificate: true,
-  });
-  await certificates.initialize();
+  const port = wanted.port || (await freePort());
+  const clients = await certificates("pki", { automaticallyAcceptUnknownCertificate: true });
+  const users = await certificates("users", { automaticallyAcceptUnknownCertificate: false });
   const server = new OPCUAServer({
     port,
     host: "127.0.0.1",
     hostname: "127.0.0.1",
-    serverCertificateManager: certificates,
-    userCertificateManager: certificates,
+    serverCertificateManager: clients,
+    userCertificateManager: users,
+    ...(wanted.certificate && { certificateFile: wanted.certificate, privateKeyFile: wanted.key }),
+    ...(wanted.keysLiveMs && { defaultSecureTokenLifetime: wanted.keysLiveMs }),
     securityModes: [MessageSecurityMode.None, MessageSecurityMode.Sign, MessageSecurityMode.SignAndEncrypt],
     securityPolicies: [
       SecurityPolicy.None,
       SecurityPolicy.Basic256Sha256,
       SecurityPolicy.Aes256_Sha256_RsaPss,
     ],
-    allowAnonymous: true,
+    allowAnonymous: !wanted.usersOnly,
     userManager: { isValidUser: (user, password) => user === "lineside" && password === "oven-180" },
   });
   await server.initialize();
+  if (wanted.polled) server.engine.serverCapabilities.maxSubscriptions = 0;
   const space = server.engine.addressSpace;
+  for (const uri of wanted.before || []) space.registerNamespace(uri);
   const own = space.registerNamespace("urn:lineside:test:oven");
   const oven = own.addObject({ organizedBy: space.rootFolder.objects, browseName: "Oven" });
   const values = {};

@@ -1,11 +1,10 @@
-"""An OPC UA server in memory, for frames by the hundred thousand: a loop with its own clock, and a script.
+"""An OPC UA server in memory, for frames by the hundred thousand: a script on a loop of virtual time.
 
 The driver, its session and asyncua are the real ones; only socket and time are not. `Script` answers each
 request as a server without security does, and hands each frame to a mangler on its way.
 """
 
 import asyncio
-import selectors
 from collections.abc import Callable
 from typing import Any
 
@@ -18,70 +17,32 @@ from asyncua.ua.status_codes import StatusCodes
 
 Mangle = Callable[[bytes], bytes]
 
+PORT = 4840
 SUBSCRIPTION = 7
 _EVERY_S = 0.5
 
 
-class _NoWait(selectors.DefaultSelector):
-    """Waiting is going on in time at once; waiting for ever is a hang."""
+class _Wire(asyncio.Protocol):
+    """The server's side of a connection."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.now = 0.0
-
-    def select(self, timeout: float | None = None) -> Any:
-        if timeout is None:
-            raise AssertionError("everything waits, and nothing would ever wake it")
-        self.now += max(timeout, 0.0)
-        return []
-
-
-class MemoryLoop(asyncio.SelectorEventLoop):
-    """Its connections lead to `script`."""
-
-    def __init__(self) -> None:
-        self._clock = _NoWait()
-        super().__init__(self._clock)
-        self.script: Script | None = None
-
-    def time(self) -> float:
-        return self._clock.now
-
-    async def create_connection(self, protocol_factory: Any, *args: Any, **kwargs: Any) -> Any:  # type: ignore[override]
-        assert self.script is not None
-        protocol = protocol_factory()
-        wire = _Wire(self, protocol, self.script)
-        protocol.connection_made(wire)
-        return wire, protocol
-
-
-class _Wire(asyncio.Transport):
-    def __init__(self, loop: MemoryLoop, protocol: Any, script: "Script") -> None:
-        super().__init__()
-        self._loop, self._protocol, self._script = loop, protocol, script
-        self._closing = False
+    def __init__(self, script: "Script") -> None:
+        self._script = script
+        self._transport: asyncio.Transport | None = None
         self.sequence = 0
 
-    def is_closing(self) -> bool:
-        return self._closing
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
 
-    def close(self) -> None:
-        if not self._closing:
-            self._closing = True
-            self._loop.call_soon(self._protocol.connection_lost, None)
-
-    abort = close
-
-    def write(self, data: Any) -> None:
-        if not self._closing:
-            self._script.received(self, bytes(data))
+    def data_received(self, data: bytes) -> None:
+        self._script.received(self, data)
 
     def answer(self, frame: bytes, after_s: float) -> None:
-        self._loop.call_later(after_s, self._deliver, frame)
+        asyncio.get_running_loop().call_later(after_s, self._say, frame)
 
-    def _deliver(self, frame: bytes) -> None:
-        if not self._closing:
-            self._protocol.data_received(self._script.mangle(frame))
+    def _say(self, frame: bytes) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(self._script.mangle(frame))
 
 
 class Script:
@@ -92,6 +53,10 @@ class Script:
         self.held = held
         self.count = 0  # messages, and the value that all items have now
         self._number = 0
+
+    async def listen(self) -> None:
+        """Serve who connects to the port of OPC UA."""
+        await asyncio.get_running_loop().create_server(lambda: _Wire(self), "127.0.0.1", PORT)
 
     def received(self, wire: _Wire, data: bytes) -> None:
         buffer = Buffer(data)
@@ -130,7 +95,7 @@ class Script:
         self._number = 0
         response = ua.CreateSessionResponse()
         offer = ua.EndpointDescription()
-        offer.EndpointUrl = "opc.tcp://127.0.0.1:4840"
+        offer.EndpointUrl = f"opc.tcp://127.0.0.1:{PORT}"
         offer.SecurityMode = ua.MessageSecurityMode.None_
         offer.SecurityPolicyUri = SecurityPolicyNone.URI
         offer.UserIdentityTokens = [ua.UserTokenPolicy(PolicyId="any", TokenType=ua.UserTokenType.Anonymous)]

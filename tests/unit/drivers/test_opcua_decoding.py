@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from drivers.opcua.decoding import QUALITIES, converter, source_ms, unfit
 from drivers.opcua.nodes import targets
 from drivers.opcua.pki import fingerprint
-from drivers.opcua.session import first_of_chain
+from drivers.opcua.security import first_of_chain
 from drivers.opcua.settings import NodeTag
 from drivers.opcua.simulator import Identity
 from drivers.opcua.words import Refusal

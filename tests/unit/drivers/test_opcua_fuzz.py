@@ -17,7 +17,8 @@ from drivers.opcua.driver import OpcUaDriver
 from drivers.opcua.settings import OpcUaSettings
 from edge.readings import Quality, Reading
 from tests.contract.observing import Recorder, TestClock, cancelled
-from tests.unit.drivers.opcua_memory import MemoryLoop, Script
+from tests.unit.drivers.opcua_memory import PORT, Script
+from tests.virtualtime import run
 
 BODY = 24  # where a message begins: behind the headers of frame, security and sequence
 SHARE = 0.4  # of frames that are spoilt
@@ -30,7 +31,7 @@ HELD: dict[int, Callable[[int], ua.Variant]] = {
 SETTINGS = OpcUaSettings.model_validate(
     {
         "driver": "opcua",
-        "endpoint": "opc.tcp://127.0.0.1:4840",
+        "endpoint": f"opc.tcp://127.0.0.1:{PORT}",
         "tags": {f"t{n}": {"node": f"nsu=urn:oven;i={n}"} for n in HELD},
     }
 )
@@ -137,10 +138,9 @@ def survived(number: int, seed: int, spoil: Callable[[random.Random, bytes], byt
     """The driver lives through so many spoilt frames and serves all tags at the end."""
 
     async def main() -> None:
-        loop = asyncio.get_running_loop()
-        assert isinstance(loop, MemoryLoop)
         spoiler = Spoiler(random.Random(seed), spoil)
-        loop.script = script = Script(spoiler, lambda node, count: HELD[node](count))
+        script = Script(spoiler, lambda node, count: HELD[node](count))
+        await script.listen()
         judge = Judge(script, values=values)
         task = asyncio.create_task(OpcUaDriver("oven", SETTINGS, TestClock()).run(judge))
         objects = []
@@ -162,8 +162,7 @@ def survived(number: int, seed: int, spoil: Callable[[random.Random, bytes], byt
         assert objects[-1] < objects[1] * 1.05 + 200, objects
         await cancelled(task)
 
-    with asyncio.Runner(loop_factory=MemoryLoop) as runner:
-        runner.run(main())
+    run(main())
 
 
 def test_spoilt_frames_are_a_loss_and_never_a_wrong_value() -> None:

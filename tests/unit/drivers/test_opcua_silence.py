@@ -9,8 +9,9 @@ from asyncua.ua.status_codes import StatusCodes
 
 from drivers.opcua.driver import OpcUaDriver
 from tests.contract.observing import Recorder, TestClock, cancelled
-from tests.unit.drivers.opcua_memory import MemoryLoop, Script
+from tests.unit.drivers.opcua_memory import Script
 from tests.unit.drivers.test_opcua_fuzz import HELD, SETTINGS
+from tests.virtualtime import run
 
 COUNT = "t3"
 
@@ -58,16 +59,13 @@ def served(script: Moody, steps: Any) -> Recorder:
     told = Recorder()
 
     async def main() -> None:
-        loop = asyncio.get_running_loop()
-        assert isinstance(loop, MemoryLoop)
-        loop.script = script
+        await script.listen()
         task = asyncio.create_task(OpcUaDriver("oven", SETTINGS, TestClock()).run(told))
         doing: Coroutine[Any, Any, None] = steps(told)
         await doing
         await cancelled(task)
 
-    with asyncio.Runner(loop_factory=MemoryLoop) as runner:
-        runner.run(main())
+    run(main())
     return told
 
 
