@@ -13,7 +13,7 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import append, drain, large, modbus, opcua, pull, scan, start, stations, work
+from tests.bench import append, drain, large, masterdata, modbus, opcua, pull, scan, start, stations, work
 from tests.bench.table import Row
 
 
@@ -38,6 +38,7 @@ def main() -> int:
 def _suites(folder: Path) -> Iterable[tuple[str, Callable[[], list[Row]]]]:
     yield "durable append", lambda: append.measure(folder)
     yield "scan to good byte", lambda: scan.measure(folder)
+    yield "scans beside a delivery of master data", lambda: masterdata.measure(folder)
     yield "drain over HTTP", lambda: drain.measure(folder)
     yield "pull over MQTT", lambda: pull.measure(folder)
     yield "Modbus poll", lambda: uvloop.run(modbus.measure())
