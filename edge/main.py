@@ -146,6 +146,7 @@ async def collecting(
         app = application(
             collector,
             language=edge.language,
+            journal=data_dir / JOURNAL,
             delivery=lambda: delivery(data_dir, loaded),
             ready=lambda: collector.storage_fault is None,
             alive=alive,

@@ -12,10 +12,15 @@ from edge.station.work import Site, number
 
 
 def entries(site: Site, line: Line) -> list[dict[str, Any]]:
+    """What waits, with its evidence."""
+    return [_entry(one) for one in open_entries(site, line)]
+
+
+def open_entries(site: Site, line: Line) -> list[Waiting]:
     """What waits, oldest first; time without an order from the site's limit on."""
     least_s = site.review.unassigned_s
     return [
-        _entry(one)
+        one
         for one in line.waiting.values()
         if one.kind != "time" or (one.quantity is not None and one.quantity >= least_s)
     ]

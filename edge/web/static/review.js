@@ -45,14 +45,19 @@ function answer(tone, text) {
 const local = (instant) => new Date(instant).toLocaleString("sv-SE").slice(5, 16);
 
 // Tabs
-function show(tab) {
+let tab = "waiting";
+function show(name) {
+  tab = name;
   for (const button of document.querySelectorAll("[data-tab]"))
     button.setAttribute("aria-pressed", String(button.dataset.tab === tab));
   for (const page of document.querySelectorAll("[data-page]"))
     page.classList.toggle("shown", page.dataset.page === tab);
 }
 for (const button of document.querySelectorAll("[data-tab]"))
-  button.addEventListener("click", () => show(button.dataset.tab));
+  button.addEventListener("click", () => {
+    show(button.dataset.tab);
+    if (tab === "shifts") poll();
+  });
 
 // What is so now
 function row(...cells) {
@@ -92,10 +97,48 @@ function draw(found) {
   );
 }
 
+const hours = (seconds) => (Number(seconds) / 3600).toFixed(2);
+
+// Pieces in each unit, one below the other.
+function pieces(figures) {
+  const cell = document.createElement("td");
+  cell.append(
+    ...figures.map((one) => {
+      const line = make("div", `${one.quantity} `);
+      line.append(make("small", one.texts));
+      return line;
+    }),
+  );
+  return cell;
+}
+
+function shiftRow(one) {
+  const shift = make("td", one.production_date ? `${one.production_date} ${one.shift ?? ""}` : say("undated_shift"));
+  const line = row();
+  line.append(shift, make("td", one.station ?? "-"));
+  line.append(...["good", "concession", "rework", "scrap"].map((name) => pieces(one[name])));
+  const machine = hours(one.machine_s) + (one.machine_known ? "" : " + ?");
+  const times = [hours(one.labour_s), hours(one.setup_s), machine, hours(one.unassigned_s)];
+  line.append(...times.map((text) => make("td", text)));
+  const nobodys = pieces(one.unattributed);
+  if (one.held) nobodys.append(make("div", say("held_counts", { count: one.held })));
+  line.append(nobodys, make("td", String(one.waiting)));
+  return line;
+}
+
+async function pollShifts() {
+  const response = await fetch("/api/v1/shifts", { signal: AbortSignal.timeout(PATIENCE_MS) });
+  if (!response.ok) throw new Error(response.statusText);
+  const { shifts } = await response.json();
+  byId("shifts").replaceChildren(...shifts.map(shiftRow));
+  byId("no_shifts").hidden = shifts.length > 0;
+}
+
 async function poll() {
   try {
     const response = await fetch("/api/v1/review", { signal: AbortSignal.timeout(PATIENCE_MS) });
     draw(await response.json());
+    if (tab === "shifts") await pollShifts();
     byId("news").textContent = new Date().toLocaleTimeString("sv-SE");
   } catch {
     both(byId("news"), say("stale"));
