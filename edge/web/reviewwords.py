@@ -70,6 +70,7 @@ SCRIPT = {
     "kind_concession": Text("concession", "让步接收"),
     "kind_rework": Text("rework", "返工"),
     "kind_scrap": Text("scrap", "报废"),
+    "seconds": Text("Seconds", "秒"),
     "becomes": Text("{quantity} {kind} → {job}", "{quantity} {kind} → {job}"),
     "becomes_lot": Text("{quantity} of lot {lot}", "{quantity} 批次{lot}"),
     "becomes_nobodys": Text("{quantity} → no order", "{quantity} → 不属于任何工单"),

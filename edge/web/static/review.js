@@ -155,7 +155,7 @@ function choose(one) {
   byId("evidence").replaceChildren(
     ...rows
       .filter(([name]) => words[`evidence_${name}`])
-      .flatMap(([name, value]) => [make("dt", say(`evidence_${name}`)), make("dd", String(value))]),
+      .flatMap(([name, value]) => [make("dt", say(`evidence_${name}`)), make("dd", one.words[name] ?? String(value))]),
   );
   byId("ways").replaceChildren(
     ...one.possible.map((name) => {
@@ -184,9 +184,10 @@ function take(name) {
 function addPart(quantity) {
   const part = byId("part").content.firstElementChild.cloneNode(true);
   const hide = (name) => (part.querySelector(`[name=${name}]`).closest("label").hidden = true);
-  if (chosen.kind === "lot") ["job", "disposition", "reason"].forEach(hide);
+  if (chosen.of === "material") ["job", "disposition", "reason"].forEach(hide);
   else hide("lot");
-  if (chosen.kind === "time") ["disposition", "reason"].forEach(hide);
+  if (chosen.of === "time") ["disposition", "reason"].forEach(hide);
+  if (chosen.of === "time") both(part.querySelector("[name=quantity]").previousElementSibling, say("seconds"));
   part.querySelector("[name=quantity]").value = quantity ?? "";
   part.querySelector("[name=job]").value = chosen.evidence.job ?? chosen.evidence.after ?? "";
   byId("parts").append(part);
@@ -202,19 +203,19 @@ function job(place) {
 
 function share(part) {
   const common = { quantity: value(part, "quantity") };
-  if (chosen.kind === "lot") return without({ ...common, lot: value(part, "lot") });
+  if (chosen.of === "material") return without({ ...common, lot: value(part, "lot") });
   const pieces = { disposition: value(part, "disposition"), reason: value(part, "reason") };
-  return without({ ...common, ...job(part), ...(chosen.kind === "time" ? {} : pieces) });
+  return without({ ...common, ...job(part), ...(chosen.of === "time" ? {} : pieces) });
 }
 
 // What will be recorded: beside the evidence, before anybody presses.
 function preview() {
   const parts = [...byId("parts").children].map(share);
   const lines = parts.map((one) =>
-    say(one.lot ? "becomes_lot" : one.work_order ? "becomes" : "becomes_nobodys", {
+    say(chosen.of === "material" ? "becomes_lot" : one.work_order ? "becomes" : "becomes_nobodys", {
       quantity: one.quantity ?? "?",
       job: `${one.work_order}/${one.operation ?? "?"}`,
-      lot: one.lot,
+      lot: one.lot ?? "?",
       kind: one.disposition ? say(`kind_${one.disposition}`) : { en: "", zh: "" },
     }),
   );
