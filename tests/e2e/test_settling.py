@@ -152,7 +152,7 @@ async def test_a_completion_is_restated(rig: Rig, review: Page) -> None:
     asking = site.stations["OP20"].model_copy(update={"checks": StationChecks(missing_lot="warn")})
     rig.collector.site = replace(site, stations=dict(site.stations) | {"OP20": asking})
     await typed(rig, "LSE1042", "LSW100", "LSCDONE", "LSQ4", "LSCOK")
-    await expect(review.locator("#waiting")).to_contain_text("a lot is missing 缺少批次")
+    await expect(review.locator("#waiting")).to_contain_text("all the same: a lot is missing")
     await decide(review, "reassign", quantity="3")
     await settled(review, "Reassigned by 2001")
     wrong, right = await facts(rig, "work.completed")
