@@ -92,7 +92,7 @@ function draw(found) {
   both(byId("delivery"), found.delivery.summary.text);
   byId("receivers").replaceChildren(
     ...found.delivery.receivers.map((one) =>
-      row(one.name, one.state, String(one.waiting), String(one.quarantined)),
+      row(one.name, words[`receiver_${one.state}`] ?? one.state, String(one.waiting), String(one.quarantined)),
     ),
   );
 }
