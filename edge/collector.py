@@ -102,11 +102,6 @@ class Collector:
         self.snapshot_seq = 0  # the last event that a snapshot holds
         self._seq = 0  # the last event that `line` holds
 
-    @property
-    def seq(self) -> int:
-        """The last event that the stations' state holds."""
-        return self._seq
-
     def today(self) -> date:
         """The site's day by the clock."""
         return self.site.calendar.local(self._clock.now().wall_ms).date()

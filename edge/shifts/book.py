@@ -50,7 +50,8 @@ class Row(msgspec.Struct, kw_only=True):
     held: int = 0  # counter movements that wait for a person
 
 
-class _Figure(NamedTuple):
+# Many are kept; a collector of garbage that looks through them would hold up scans.
+class _Figure(msgspec.Struct, frozen=True, gc=False):
     """An increment of a row: a field, the unit where it has several, how much."""
 
     field: str
@@ -58,11 +59,19 @@ class _Figure(NamedTuple):
     quantity: Decimal
 
 
+class _Counted(msgspec.Struct, frozen=True, gc=False):
+    """What an event brings, and where."""
+
+    place: Place
+    figures: tuple[_Figure, ...]
+
+
 class Book:
     """Take events in order; `rows` says what they come to. What it never took it does not correct."""
 
     def __init__(self) -> None:
-        self._figures: dict[str, tuple[Place, list[_Figure]]] = {}  # by event
+        self._counted: dict[str, _Counted] = {}  # by event
+        self._places: dict[Place, Place] = {}  # each once
         self._caused: dict[str, list[str]] = {}
         self._unknown: dict[str, Place] = {}  # reports whose machine time nobody knows
 
@@ -71,14 +80,16 @@ class Book:
         fact = event.data
         if isinstance(fact, WorkCorrected):
             for id_ in (fact.corrects, *self._caused.get(fact.corrects, ())):
-                self._figures.pop(id_, None)
+                self._counted.pop(id_, None)
                 self._unknown.pop(id_, None)
         elif isinstance(fact, ReviewSettled):
             self._settle(fact)
-        elif figures := list(_figures(fact)):
-            self._figures[event.id] = _place(fact), figures
+        elif figures := tuple(_figures(fact)):
+            place = Place(fact.production_date, fact.shift, fact.station)
+            place = self._places.setdefault(place, place)
+            self._counted[event.id] = _Counted(place, figures)
             if isinstance(fact, WorkReported) and fact.resources and fact.resources.machine_s is None:
-                self._unknown[event.id] = _place(fact)
+                self._unknown[event.id] = place
         cause = getattr(fact, "caused_by", None)
         if cause is not None:
             self._caused.setdefault(cause, []).append(event.id)
@@ -86,9 +97,9 @@ class Book:
     def rows(self) -> dict[Place, Row]:
         """The figures by place, the latest shift first."""
         found: dict[Place, Row] = {}
-        for place, figures in self._figures.values():
-            row = found.setdefault(place, Row())
-            for figure in figures:
+        for one in self._counted.values():
+            row = found.get(one.place) or found.setdefault(one.place, Row())
+            for figure in one.figures:
                 _add(row, figure)
         for place in self._unknown.values():
             found[place].machine_known = False
@@ -96,17 +107,19 @@ class Book:
 
     def _settle(self, fact: ReviewSettled) -> None:
         """What waited waits no more; time goes where the settlement gave it, and only that much."""
-        given = sum((_seconds(self._figures.get(id_)) for id_ in fact.led_to), ZERO)
+        given = sum((_seconds(self._counted.get(id_)) for id_ in fact.led_to), ZERO)
         for id_ in fact.settles:
-            place, figures = self._figures.get(id_, (None, []))
-            if place is None:
+            waited = self._counted.get(id_)
+            if waited is None:
                 continue
-            if figures[0].field == "unassigned_s":
-                taken = min(given, figures[0].quantity)
+            first = waited.figures[0]
+            if first.field == "unassigned_s":
+                taken = min(given, first.quantity)
                 given -= taken
-                figures[0] = figures[0]._replace(quantity=figures[0].quantity - taken)
-            elif figures[0].field in ("unattributed", "held"):
-                del self._figures[id_]
+                left = _Figure(first.field, None, first.quantity - taken)
+                self._counted[id_] = _Counted(waited.place, (left,))
+            elif first.field in ("unattributed", "held"):
+                del self._counted[id_]
 
 
 def totals(events: Iterable[Event]) -> dict[Place, Row]:
@@ -115,10 +128,6 @@ def totals(events: Iterable[Event]) -> dict[Place, Row]:
     for event in events:
         book.take(event)
     return book.rows()
-
-
-def _place(fact: Fact) -> Place:
-    return Place(fact.production_date, fact.shift, fact.station)
 
 
 def _figures(fact: Fact) -> Iterator[_Figure]:
@@ -150,9 +159,10 @@ def _times(used: Resources) -> Iterator[_Figure]:
         yield _Figure("machine_s", None, used.machine_s or ZERO)
 
 
-def _seconds(found: tuple[Place, list[_Figure]] | None) -> Decimal:
+def _seconds(report: _Counted | None) -> Decimal:
     """The labour of a report."""
-    return sum((one.quantity for one in found[1] if one.field == "labour_s"), ZERO) if found else ZERO
+    figures = report.figures if report else ()
+    return sum((one.quantity for one in figures if one.field == "labour_s"), ZERO)
 
 
 def _add(row: Row, figure: _Figure) -> None:

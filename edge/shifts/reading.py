@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from edge import epochs
+from edge.epochs import Epoch
 from edge.events import (
     CountUnattributed,
     OutputReclassified,
@@ -35,23 +36,38 @@ _TYPES = tuple(
 )  # fmt: skip
 _MARKS = ", ".join("?" * len(_TYPES))
 _FACTS = (
-    "SELECT CAST(body AS BLOB) FROM events WHERE seq >= ?"  # noqa: S608 placeholders only
+    "SELECT seq, CAST(body AS BLOB) FROM events WHERE seq >= ?"  # noqa: S608 placeholders only
     f" AND body ->> '$.type' IN ({_MARKS}) ORDER BY seq"
 )
 _NEXT = "SELECT seq, body ->> '$.recordedtime' FROM events WHERE seq >= ? ORDER BY seq LIMIT 1"
 
 
-def read(journal: Path, since_ms: int) -> Mapping[Place, Row]:
-    """The rows of what was recorded since then. Waits for the disk. Raises StorageFault."""
-    book, since = Book(), instant(since_ms)
-    for one in epochs.listed(journal):
-        try:
-            with closing(sqlite3.connect(read_only(one.path), uri=True, timeout=5)) as db:
-                for (body,) in db.execute(_FACTS, (_first(db, one.head, since), *_TYPES)):
-                    _take(book, body)
-        except sqlite3.Error as error:
-            raise unusable(one.path, error) from error
-    return book.rows()
+class Reading:
+    """What was recorded since a moment (UTC ms), read on at every call. Not again after a fault."""
+
+    def __init__(self, journal: Path, since_ms: int) -> None:
+        self._journal = journal
+        self._since = instant(since_ms)
+        self._book = Book()
+        self._next: dict[str, int] = {}  # by epoch the first seq that was not looked at
+
+    def rows(self) -> Mapping[Place, Row]:
+        """The rows as they are now. Waits for the disk. Raises StorageFault."""
+        for one in epochs.listed(self._journal):
+            try:
+                with closing(sqlite3.connect(read_only(one.path), uri=True, timeout=5)) as db:
+                    self._read(db, one)
+            except sqlite3.Error as error:
+                raise unusable(one.path, error) from error
+        return self._book.rows()
+
+    def _read(self, db: sqlite3.Connection, one: Epoch) -> None:
+        first = self._next.get(one.epoch) or _first(db, one.head, self._since)
+        last = one.head
+        for seq, body in db.execute(_FACTS, (first, *_TYPES)):
+            last = max(last, seq)
+            _take(self._book, body)
+        self._next[one.epoch] = last + 1
 
 
 def _take(book: Book, body: bytes) -> None:

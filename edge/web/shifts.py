@@ -1,6 +1,6 @@
 """What each of the last shifts came to, over HTTP: `GET /api/v1/shifts?days=2`.
 
-The journal is read in a thread, one reading at a time, and again only where something was recorded since.
+The journal is read in a thread, one reading at a time, and each goes on where the one before ended.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from aiohttp import web
 
 from edge.collector import Collector
 from edge.faults import StorageFault
-from edge.shifts import Place, Row, read
+from edge.shifts import Place, Reading, Row
 from edge.station.review import shown
 from edge.station.texts import unit
 from edge.station.work import number
@@ -30,7 +30,7 @@ class ShiftsApi:
         self._collector = collector
         self._journal = journal
         self._turn = asyncio.Lock()
-        self._read: tuple[tuple[int, date], Mapping[Place, Row]] | None = None  # after which seq, from when
+        self._reading: tuple[date, Reading] | None = None  # from when on, and what was read so far
 
     def routes(self) -> list[web.RouteDef]:
         return [web.get("/api/v1/shifts", self._list)]
@@ -54,12 +54,14 @@ class ShiftsApi:
     async def _rows(self, first: date) -> Mapping[Place, Row]:
         """What was recorded from that day on. Raises StorageFault."""
         async with self._turn:
-            known = self._collector.seq, first
-            if self._read is None or self._read[0] != known:
+            known, self._reading = self._reading, None
+            if known is None or known[0] != first:
                 zone = self._collector.site.calendar.local(0).tzinfo
                 since_ms = int(datetime.combine(first, time(), zone).timestamp() * 1000)
-                self._read = known, await asyncio.to_thread(read, self._journal, since_ms)
-            return self._read[1]
+                known = first, Reading(self._journal, since_ms)
+            rows = await asyncio.to_thread(known[1].rows)
+            self._reading = known
+            return rows
 
     def _waiting(self) -> dict[Place, int]:
         """How much of each shift waits for a person."""

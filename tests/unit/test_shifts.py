@@ -24,7 +24,7 @@ from edge.events import (
 )
 from edge.ids import new_id
 from edge.journal import Journal
-from edge.shifts import Place, Row, read
+from edge.shifts import Place, Reading, Row
 from edge.shifts.book import totals
 from tests.unit.test_opening import CLOCK, start
 
@@ -130,7 +130,7 @@ async def test_only_what_was_recorded_since_is_read_over_journals_set_aside(
                 CLOCK.advance(60)
 
     def good(after_min: int) -> Decimal:
-        rows = read(path, begins_ms + after_min * 60_000)
+        rows = Reading(path, begins_ms + after_min * 60_000).rows()
         return rows[DAY].good["C62"] if rows else D(0)
 
     assert [good(minute) for minute in (0, 1, 5, 7, 13, 14)] == [
@@ -141,3 +141,15 @@ async def test_only_what_was_recorded_since_is_read_over_journals_set_aside(
         100,
         0,
     ]
+
+
+async def test_a_reading_goes_on_where_it_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(CLOCK, "moment", CLOCK.moment)
+    reading = Reading(tmp_path / "journal.db", CLOCK.now().wall_ms)
+    for edge_id, pieces in (("L3-IPC1", (1, 10)), ("L3-IPC1", (100,)), ("L3-IPC2", (1000,))):
+        journal, _ = await start(tmp_path, edge_id=edge_id)
+        async with journal:
+            for good in pieces:
+                await report(journal, good)
+                found = reading.rows()[DAY].good["C62"]
+                assert found == D(10) ** len(str(good)) // 9  # each once
