@@ -29,7 +29,7 @@ CREATE UNIQUE INDEX alerts_open ON alerts (key) WHERE cleared_ms IS NULL;
 """
 _KEPT = 1000  # cleared ones; older are forgotten
 _SHOWN = 200
-_RAISE = (
+RAISE = (
     "INSERT INTO alerts (key, text, hint, raised_ms) VALUES (?, ?, ?, ?)"
     " ON CONFLICT (key) WHERE cleared_ms IS NULL DO NOTHING"
 )
@@ -51,7 +51,7 @@ class Alert:
 
 async def stand(connection: aiosqlite.Connection, key: str, text: str, hint: str, at_ms: int) -> None:
     """Raise an alert within the caller's transaction; one that stands is left as it is."""
-    await connection.execute(_RAISE, (key, text, hint, at_ms))
+    await connection.execute(RAISE, (key, text, hint, at_ms))
     await connection.execute(_FORGET, (_KEPT,))
 
 
@@ -141,7 +141,7 @@ class Alerts:
     async def _write_in_turn(self) -> None:
         try:
             for key, alert in list(self._unwritten.items()):
-                await self._ledger.note(_RAISE, key, alert.text, alert.hint, alert.raised_ms)
+                await self._ledger.note(RAISE, key, alert.text, alert.hint, alert.raised_ms)
                 if alert.cleared_ms is not None:
                     await self._ledger.note(CLEAR, alert.cleared_ms, key)
                     await self._ledger.note(_FORGET, _KEPT)

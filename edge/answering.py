@@ -38,7 +38,8 @@ class Answering:
         if entry.waited_for:
             recorded = tuple(Recorded(event.seq, event.id, event.type) for event in events)
             following = self._following(entry.station)
-            entry.answer(Result(answer.result, answer.message, following, recorded, answer.why))
+            why, warned = answer.why, answer.warned
+            entry.answer(Result(answer.result, answer.message, following, recorded, why, warned))
 
     def fail(self, entry: Entry) -> None:
         """Say that nothing of an input was recorded."""

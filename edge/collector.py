@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from datetime import date
 from pathlib import Path
 from typing import Protocol
 
@@ -100,6 +101,10 @@ class Collector:
         self._changed = asyncio.Event()
         self.snapshot_seq = 0  # the last event that a snapshot holds
         self._seq = 0  # the last event that `line` holds
+
+    def today(self) -> date:
+        """The site's day by the clock."""
+        return self.site.calendar.local(self._clock.now().wall_ms).date()
 
     @property
     def master(self) -> MasterData:

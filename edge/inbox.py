@@ -36,6 +36,7 @@ class Result(msgspec.Struct, frozen=True):
     next: Text
     events: tuple[Recorded, ...] = ()
     why: str = ""  # the name of a refusal, for programs
+    warned: bool = False  # taken, and a warning is in the message
 
     @property
     def good(self) -> bool:

@@ -146,6 +146,7 @@ async def collecting(
         app = application(
             collector,
             language=edge.language,
+            journal=data_dir / JOURNAL,
             delivery=lambda: delivery(data_dir, loaded),
             ready=lambda: collector.storage_fault is None,
             alive=alive,
@@ -154,6 +155,7 @@ async def collecting(
             journal,
             clock,
             loaded.storage.keep_days,
+            collector.alerts,
             lambda: collector.snapshot_seq,
             lambda found: done_with(data_dir, loaded, found),
         )
@@ -197,7 +199,7 @@ async def _restored(
                     continue
                 raise
             if notice is not None:
-                await collector.alerts.stand(f"journal.{journal.epoch}", notice.text, notice.hint)
+                await collector.alerts.stand(notice.key, notice.text, notice.hint)
             yield journal, collector
             return
 
@@ -216,9 +218,7 @@ def replaced(loaded: Settings) -> str:
         journal, notice = await opened(ground, SystemClock(), state_of)
         async with journal:
             if notice is not None:
-                await Alerts(journal, SystemClock()).stand(
-                    f"journal.{journal.epoch}", notice.text, notice.hint
-                )
+                await Alerts(journal, SystemClock()).stand(notice.key, notice.text, notice.hint)
             return f"{path} begins, epoch {journal.epoch}: nothing that the PC before sent is sent again"
 
     return asyncio.run(begin())

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from edge import epochs, schema, wal
+from edge import alerts, bygone, epochs, schema, wal
 from edge.events import JournalOpened
 from edge.faults import Damaged, ForeignFile, NewerFile, StorageFault
 from edge.journal import Beginning, Journal, Reader, place
@@ -44,6 +44,7 @@ class Notice:
 
     text: str
     hint: str
+    key: str
 
 
 @dataclass(frozen=True)
@@ -158,11 +159,14 @@ async def _begin_anew(ground: Ground, doubt: Doubt, left: Left, clock: Clock, st
         JournalOpened(cause=doubt.cause, follows=follows, missing=missing, state=state), ordinal + 1
     )
     fresh = _fresh(path)
+    stood = await asyncio.to_thread(bygone.standing, path)
     await asyncio.to_thread(_remove, fresh)
     async with await Journal.open(
         fresh, ground.site, ground.edge_id, clock, lock=Lock(fresh), begin=begin
     ) as journal:
         epoch = journal.epoch
+        for one in stood:
+            await journal.note(alerts.RAISE, one.key, one.text, one.hint, one.raised_ms)
     dated = await asyncio.to_thread(_swap, path, kept, clock.now().wall_ms)
     return _notice(doubt, kept, missing, dated, epoch)
 
@@ -295,4 +299,4 @@ def _notice(
     hint = "`lineside events verify` shows all journals; reconciliation shows what receivers hold"
     if dated is not None:
         hint = f"Keep {dated.name}. {hint}"
-    return Notice(text, hint)
+    return Notice(text, hint, bygone.begun(epoch, lost=bool(missing)))

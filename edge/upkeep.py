@@ -13,7 +13,8 @@ from pathlib import Path
 import structlog
 from prometheus_client import Gauge
 
-from edge import epochs
+from edge import bygone, epochs
+from edge.alerts import Alerts
 from edge.epochs import Epoch
 from edge.events import instant
 from edge.faults import Damaged, RestartNeeded, StorageFault
@@ -39,6 +40,7 @@ class Upkeep:
     journal: Journal
     clock: Clock
     keep_days: int
+    alerts: Alerts
     snapshot_seq: Callable[[], int]
     done: Callable[[Sequence[Epoch]], Mapping[str, int]]  # by epoch what every receiver is done with
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -75,7 +77,7 @@ class Upkeep:
         log.info("journal is sound", events=found.events, first=found.first, last=found.last)
 
     async def forget(self) -> None:
-        """Prune what is settled everywhere and older than `keep_days`."""
+        """Prune what is settled everywhere and older than `keep_days`; clear the alerts about it."""
         path = self.journal.path
         try:
             kept = await asyncio.to_thread(epochs.listed, path)
@@ -90,6 +92,9 @@ class Upkeep:
         for one in kept:
             if one.path != path and done.get(one.epoch, 0) >= one.head:
                 await asyncio.to_thread(_remove, one.path, before_ms)
+        for alert in tuple(self.alerts.standing.values()):
+            if bygone.over(alert, kept, done, before_ms):
+                await self.alerts.clear(alert.key)
 
     async def _prune(self, limit: int, before: str) -> None:
         first = await self.journal.first()

@@ -4,6 +4,7 @@ Redirects are refused, answers are bounded in size and time, no cookie is kept a
 environment. A secret that a receiver echoes is masked before anything else sees the answer.
 """
 
+import asyncio
 import io
 import ssl
 from collections.abc import Iterable, Mapping
@@ -18,7 +19,7 @@ from sync.outcome import Answer, printable
 from sync.secret import basic, secret
 from sync.settings import HttpSettings
 
-_WARNS_BEYOND_BYTES = 1024 * 1024  # aiohttp warns about larger bytes, not about files
+_LARGE_BYTES = 1024 * 1024  # aiohttp warns about sending larger bytes, not files; we look through portions
 _MASKED_FROM_CHARS = 6  # a shorter one would be found by chance, and an answer spoilt
 _PROXY_AUTHORIZATION = "Proxy-Authorization"
 _MASK = b"[secret]"
@@ -42,7 +43,7 @@ class Wire:
         secrets: Iterable[str] = (),
     ) -> Answer:
         """One call and its whole answer, within the time-outs. Raises SecretFault, UplinkFault."""
-        large = body is not None and len(body) > _WARNS_BEYOND_BYTES
+        large = body is not None and len(body) > _LARGE_BYTES
         data: Any = io.BytesIO(body or b"") if large else body
         way = self._way(url, headers)
         try:
@@ -54,7 +55,10 @@ class Wire:
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError, EOFError) as error:
             what, hint = _explained(error, url, self.settings)
             raise UplinkFault(f"{method} {url}: {what}", hint=hint) from error
-        return masked(answer, [*secrets, *self._proxy_secrets()])
+        hidden = [*secrets, *self._proxy_secrets()]
+        if len(answer.body) > _LARGE_BYTES:
+            return await asyncio.to_thread(masked, answer, hidden)
+        return masked(answer, hidden)
 
     async def close(self) -> None:
         """Let go of all connections."""
@@ -107,11 +111,17 @@ def masked(answer: Answer, secrets: Iterable[str]) -> Answer:
     """The answer without our own secrets: what it says is shown to people and kept."""
     found = [one for one in secrets if len(one) >= _MASKED_FROM_CHARS]
     body, location = answer.body, answer.headers.get("location", "")
-    if not any(one.encode() in body or one in location for one in found):
+    if not any(_holds(body, one.encode()) or one in location for one in found):
         return answer
     for one in found:
         body, location = body.replace(one.encode(), _MASK), location.replace(one, _MASK.decode())
     return Answer(answer.status, {**answer.headers, "location": location}, body)
+
+
+def _holds(body: bytes, sought: bytes) -> bool:
+    """Whether it is in there; looked for in portions, for a search holds the interpreter's lock."""
+    ends = range(_LARGE_BYTES, len(body) + _LARGE_BYTES, _LARGE_BYTES)
+    return any(body.find(sought, end - _LARGE_BYTES, end + len(sought)) >= 0 for end in ends)
 
 
 def _explained(error: Exception, url: str, settings: HttpSettings) -> tuple[str, str]:
@@ -149,12 +159,12 @@ def _explained(error: Exception, url: str, settings: HttpSettings) -> tuple[str,
 
 async def _read(response: aiohttp.ClientResponse, bytes_max: int) -> bytes:
     """The whole body; bounded, for a receiver gone mad must not fill our memory."""
-    body = bytearray()
+    body = io.BytesIO()  # gives its bytes away without a copy, which would hold up the loop
     async for chunk in response.content.iter_any():
-        body += chunk
-        if len(body) > bytes_max:
+        if body.tell() + len(chunk) > bytes_max:
             raise ValueError(f"the answer is larger than {bytes_max} bytes")
-    return bytes(body)
+        body.write(chunk)
+    return body.getvalue()
 
 
 def _lower(headers: Mapping[str, str]) -> dict[str, str]:

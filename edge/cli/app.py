@@ -22,6 +22,7 @@ from edge.cli import (
     replay,
     review,
     scantest,
+    shifts,
     starting,
     status,
 )
@@ -103,6 +104,7 @@ app.command()(copies.backup)
 app.command()(copies.restore)
 app.command()(status.status)
 app.command()(status.scan)
+app.command()(shifts.shifts)
 app.command()(pull.pull)
 app.command()(replay.replay)
 app.command("scan-test")(scantest.scan_test)

@@ -20,6 +20,7 @@ Ids = Annotated[list[str], typer.Argument(help="The entries, as `review list` na
 Person = Annotated[str, typer.Option("--person", "-p", help="Whose decision it is: number or badge.")]
 Second = Annotated[str | None, typer.Option("--approved-by", help="The second person, where two are needed.")]
 Note = Annotated[str | None, typer.Option("--note", "-n", help="Why.")]
+_SAID_ELSEWHERE = ("texts", "evidence", "possible", "words", "of")
 _PART = 'A part is "<quantity> <order>/<operation> [<disposition> [<reason>]]", "<quantity>" for none'
 
 
@@ -61,8 +62,10 @@ def show(entry: Id, config: Config = None, as_json: AsJson = False) -> None:
         out.out(json.dumps(one, ensure_ascii=False))
         return
     out.print(f"[bold]{escape(_said(loaded, one))}[/]", highlight=False)
-    rows = {key: value for key, value in one.items() if key not in ("texts", "evidence", "possible")}
-    for key, value in (rows | one["evidence"]).items():
+    rows = {key: value for key, value in one.items() if key not in _SAID_ELSEWHERE}
+    language = "zh" if loaded.edge.language.startswith("zh") else "en"
+    worded = {key: text[language] for key, text in one["words"].items()}
+    for key, value in (rows | one["evidence"] | worded).items():
         shown = ", ".join(value) if isinstance(value, list) else value
         out.print(f"  {key:10}", escape(str(shown)), highlight=False, soft_wrap=True)
     out.print("  possible  ", ", ".join(one["possible"]), highlight=False)

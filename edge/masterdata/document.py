@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import msgspec
 
 from edge.faults import MasterDataInvalid
+from edge.masterdata.portions import Cutter, Rows
 from edge.masterdata.records import (
     ActivityRate,
     Lot,
@@ -78,7 +79,7 @@ class Lists(Protocol):
 
 _Raw = msgspec.defstruct("_Raw", [(name, msgspec.Raw, msgspec.Raw()) for name in LISTS])
 _top = msgspec.json.Decoder(_Raw)
-_array = msgspec.json.Decoder(list[msgspec.Raw])
+_cutter = Cutter(LISTS)
 _decoders: Mapping[str, msgspec.json.Decoder[Any]] = {
     name: msgspec.json.Decoder(kind) for name, kind in TYPES.items()
 }
@@ -86,38 +87,37 @@ _decoders: Mapping[str, msgspec.json.Decoder[Any]] = {
 
 def parse(body: bytes) -> Document:
     """A document from its JSON. Raises MasterDataInvalid naming the place; nothing is taken then."""
-    found: dict[str, Any] = {name: tuple(records(name, raw)) for name, raw in lists(body).items()}
+    found: dict[str, Any] = {name: tuple(records(name, rows)) for name, rows in lists(body).items()}
     return Document(**found)
 
 
-def lists(body: bytes) -> dict[str, msgspec.Raw]:
+def lists(body: bytes) -> dict[str, Rows]:
     """The lists that a document names, unread. Raises MasterDataInvalid."""
+    cut = _cutter.lists(body)
+    if cut is not None:
+        return {name: cut[name] for name in LISTS if name in cut}
     try:
         top = _top.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise invalid(str(error)) from error
-    found = {name: getattr(top, name) for name in LISTS}
-    return {name: raw for name, raw in found.items() if bytes(memoryview(raw)[:4]) not in (b"", b"null")}
+    found = {name: memoryview(getattr(top, name)) for name in LISTS}
+    return {name: Rows(raw) for name, raw in found.items() if bytes(raw[:4]) not in (b"", b"null")}
 
 
-def records(name: str, raw: msgspec.Raw) -> Iterator[Row]:
+def records(name: str, rows: Rows) -> Iterator[Row]:
     """The records of a list, one after the other. Raises MasterDataInvalid at the first that does not fit."""
-    for _, record in news(name, raw, ()):
+    for _, record in news(name, rows, ()):
         assert record is not None
         yield record
 
 
-def news(name: str, raw: msgspec.Raw, known: Container[bytes]) -> Iterator[tuple[bytes, Row | None]]:
+def news(name: str, rows: Rows, known: Container[bytes]) -> Iterator[tuple[bytes, Row | None]]:
     """Digest and record of each of a list, once; None for a record whose digest is known: it is not read.
 
     Raises MasterDataInvalid.
     """
-    try:
-        rows = _array.decode(raw)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise invalid(_placed(str(error), f"$.{name}")) from error
     decoder, seen = _decoders[name], dict[str, int]()
-    for number, row in enumerate(rows):
+    for number, row in enumerate(_each(name, rows)):
         digest = blake2b(row, digest_size=16).digest()
         if digest in known:
             yield digest, None
@@ -131,6 +131,13 @@ def news(name: str, raw: msgspec.Raw, known: Container[bytes]) -> Iterator[tuple
             yield digest, record
         elif decoder.decode(rows[first]) != record:
             raise invalid(f"$.{name}[{number}] says something else than $.{name}[{first}] of the same key")
+
+
+def _each(name: str, rows: Rows) -> Iterator[msgspec.Raw]:
+    try:
+        yield from rows
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise invalid(_placed(str(error), f"$.{name}")) from error
 
 
 def invalid(text: str) -> MasterDataInvalid:

@@ -147,10 +147,10 @@ class _Reading:
     def _document(self, file: str, body: bytes) -> None:
         try:
             found = lists(body.removeprefix(b"\xef\xbb\xbf"))
-            for name, raw in found.items():
+            for name, rows in found.items():
                 self._claim(name, file)
-                self._arrays[name] = bytes(raw)
-                for _ in records(name, raw):
+                self._arrays[name] = bytes(rows.json)
+                for _ in records(name, rows):
                     pass
         except MasterDataInvalid as fault:
             self.problems.append(f"{file}: {fault.message.removeprefix('the master data was not taken: ')}")

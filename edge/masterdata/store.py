@@ -8,7 +8,6 @@ one it knows until it takes up the next: what it looks up belongs together. What
 """
 
 import asyncio
-import hashlib
 import sqlite3
 from collections.abc import Container, Iterator, Mapping
 from contextlib import suppress
@@ -21,6 +20,7 @@ import msgspec
 from edge import schema
 from edge.faults import Damaged, RestartNeeded
 from edge.masterdata.document import invalid, lists, news
+from edge.masterdata.portions import Rows
 from edge.schema import Schema
 from edge.unbroken import unbroken
 
@@ -28,6 +28,7 @@ MASTERDATA = "masterdata.db"
 ASIDE = "masterdata-damaged.db"
 _KEPT_MS = 60_000  # how long a reader may go on with a generation that is no more the last
 _WAL_BYTES = 8 * 2**20  # what the log is cut back to after a large delivery
+_DIGESTS = 2000  # of records that are held, looked at in one go
 _KEPT = 3  # generations that stay in any case
 
 FORM = Schema("""
@@ -166,13 +167,13 @@ class MasterStore:
                 raise
         return news
 
-    async def _written(self, delivery: Delivery, found: Mapping[str, tuple[msgspec.Raw, bytes]]) -> bool:
+    async def _written(self, delivery: Delivery, found: Mapping[str, tuple[Rows, bytes]]) -> bool:
         """Write what is new of a delivery, within a transaction."""
         db = self._connection
         await db.execute("BEGIN IMMEDIATE")
         rows = await db.execute_fetchall("SELECT list, digest FROM lists")
         held = {row[0]: row[1] for row in rows}
-        changed = {name: raw for name, (raw, digest) in found.items() if held.get(name) != digest}
+        changed = {name: rows for name, (rows, digest) in found.items() if held.get(name) != digest}
         last = list(await db.execute_fetchall(_LAST))
         source = (delivery.source, delivery.place, delivery.etag, delivery.at_ms)
         await db.execute("INSERT OR REPLACE INTO sources VALUES (?, ?, ?, ?)", source)
@@ -182,21 +183,24 @@ class MasterStore:
         await db.execute(
             "INSERT INTO generations VALUES (?, ?, ?)", (generation, delivery.at_ms, delivery.etag)
         )
-        for name, raw in changed.items():
-            await self._replace(name, raw, generation)
+        for name, listed in changed.items():
+            await self._replace(name, listed, generation)
             await db.execute("INSERT OR REPLACE INTO lists VALUES (?, ?)", (name, found[name][1]))
         for sql in _FORGET:
             await db.execute(sql, {"at_ms": delivery.at_ms - _KEPT_MS, "last": generation - _KEPT})
         return True
 
-    async def _replace(self, name: str, raw: msgspec.Raw, generation: int) -> None:
+    async def _replace(self, name: str, rows: Rows, generation: int) -> None:
         """Write the records of a list that changed, came or went; the others are not even read."""
         db, values = self._connection, {"list": name, "generation": generation}
-        held = frozenset(row[0] for row in await db.execute_fetchall(_HELD, values))
+        held: set[bytes] = set()
+        async with db.execute(_HELD, values) as cursor:
+            while digests := await cursor.fetchmany(_DIGESTS):  # a hundred thousand at once hold up the loop
+                held.update(row[0] for row in digests)
         await db.execute("DROP TABLE IF EXISTS temp.incoming")
         await db.execute(_INCOMING)
         await db.executemany(
-            "INSERT OR IGNORE INTO temp.incoming VALUES (?, ?, ?, ?)", _rows(name, raw, held)
+            "INSERT OR IGNORE INTO temp.incoming VALUES (?, ?, ?, ?)", _rows(name, rows, held)
         )
         await db.execute(_GONE, values)
         for row in await db.execute_fetchall(_TWICE, values):
@@ -205,16 +209,16 @@ class MasterStore:
             await db.execute(sql, values)
 
 
-def _digested(body: bytes) -> dict[str, tuple[msgspec.Raw, bytes]]:
+def _digested(body: bytes) -> dict[str, tuple[Rows, bytes]]:
     """The lists of a document, each with its digest. Raises MasterDataInvalid."""
-    return {name: (raw, hashlib.sha256(raw).digest()) for name, raw in lists(body).items()}
+    return {name: (rows, rows.digest()) for name, rows in lists(body).items()}
 
 
 def _rows(
-    name: str, raw: msgspec.Raw, held: Container[bytes]
+    name: str, rows: Rows, held: Container[bytes]
 ) -> Iterator[tuple[bytes, str | None, bytes | None, bytes]]:
     """Digest, key, JSON and names of each record; of those held the digest. Raises MasterDataInvalid."""
-    for digest, record in news(name, raw, held):
+    for digest, record in news(name, rows, held):
         if record is None:
             yield digest, None, None, b"[]"
         else:

@@ -171,9 +171,9 @@ def _scan(work: Work, scan: Scan) -> Answer:
             del work.drafts[before[2] :]
             message = _ask(work, word)
         drafted = work.drafts[before[2] :]
-        message = sum(work.verdicts.said, message) + backflush.warned(drafted)
+        warnings = sum(work.verdicts.said, Text("", "")) + backflush.warned(drafted)
         recorded = any(not isinstance(one.data, CountRecorded) for one in drafted)
-        answer = Answer("recorded" if recorded else "pending", message)
+        answer = Answer("recorded" if recorded else "pending", message + warnings, warned=bool(warnings.en))
     except Doubted as doubted:
         answer = Answer("refused", _without(work, before[1].pending, doubted.text))
     except Refused as refused:
@@ -446,5 +446,6 @@ def _waiting(pending: Pending) -> Text:
 
 
 def _say(work: Work, answer: Answer) -> None:
-    said = Said("bad" if answer.result == "refused" else "good", answer.message, work.now)
+    bad = answer.result == "refused"
+    said = Said("bad" if bad else "good", answer.message, work.now, answer.warned)
     work.live = replace(work.live, said=said)

@@ -70,6 +70,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     open_orders: tuple[str, ...] = ()
     tone: Literal["good", "bad", "info"] | None = None
     message: Text | None = None
+    warned: bool = False  # beside a good tone: something of it is to be looked at
     next: Text
     noted: tuple[Noted, ...] = ()
     masterdata: Text | None = None  # how old it is, where that is worth a word
@@ -108,6 +109,7 @@ def view(site: Site, name: str, line: Line, live: Live, master: MasterData, now:
         open_orders=tuple(f"{one.work_order}/{one.operation}" for one in station.jobs),
         tone=live.said.tone if live.said else None,
         message=live.said.message if live.said else None,
+        warned=live.said.warned if live.said else False,
         next=_next(station, live, state, master),
         noted=tuple(
             Noted(site.calendar.local(one.time_ms).strftime("%H:%M:%S"), one.time_ms, one.type, one.detail)

@@ -100,7 +100,13 @@ class StationApi:
             for language in ("en", "zh")
         }
         mine = texts["zh" if self._language.startswith("zh") else "en"]
-        return {"result": result.result, "events": result.events, **mine, "texts": texts}
+        return {
+            "result": result.result,
+            "events": result.events,
+            "warned": result.warned,
+            **mine,
+            "texts": texts,
+        }
 
     def _meant(self, request: web.Request) -> bool:
         """Whether the caller means this life of the collector, or any (If-Match, RFC 9110, 13.1.1)."""

@@ -5,6 +5,7 @@ Pages, the local API, health and metrics. Closing ends open event streams at onc
 
 import errno
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from types import TracebackType
 
 from aiohttp import web
@@ -19,6 +20,7 @@ from edge.web.delivery import Delivery
 from edge.web.news import News
 from edge.web.pages import Pages
 from edge.web.review import ReviewApi
+from edge.web.shifts import ShiftsApi
 
 _GRACE_S = 0.5  # for calls under way when the server closes
 
@@ -27,6 +29,7 @@ def application(
     collector: Collector,
     *,
     language: str,
+    journal: Path,
     delivery: Callable[[], Delivery],
     ready: Callable[[], bool],
     alive: Callable[[], bool],
@@ -36,6 +39,7 @@ def application(
     app = web.Application(middlewares=[problems.worded, guard.same_site], client_max_size=problems.BODY_BYTES)
     app.add_routes(StationApi(collector, news, answers, language).routes())
     app.add_routes(ReviewApi(collector, news, answers, language).routes())
+    app.add_routes(ShiftsApi(collector, journal).routes())
     app.add_routes(Pages(collector, language).routes())
     app.add_routes([web.get("/livez", _verdict(alive)), web.get("/readyz", _verdict(ready))])
     app.add_routes([web.get("/metrics", _metrics)])

@@ -20,6 +20,7 @@ from tests.bench import (
     drain,
     large,
     latency,
+    masterdata,
     modbus,
     opcua,
     pull,
@@ -58,6 +59,7 @@ def main() -> int:
 def _suites(folder: Path, waiting: int) -> Iterable[tuple[str, Callable[[], list[Row]]]]:
     yield "durable append", lambda: append.measure(folder)
     yield "scan to good byte", lambda: scan.measure(folder)
+    yield "scans beside a delivery of master data", lambda: masterdata.measure(folder)
     yield "drain over HTTP", lambda: drain.measure(folder)
     yield (
         f"a backlog of {waiting:,} events (about {max(2, waiting // 10**6)} minutes)",

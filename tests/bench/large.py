@@ -19,6 +19,7 @@ from typing import Any
 
 import uvloop
 
+from edge.alerts import Alerts
 from edge.clock import SystemClock
 from edge.events import Draft
 from edge.ids import new_id
@@ -67,8 +68,14 @@ async def beside(path: Path, upkeep: Callable[[Upkeep], Coroutine[Any, Any, None
     took = []
     async with await opened(path) as journal:
         settled = journal.head
+        clock = SystemClock()
         keeper = Upkeep(
-            journal, SystemClock(), 0, lambda: settled, lambda found: {one.epoch: settled for one in found}
+            journal,
+            clock,
+            0,
+            Alerts(journal, clock),
+            lambda: settled,
+            lambda found: {one.epoch: settled for one in found},
         )
         task = asyncio.create_task(upkeep(keeper)) if upkeep else None
         await asyncio.sleep(0.2)

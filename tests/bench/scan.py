@@ -58,10 +58,10 @@ def collector(folder: Path) -> list[float]:
     command = [sys.executable, "-m", "edge", "collect", "--config", str(config)]
     child = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     try:
-        while _answer(master, b"LSE1042", 0.5) is None:
+        while answer(master, b"LSE1042", 0.5) is None:
             assert child.poll() is None, "the collector ended"
-        assert _answer(master, b"LSW10045678 0020") is not None
-        took = [_answer(master, (b"LSCSCRAP04", b"LSCREWORK04")[n % 2]) for n in range(SCANS)]
+        assert answer(master, b"LSW10045678 0020") is not None
+        took = [answer(master, (b"LSCSCRAP04", b"LSCREWORK04")[n % 2]) for n in range(SCANS)]
     finally:
         child.terminate()
         child.wait()
@@ -72,7 +72,8 @@ def collector(folder: Path) -> list[float]:
     return found[SCANS // 10 :]
 
 
-def _answer(master: int, text: bytes, timeout_s: float = 10.0) -> float | None:
+def answer(master: int, text: bytes, timeout_s: float = 10.0) -> float | None:
+    """Milliseconds until the good byte of a scan; None where another came, or none."""
     began_s = time.perf_counter()
     os.write(master, text + b"\r")
     if not select.select([master], [], [], timeout_s)[0]:

@@ -1,12 +1,13 @@
 """What is on the screen can be read at 1 m: contrast, sizes and no clipping, measured in the browser."""
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from edge.readings import Link
+from edge.readings import Link, Quality, Reading
 from edge.web.delivery import Delivery, Receiver
 from tests.e2e.test_operator_page import running, scan
 from tests.unit.web.rig import Rig, rigged
@@ -27,7 +28,7 @@ TEXTS = """() => {
     return [[text, style.color, ground(element), parseFloat(style.fontSize)]];
   });
 }"""
-PARTS = ["#job", "#said", "#next", "#entry", "footer", "#alarm", "#stale", "#devices"]
+PARTS = ["#job", "#said", "#next", "#entry", "footer", "#alarm", "#stale", "#devices", "#reminder"]
 CLIPPED = """(parts) => parts.filter((name) => {
   const element = document.querySelector(name);
   const shown = element.checkVisibility({ visibilityProperty: true });
@@ -86,6 +87,39 @@ async def test_every_state_fits_and_has_contrast(browser: Browser, tmp_path: Any
         await expect(page.locator("#stale")).to_be_visible()
         await check_all()
         await page.close()
+
+
+@pytest.mark.parametrize("language", ["zh-CN", "en"])
+async def test_a_reminder_leaves_room_for_a_warning_and_for_what_is_next(
+    browser: Browser, tmp_path: Any, language: str
+) -> None:
+    async with rigged(tmp_path, language) as rig:
+        page = await browser.new_page(viewport={"width": 1920, "height": 1080})
+        await page.goto(f"{rig.url}/stations/OP20")
+        await strokes(rig, range(500, 580, 10))
+        await expect(page.locator("#reminder")).to_contain_text("without a work order")
+        await check(page)
+        await scan(rig, page, "LSE1042", "LSW500 0030")
+        await expect(page.locator("#mark")).to_have_text("✓!")
+        await strokes(rig, [570] * 25)
+        await expect(page.locator("#reminder")).to_contain_text("nothing was counted for")
+        for width, height in SCREENS:
+            await page.set_viewport_size({"width": width, "height": height})
+            await asyncio.sleep(0.1)  # the message is fitted anew
+            await check(page)
+        await page.close()
+
+
+async def strokes(rig: Rig, cycles: Iterable[int]) -> None:
+    """A running press that is polled each minute."""
+    for counted in cycles:
+        now = rig.clock.now()
+        values = (("cycles", counted), ("running", True))
+        rig.collector.readings([Reading("press1", tag, value, Quality.good, now) for tag, value in values])
+        await rig.collector.turn()
+        rig.clock.advance(60)
+        rig.collector.tick()
+        await rig.collector.turn()
 
 
 async def test_what_matters_is_as_large_as_one_metre_asks(rig: Rig, page: Page) -> None:

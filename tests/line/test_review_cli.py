@@ -27,6 +27,11 @@ class Floor:
         assert code == 0
         return [one["id"] for one in json.loads(out)["waiting"]]
 
+    async def scan(self, *texts: str) -> None:
+        for text in texts:
+            self.rig.clock.advance(5)
+            assert (await self.rig.collector.typed("OP20", text)).good, text
+
     async def stray(self, *counts: int) -> None:
         """Pieces without an order."""
         for cycles in counts:
@@ -82,3 +87,44 @@ async def test_who_may_settles_and_the_list_is_empty(floor: Floor) -> None:
         "lineside.material.consumed.v1",
         "lineside.review.settled.v1",
     ]
+
+
+async def test_a_correction_a_reversal_and_four_eyes(floor: Floor) -> None:
+    people = [{"person": "1042", "roles": ["operator"]}, {"person": "2001", "roles": ["shift_leader"]}]
+    document = json.dumps(MASTER | {"people": people}).encode()
+    floor.rig.collector.masterdata.now = MasterData(parse(document), "etag-2")
+    await floor.scan("LSE1042", "LSW100")
+    for way, given in (("reassign", ("--quantity", "5", "--lot", "A1")), ("reverse", ())):
+        await floor.scan("LSL A1", "LSQ50")
+        (id_,) = await floor.waiting()
+        code, out, _ = await floor.review("show", id_[-8:])
+        assert code == 0 and "category   more material than the BOM asks for" in out
+        code, out, err = await floor.review(way, id_[-8:], "--person", "2001", *given)
+        assert (code, err) == (0, ""), out
+        assert await floor.waiting() == []
+    assert (await floor.rig.facts())[2:] == [
+        "material.consumed.v1", "work.corrected.v1", "material.consumed.v1", "review.settled.v1",
+        "material.consumed.v1", "work.corrected.v1", "review.settled.v1",
+    ]  # fmt: skip
+    entry = ("--station", "OP20", "--order", "100/0020", "--person", "1042", "--note", "gun broken")
+    made = ("--time", "2026-11-22T09:30", "--scrap", "2 04")
+    code, out, err = await floor.review("makeup", *entry, *made)
+    assert (code, err) == (1, "") and "1042 needs a second person" in out
+    code, out, err = await floor.review("makeup", *entry, *made, "--approved-by", "2001")
+    assert (code, err) == (0, ""), out
+
+
+async def test_shifts_are_summed_by_station(floor: Floor) -> None:
+    await floor.stray(500, 512)
+    await floor.scan("LSE1042", "LSW100", "LSCSCRAP04")
+    code, out, err = await invoke("shifts", "--json", "--config", floor.config)
+    assert (code, err) == (0, "")
+    (row,) = json.loads(out)["shifts"]
+    assert (row["production_date"], row["shift"], row["station"]) == ("2026-11-22", "day", "OP20")
+    assert [(one["quantity"], one["unit"]) for one in row["scrap"]] == [("1", "C62")]
+    assert [one["quantity"] for one in row["unattributed"]] == ["12"]
+    assert (row["good"], row["waiting"]) == ([], 1)
+    code, out, _ = await invoke("shifts", "--config", floor.config)
+    assert code == 0 and "OP20" in out and "12 pcs" in out
+    code, out, _ = await invoke("shifts", "--station", "OP30", "--json", "--config", floor.config)
+    assert (code, json.loads(out)["shifts"]) == (0, [])

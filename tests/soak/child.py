@@ -15,6 +15,7 @@ from pathlib import Path
 
 import uvloop
 
+from edge.alerts import Alerts
 from edge.cli.app import app
 from edge.clock import SystemClock
 from edge.demo.plant import free_port
@@ -102,8 +103,10 @@ def _keeper(journal: Journal) -> Upkeep:
     async def no_pause(_: float) -> None: ...
 
     head = journal.head
+    clock = SystemClock()
+    alerts = Alerts(journal, clock)
     return Upkeep(
-        journal, SystemClock(), 0, lambda: head, lambda found: {one.epoch: head for one in found}, no_pause
+        journal, clock, 0, alerts, lambda: head, lambda found: {one.epoch: head for one in found}, no_pause
     )
 
 

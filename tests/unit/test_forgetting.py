@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from edge.alerts import Alerts
 from edge.events import Draft, OperatorSignedOn
 from edge.ids import new_id
 from edge.journal import Journal, Reader, Snapshot, verify
@@ -37,8 +38,9 @@ class Edge:
         async def no_pause(_: float) -> None: ...
 
         done = {self.journal.epoch: self.settled}
+        alerts = Alerts(self.journal, self.clock)
         upkeep = Upkeep(
-            self.journal, self.clock, DAYS, lambda: self.snapshot_seq, lambda found: done, no_pause
+            self.journal, self.clock, DAYS, alerts, lambda: self.snapshot_seq, lambda found: done, no_pause
         )
         await upkeep.forget()
         return await self.journal.first()

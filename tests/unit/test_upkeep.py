@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from edge import epochs
+from edge.alerts import Alerts
 from edge.epochs import Epoch
 from edge.events import decode
 from edge.faults import RestartNeeded
@@ -58,7 +59,7 @@ def upkeep(
     def known(found: Sequence[Epoch]) -> Mapping[str, int]:
         return settled
 
-    return Upkeep(journal, clock, days, lambda: snapshot, known, sleep)
+    return Upkeep(journal, clock, days, Alerts(journal, clock), lambda: snapshot, known, sleep)
 
 
 async def seqs(path: Path) -> list[int]:

@@ -5,7 +5,7 @@ does what the shop floor means by it.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
@@ -32,7 +32,7 @@ _FINEST = Decimal("0.000001")  # of a quantity that a fact carries
 SET_ASIDE = "set aside"  # the pause of an order that another one took the place of
 _GOES_ON = {"22": (True, False), "23": (True, True)}  # pauses: whether labour and machine time go on
 
-# (day, order, what it is of, kind): each a sum. Days count from Monday, -1 is Sunday.
+# (day, order, what it is of, kind): each a sum. Days count from Monday, -1 is Sunday; or shifts.
 Sums = dict[tuple[int, str, str, str], Fraction]
 
 
@@ -75,8 +75,9 @@ class Place:
 class Account:
     """The week's books."""
 
-    def __init__(self, deeds: Iterable[Deed]) -> None:
+    def __init__(self, deeds: Iterable[Deed], when: Callable[[int], int] = posting_date) -> None:
         self.sums: Sums = defaultdict(Fraction)
+        self._when = when  # in which stretch a second lies: a day, or a shift
         self._places = {name: Place() for name in PRODUCT}
         self._since: dict[str, int] = {}  # when each person's badge was last scanned
         self._up = True
@@ -106,7 +107,7 @@ class Account:
 
     def _pass(self, at_s: int, s: int) -> None:
         """Give everybody and every machine the time until the next moment."""
-        day, rest = posting_date(at_s), resting(at_s)
+        day, rest = self._when(at_s), resting(at_s)
         present = {who for place in self._places.values() for who in place.crew}
         for who in present:
             orders = [
@@ -146,7 +147,7 @@ class Account:
             self._up = True
 
     def _strokes(self, deed: Deed) -> None:
-        place, day = self._places[deed.place], posting_date(deed.until_s)
+        place, day = self._places[deed.place], self._when(deed.until_s)
         job = place.at
         if job is None:
             place.nobodys.append((day, deed.number))
@@ -158,7 +159,7 @@ class Account:
             self.add(day, job.order, "-", "energy_kwh", deed.kwh)
 
     def _do(self, deed: Deed) -> None:
-        day = posting_date(deed.at_s)
+        day = self._when(deed.at_s)
         if deed.what in ("kill", "stop", "power cut"):
             self._up = deed.until_s - deed.at_s <= HEARD_GAP_S
             return
@@ -179,7 +180,7 @@ class Account:
                 place.at = place.jobs.setdefault(deed.order, Job(deed.order))
                 place.at.paused = ""
             case "make up":
-                made_on = posting_date(deed.until_s)
+                made_on = self._when(deed.until_s)
                 self.add(made_on, MADE_UP, PRODUCT[deed.place], "good", deed.number)
                 self.add(made_on, MADE_UP, deed.who, "labour_s", deed.quantity)
             case "mount":

@@ -58,6 +58,11 @@ def posting_date(at_s: int) -> int:
     return (at_s - 6 * HOUR) // DAY
 
 
+def shift(at_s: int) -> int:
+    """The number of the shift of that moment, from Monday's early one."""
+    return (at_s - 6 * HOUR) // (8 * HOUR)
+
+
 def resting(at_s: int) -> str:
     """Whether all are on a break then: empty, `paid` or `unpaid`."""
     for begins, ends, paid in BREAKS:

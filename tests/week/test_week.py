@@ -16,14 +16,25 @@ import structlog
 from msgspec.structs import replace
 
 from edge.costing import ELEMENTS, cost_sheet, effective
-from edge.events import CountRecorded, Event, MaterialConsumed, TimeUnassigned, WorkCorrected, WorkReported
+from edge.events import (
+    CountRecorded,
+    CountUnattributed,
+    Event,
+    MaterialConsumed,
+    ReviewSettled,
+    TimeUnassigned,
+    WorkCorrected,
+    WorkReported,
+)
 from edge.masterdata import MasterData
 from edge.replay.folder import load
+from edge.shifts.book import totals
 from tests.week import site
 from tests.week.account import Account, Sums, money
 from tests.week.booked import booked, differences, posted, without_lots
-from tests.week.deeds import Deed
+from tests.week.deeds import Deed, shift
 from tests.week.plan import week
+from tests.week.shifts import by_station, differing, summed
 from tests.week.wording import inputs
 
 STEP_MS = 60_000  # the longest silence over which a running machine is taken to have run
@@ -99,6 +110,34 @@ def test_each_order_costs_what_its_pieces_and_hours_cost(lived: Lived) -> None:
         sheet = cost_sheet(order, events, lived.master)
         found = {element: sheet.totals[element].value for element in ELEMENTS if element != "other"}
         assert (order, found) == (order, money(lived.expected, order))
+
+
+def test_each_shift_at_each_station_comes_to_what_its_books_say(lived: Lived) -> None:
+    expected = by_station(Account(lived.deeds, shift).sums, lived.deeds)
+    assert len({place[0] for place, _ in expected}) > 20
+    assert differing(expected, summed(totals(lived.events))) == []
+
+
+def test_a_fact_left_out_of_a_shift_is_seen(lived: Lived) -> None:
+    """Control."""
+    expected = by_station(Account(lived.deeds, shift).sums, lived.deeds)
+    of = {event.id: type(event.data) for event in lived.events}
+
+    def names(fact: object, kind: type) -> bool:
+        ids = (*getattr(fact, "settles", ()), getattr(fact, "corrects", ""))
+        return any(of.get(id_) is kind for id_ in ids)
+
+    chosen = [
+        next(event for event in lived.events if type(event.data) is kind)
+        for kind in (WorkReported, TimeUnassigned)
+    ]
+    chosen += [
+        next(event for event in lived.events if type(event.data) is kind and names(event.data, named))
+        for kind, named in ((WorkCorrected, WorkReported), (ReviewSettled, CountUnattributed))
+    ]
+    for one in chosen:
+        left = [event for event in lived.events if event is not one]
+        assert differing(expected, summed(totals(left))), one.type
 
 
 def test_the_week_had_everything_that_a_week_has(lived: Lived) -> None:

@@ -1,21 +1,26 @@
 """The open list as the API, the command and the page show it: each entry with its evidence and a sentence."""
 
-from typing import Any
+from typing import Any, Literal
 
-from edge.events import instant
+from edge.events import MaterialConsumed, instant
 from edge.station.review.settle import possible
 from edge.station.review.waiting import Waiting
-from edge.station.review.words import word
-from edge.station.state import JobKey, Line
+from edge.station.review.words import named, word
+from edge.station.state import ZERO, JobKey, Line
 from edge.station.texts import Text, unit
 from edge.station.work import Site, number
 
 
 def entries(site: Site, line: Line) -> list[dict[str, Any]]:
+    """What waits, with its evidence."""
+    return [_entry(one) for one in open_entries(site, line)]
+
+
+def open_entries(site: Site, line: Line) -> list[Waiting]:
     """What waits, oldest first; time without an order from the site's limit on."""
     least_s = site.review.unassigned_s
     return [
-        _entry(one)
+        one
         for one in line.waiting.values()
         if one.kind != "time" or (one.quantity is not None and one.quantity >= least_s)
     ]
@@ -73,6 +78,8 @@ def _entry(one: Waiting) -> dict[str, Any]:
         "quantity": _figure(one.quantity),
         "unit": one.unit,
         "evidence": {key: value for key, value in evidence.items() if value is not None},
+        "words": _codes(one),
+        "of": _subject(one),
         "possible": [way.__name__.lower() for way in possible(one)],
         "texts": _texts(sentence(one)),
     }
@@ -88,9 +95,33 @@ def sentence(one: Waiting) -> Text:
         "unit": unit(one.unit or "C62"),
         "subject": one.subject or "",
         "job": _job(one.job) or "-",
-        "category": one.category or "",
+        "category": _category(one) or Text("", ""),
+        "minutes": _figure(round((one.quantity or ZERO) / 60, 1)) if one.kind == "time" else "",
     }
-    return word(f"shows_{one.kind}", **values)
+    jobless = one.kind == "check" and one.job is None
+    return word(f"shows_{one.kind}_jobless" if jobless else f"shows_{one.kind}", **values)
+
+
+def _codes(one: Waiting) -> dict[str, dict[str, str]]:
+    """The codes among the evidence, as a person reads them."""
+    found = {"category": _category(one), "doubt": named("doubt", one.doubt) if one.doubt else None}
+    return {name: _texts(text) for name, text in found.items() if text is not None}
+
+
+def _category(one: Waiting) -> Text | None:
+    """Why it waits, of a check or of time."""
+    if one.category is None:
+        return None
+    return named("check" if one.kind == "check" else "time", one.category)
+
+
+def _subject(one: Waiting) -> Literal["material", "time", "pieces", "nothing"]:
+    """What a share of it is given as: a lot, seconds, pieces of a disposition; an order alone has none."""
+    if one.kind == "lot" or one.type == MaterialConsumed.type:
+        return "material"
+    if one.kind == "provisional" or (one.kind == "check" and one.fact is None):
+        return "nothing"
+    return "time" if one.kind == "time" else "pieces"
 
 
 def _figure(value: Any) -> str | None:

@@ -22,6 +22,12 @@ def word(key: str, **values: object) -> Text:
     return Text(en.format(**in_en), zh.format(**in_zh))
 
 
+def named(prefix: str, codes: str) -> Text:
+    """Codes of the facts, listed with commas, as words; one that is not known here stands for itself."""
+    parts = [_WORDS.get(f"{prefix}_{code}", (code, code)) for code in codes.split(", ")]
+    return Text(", ".join(en for en, _ in parts), "、".join(zh for _, zh in parts))
+
+
 _WORDS: dict[str, tuple[str, str]] = {
     # done
     "accept": ("Accepted by {person}", "{person}已确认"),
@@ -70,10 +76,37 @@ _WORDS: dict[str, tuple[str, str]] = {
     "shows_count": ("{quantity} pieces of counter {counter} without an order ({raw_from} → {raw_to})", "计数器{counter}有{quantity}件无工单（{raw_from}→{raw_to}）"),
     "shows_held": ("Counter {counter} jumped {raw_from} → {raw_to}: held", "计数器{counter}异常：{raw_from}→{raw_to}，暂未计入"),
     "shows_lot": ("{quantity} {unit} of {subject} used without a lot, WO {job}", "{subject}用料{quantity} {unit}缺批次，工单{job}"),
-    "shows_check": ("{subject}, WO {job}: recorded against the check {category}", "{subject}，工单{job}：未通过校验{category}仍已记录"),
+    "shows_check": ("{subject}, WO {job}: recorded all the same: {category}", "{subject}，工单{job}：仍已记录：{category}"),
+    "shows_check_jobless": ("{subject}: recorded all the same: {category}", "{subject}：仍已记录：{category}"),
     "shows_provisional": ("WO {job} began, the ERP has not delivered it", "工单{job}已开工，ERP尚未下发"),
-    "shows_time": ("{quantity} s of {subject} without an order", "{subject}有{quantity}秒无工单"),
+    "shows_time": ("{minutes} min of {subject} without an order: {category}", "{subject}有{minutes}分钟无工单：{category}"),
     "undated": ("Facts {first} to {last} have no posting date: set the clock right", "第{first}至{last}条记录没有记账日期，请校准时钟"),
+    # what a fact went against (docs/checks.md)
+    "check_order_elsewhere": ("order of another line", "其他产线的工单"),
+    "check_order_status": ("order held or closed", "工单已冻结或关闭"),
+    "check_sequence": ("operation before not reported", "前道工序未报工"),
+    "check_ahead": ("more than the operation before", "超过前道工序数量"),
+    "check_material": ("material not on the BOM", "物料不在BOM中"),
+    "check_lot_unknown": ("lot unknown", "批次未登记"),
+    "check_lot_status": ("lot blocked", "批次已冻结"),
+    "check_lot_expired": ("lot expired", "批次已过期"),
+    "check_lot_consumed": ("more than is left of the lot", "超过批次余量"),
+    "check_missing_lot": ("a lot is missing", "缺少批次"),
+    "check_usage": ("more material than the BOM asks for", "用料超过BOM用量"),
+    "check_output": ("more pieces than planned", "产量超过计划"),
+    "check_time": ("more time than the standard", "工时超过标准"),
+    "check_qualification": ("no qualification for this work center", "无该工作中心资质"),
+    "check_rework": ("more rework than was set aside", "返工超过待返工数量"),
+    "check_serial": ("serial number reported before", "序列号已报过"),
+    # why time has no order
+    "time_waiting": ("no order was open", "无在产工单"),
+    "time_paused": ("the order was paused", "工单暂停"),
+    "time_break": ("a paid break", "带薪休息"),
+    "time_unconfirmed": ("badge not scanned again", "未再扫工牌确认"),
+    "time_undone": ("the start was undone", "开工已撤销"),
+    # why a counter's movement is held
+    "doubt_implausible": ("faster than the machine can", "超过设备最大速度"),
+    "doubt_backwards": ("it went back", "计数倒退"),
     # kinds and ways, as sentences name them
     "kind_check": ("A check that was overridden", "被放行的校验"),
     "kind_count": ("A count without an order", "无工单计数"),

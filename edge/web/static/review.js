@@ -45,14 +45,19 @@ function answer(tone, text) {
 const local = (instant) => new Date(instant).toLocaleString("sv-SE").slice(5, 16);
 
 // Tabs
-function show(tab) {
+let tab = "waiting";
+function show(name) {
+  tab = name;
   for (const button of document.querySelectorAll("[data-tab]"))
     button.setAttribute("aria-pressed", String(button.dataset.tab === tab));
   for (const page of document.querySelectorAll("[data-page]"))
     page.classList.toggle("shown", page.dataset.page === tab);
 }
 for (const button of document.querySelectorAll("[data-tab]"))
-  button.addEventListener("click", () => show(button.dataset.tab));
+  button.addEventListener("click", () => {
+    show(button.dataset.tab);
+    if (tab === "shifts") poll();
+  });
 
 // What is so now
 function row(...cells) {
@@ -87,15 +92,53 @@ function draw(found) {
   both(byId("delivery"), found.delivery.summary.text);
   byId("receivers").replaceChildren(
     ...found.delivery.receivers.map((one) =>
-      row(one.name, one.state, String(one.waiting), String(one.quarantined)),
+      row(one.name, words[`receiver_${one.state}`] ?? one.state, String(one.waiting), String(one.quarantined)),
     ),
   );
+}
+
+const hours = (seconds) => (Number(seconds) / 3600).toFixed(2);
+
+// Pieces in each unit, one below the other.
+function pieces(figures) {
+  const cell = document.createElement("td");
+  cell.append(
+    ...figures.map((one) => {
+      const line = make("div", `${one.quantity} `);
+      line.append(make("small", one.texts));
+      return line;
+    }),
+  );
+  return cell;
+}
+
+function shiftRow(one) {
+  const shift = make("td", one.production_date ? `${one.production_date} ${one.shift ?? ""}` : say("undated_shift"));
+  const line = row();
+  line.append(shift, make("td", one.station ?? "-"));
+  line.append(...["good", "concession", "rework", "scrap"].map((name) => pieces(one[name])));
+  const machine = hours(one.machine_s) + (one.machine_known ? "" : " + ?");
+  const times = [hours(one.labour_s), hours(one.setup_s), machine, hours(one.unassigned_s)];
+  line.append(...times.map((text) => make("td", text)));
+  const nobodys = pieces(one.unattributed);
+  if (one.held) nobodys.append(make("div", say("held_counts", { count: one.held })));
+  line.append(nobodys, make("td", String(one.waiting)));
+  return line;
+}
+
+async function pollShifts() {
+  const response = await fetch("/api/v1/shifts", { signal: AbortSignal.timeout(PATIENCE_MS) });
+  if (!response.ok) throw new Error(response.statusText);
+  const { shifts } = await response.json();
+  byId("shifts").replaceChildren(...shifts.map(shiftRow));
+  byId("no_shifts").hidden = shifts.length > 0;
 }
 
 async function poll() {
   try {
     const response = await fetch("/api/v1/review", { signal: AbortSignal.timeout(PATIENCE_MS) });
     draw(await response.json());
+    if (tab === "shifts") await pollShifts();
     byId("news").textContent = new Date().toLocaleTimeString("sv-SE");
   } catch {
     both(byId("news"), say("stale"));
@@ -112,7 +155,7 @@ function choose(one) {
   byId("evidence").replaceChildren(
     ...rows
       .filter(([name]) => words[`evidence_${name}`])
-      .flatMap(([name, value]) => [make("dt", say(`evidence_${name}`)), make("dd", String(value))]),
+      .flatMap(([name, value]) => [make("dt", say(`evidence_${name}`)), make("dd", one.words[name] ?? String(value))]),
   );
   byId("ways").replaceChildren(
     ...one.possible.map((name) => {
@@ -141,9 +184,10 @@ function take(name) {
 function addPart(quantity) {
   const part = byId("part").content.firstElementChild.cloneNode(true);
   const hide = (name) => (part.querySelector(`[name=${name}]`).closest("label").hidden = true);
-  if (chosen.kind === "lot") ["job", "disposition", "reason"].forEach(hide);
+  if (chosen.of === "material") ["job", "disposition", "reason"].forEach(hide);
   else hide("lot");
-  if (chosen.kind === "time") ["disposition", "reason"].forEach(hide);
+  if (chosen.of === "time") ["disposition", "reason"].forEach(hide);
+  if (chosen.of === "time") both(part.querySelector("[name=quantity]").previousElementSibling, say("seconds"));
   part.querySelector("[name=quantity]").value = quantity ?? "";
   part.querySelector("[name=job]").value = chosen.evidence.job ?? chosen.evidence.after ?? "";
   byId("parts").append(part);
@@ -159,19 +203,19 @@ function job(place) {
 
 function share(part) {
   const common = { quantity: value(part, "quantity") };
-  if (chosen.kind === "lot") return without({ ...common, lot: value(part, "lot") });
+  if (chosen.of === "material") return without({ ...common, lot: value(part, "lot") });
   const pieces = { disposition: value(part, "disposition"), reason: value(part, "reason") };
-  return without({ ...common, ...job(part), ...(chosen.kind === "time" ? {} : pieces) });
+  return without({ ...common, ...job(part), ...(chosen.of === "time" ? {} : pieces) });
 }
 
 // What will be recorded: beside the evidence, before anybody presses.
 function preview() {
   const parts = [...byId("parts").children].map(share);
   const lines = parts.map((one) =>
-    say(one.lot ? "becomes_lot" : one.work_order ? "becomes" : "becomes_nobodys", {
+    say(chosen.of === "material" ? "becomes_lot" : one.work_order ? "becomes" : "becomes_nobodys", {
       quantity: one.quantity ?? "?",
       job: `${one.work_order}/${one.operation ?? "?"}`,
-      lot: one.lot,
+      lot: one.lot ?? "?",
       kind: one.disposition ? say(`kind_${one.disposition}`) : { en: "", zh: "" },
     }),
   );

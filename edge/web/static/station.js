@@ -32,9 +32,9 @@ function both(element, text) {
   element.replaceChildren(spans[0], " ", spans[1]);
 }
 
-// "ask": taken, but recorded only with what is still missing.
-const MARKS = { good: "✓", ask: "?", bad: "✕", wait: "…", info: "i" };
-const TONES = { recorded: "good", pending: "ask", repeated: "good", wait: "wait" };
+// "ask": taken, but recorded only with what is still missing. "warn": recorded, and to be looked at.
+const MARKS = { good: "✓", warn: "✓!", ask: "?", bad: "✕", wait: "…", info: "i" };
+const TONES = { recorded: "good", warned: "warn", pending: "ask", repeated: "good", wait: "wait" };
 let freshTimer;
 
 // The answer to the last scan: by colour and mark while fresh, then calm; what is bad stays.
@@ -52,7 +52,7 @@ function answer(tone, text) {
 // Long sentences become smaller until they fit.
 function fit() {
   const message = byId("message");
-  for (let size = 1.15; size >= 0.6; size -= 0.05) {
+  for (let size = 1.15; size >= 0.5; size -= 0.05) {
     message.style.fontSize = `${size}rem`;
     if (byId("said").scrollHeight <= byId("said").clientHeight) return;
   }
@@ -81,7 +81,8 @@ function draw(next) {
   if (before?.said_ms !== screen.said_ms || before?.instance !== screen.instance) {
     unrecorded = false;
     const asks = screen.state === "confirm" && screen.tone === "good";
-    answer(asks ? "ask" : screen.tone, screen.message ?? { en: "", zh: "" });
+    const warns = screen.warned && screen.tone === "good";
+    answer(asks ? "ask" : warns ? "warn" : screen.tone, screen.message ?? { en: "", zh: "" });
   }
   drawAlarm();
   fit(); // a device line takes room from the message
@@ -96,9 +97,10 @@ function drawOperators() {
 function drawReminders() {
   const [first, ...others] = screen.reminders;
   byId("reminder").hidden = first === undefined;
+  document.body.classList.toggle("reminded", first !== undefined);
   if (first === undefined) return;
-  const more = others.length ? ` +${others.length}` : "";
-  both(byId("reminder"), { en: `! ${first.en}${more}`, zh: `! ${first.zh}${more}` });
+  both(byId("reminder"), first);
+  byId("reminder").prepend(`! ${others.length ? `+${others.length} ` : ""}`);
 }
 
 function drawNoted() {

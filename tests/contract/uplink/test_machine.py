@@ -30,6 +30,7 @@ from hypothesis.stateful import (
 )
 
 from edge import epochs, upkeep
+from edge.alerts import Alerts
 from edge.backup import back_up, put_back
 from edge.events import Draft, JournalOpened, ReviewSettled, WorkPaused, chain_of, decode
 from edge.faults import RestartNeeded
@@ -278,6 +279,7 @@ class Line(RuleBasedStateMachine):
             self.journal,
             self.time,
             0,
+            Alerts(self.journal, self.time),
             lambda: self.journal.head,
             lambda found: done(found, ["erp"], load_status(store).uplinks, load_quarantined(store)),
             self.time.sleep,
@@ -412,7 +414,8 @@ class Line(RuleBasedStateMachine):
         assert old[0] in file
         laid(self.folder, {"journal.db": file.replace(*old)})
         self.start(None)
-        keeper = Upkeep(self.journal, self.time, 0, lambda: 0, lambda _: {}, self.time.sleep)
+        alerts = Alerts(self.journal, self.time)
+        keeper = Upkeep(self.journal, self.time, 0, alerts, lambda: 0, lambda _: {}, self.time.sleep)
         with pytest.raises(RestartNeeded):
             self.run(keeper.prove())
         self.stop()

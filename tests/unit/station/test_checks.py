@@ -368,7 +368,7 @@ def test_what_was_recorded_against_a_check_waits_for_a_person_until_it_is_undone
     assert (
         left["possible"] == ["accept", "reverse", "reassign", "split"]
         and "OLD" in left["texts"]["en"]
-        and "lot_expired" in left["texts"]["zh"]
+        and "批次已过期" in left["texts"]["zh"]
     )
     assert made.refolded() == made.line
 

@@ -21,7 +21,7 @@ from edge.events import (
 )
 from edge.station.evolve import evolve
 from edge.station.review.requests import Request
-from edge.station.review.words import Unsettled
+from edge.station.review.words import Unsettled, named
 from tests.unit.station.floor import MASTER, Floor
 
 PEOPLE = [
@@ -471,3 +471,13 @@ def test_what_a_settlement_leads_to_fits_the_contract_of_the_costing_endpoint() 
     for body in given.bodies:
         event = msgspec.json.decode(body) | {"source": "urn:lineside:suzhou:L3:0123456789abcdef"}
         assert examine(event).problem is None, event["type"]
+
+
+def test_every_check_and_every_reason_to_wait_has_words_in_both_languages() -> None:
+    codes = [name for name in settings.StationChecks.model_fields if not name.endswith("_tolerance")]
+    whys = ("waiting", "paused", "break", "unconfirmed", "undone")
+    for prefix, known in (("check", codes), ("time", whys), ("doubt", ("implausible", "backwards"))):
+        for code in known:
+            text = named(prefix, code)
+            assert code not in (text.en, text.zh) and not text.zh.isascii(), code
+    assert named("check", "usage, lot_expired").zh == "用料超过BOM用量、批次已过期"

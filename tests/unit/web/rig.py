@@ -41,6 +41,7 @@ class Rig:
         app = application(
             self.collector,
             language=language,
+            journal=self.journal.path,
             delivery=self._delivered,
             ready=lambda: self.ready,
             alive=lambda: self.alive,
