@@ -2,7 +2,8 @@
 
 No time is shared out by them and no clock told; their resources never were a job's unreported ones. A
 correction takes back what its original did, as the open list keeps it, on a job that is open or just closed:
-pieces, what the bill asked, lots, made and drawn amounts. What counters said meanwhile stays.
+pieces, the time spent on them, what the bill asked, lots, made and drawn amounts. What counters said
+meanwhile stays.
 """
 
 from collections.abc import Callable
@@ -20,7 +21,7 @@ from edge.events import (
     WorkCorrected,
     WorkReported,
 )
-from edge.station import aside, known, lots, quantities, serials
+from edge.station import aside, known, lots, quantities, resources, serials
 from edge.station.review import waiting
 from edge.station.state import ZERO, Job, Line, Station
 
@@ -57,6 +58,7 @@ def settled(line: Line, fact: ReviewSettled) -> Line:
 def _with_report(station: Station, fact: WorkReported, sign: int = 1) -> Station:
     def booked(job: Job) -> Job:
         job = lots.asked(quantities.with_outputs(job, fact, sign), fact, sign)
+        job = resources.spent(job, fact.resources, sign)
         sums = {name: job.counted.get(name, ZERO) + sign * more for name, more in fact.counted.items()}
         return replace(job, counted={**job.counted, **sums}) if sums else job
 

@@ -37,7 +37,7 @@ def master() -> dict[str, Any]:
 def floor(pieces: int = 10, **station: object) -> Floor:
     """So many strokes of order 100, nothing mounted."""
     checks = {"missing_lot": "off", "output": "warn", "lot_consumed": "warn"}
-    made = Floor(master(), checks=checks, **station)
+    made = Floor(master(), **({"checks": checks} | station))
     made.read(cycles=0, running=True, energy=1.0).scan("LSE1042", "LSW100")
     return strokes(made, pieces)
 
@@ -184,6 +184,42 @@ def test_a_report_that_did_not_occur_leaves_nothing_but_unassigned_time() -> Non
         one for one in made.facts(e.TimeUnassigned) if isinstance(one, e.TimeUnassigned) and one.operator
     ]
     assert (person.operator, person.category, person.s) == ("1042", "undone", spent)
+
+
+def slow() -> Floor:
+    """Ten pieces that took the machine five minutes, by the standard twenty seconds; oil comes from O1."""
+    made = floor(0, checks={"missing_lot": "off", "time": "warn"})
+    made.scan("LSL O1")
+    for _ in range(5):
+        strokes(made, 2)
+    return made
+
+
+def test_time_of_a_report_that_did_not_occur_is_held_against_none_that_follows() -> None:
+    made = slow()
+    made.scan("LSCPART", "LSCOK")
+    assert waiting(made, "check").category == "time"
+    settle(made, "reverse", "check")
+    assert (made.job.spent_labour_s, made.job.spent_machine_s) == (0, 0)
+    made.wait(5).read(cycles=15, running=True, energy=1.0)
+    answer = made.scan("LSCPART")
+    assert "Good 15" in answer.message.en and "machine time" not in answer.message.en
+
+
+def test_the_time_of_restated_pieces_is_spent_on_them_once() -> None:
+    made = slow()
+    made.scan("LSCPART", "LSCOK")
+    spent = made.job.spent_labour_s, made.job.spent_machine_s
+    settle(made, "reassign", "check", to={"quantity": "9"})
+    assert (made.job.spent_labour_s, made.job.spent_machine_s) == spent
+    assert spent > (300, 300)
+
+
+def test_made_up_time_is_held_against_the_pieces_as_measured_time_is() -> None:
+    made = floor(0, checks={"missing_lot": "off", "time": "warn"})
+    make_up(made, outputs=[{"quantity": "10"}], machine_s="600", labour=[{"operator": "1042", "s": "90"}])
+    assert (made.job.spent_labour_s, made.job.spent_machine_s) == (90, 600)
+    assert "11 min of machine time so far" in made.scan("LSCPART").message.en
 
 
 def test_a_completion_is_restated_after_its_order_is_closed() -> None:
