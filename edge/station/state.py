@@ -18,7 +18,7 @@ from edge.station.review.waiting import Waiting
 from edge.station.texts import Text
 from edge.wallclock import Wall
 
-STATE_VERSION = "10"
+STATE_VERSION = "11"
 ZERO = Decimal(0)
 MACHINE = ("running", "energy")  # counters of the machine; all others count pieces
 SWITCHED = "switched"  # the pause of a job whose station went on with another

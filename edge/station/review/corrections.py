@@ -53,7 +53,8 @@ def restate(desk: Desk, who: Authority, one: Waiting, shares: Sequence[Share], n
         more |= _completion(fact, _good(outputs) - _good(before))
     desk.reported(
         who, one.station, target, one.from_ms, outputs=outputs, fact=type(fact), replaces=one.id,
-        posting_date=posted, counted=_counted(desk, one, target, before, outputs), **more,
+        posting_date=posted, counted=_counted(desk, one, target, before, outputs),
+        earlier_run=one.earlier_run, **more,
     )  # fmt: skip
 
 
@@ -105,6 +106,8 @@ def _counted(
     desk: Desk, one: Waiting, target: Target, before: Sequence[Output], after: Sequence[Output]
 ) -> dict[str, Decimal]:
     """What an open job's counter gains or loses, so that its next proposal holds as much new as before."""
+    if one.earlier_run:
+        return {}
     gained, lost = desk.counted(one.station, target, after), desk.counted(one.station, target, before)
     sums = {name: gained.get(name, ZERO) - lost.get(name, ZERO) for name in {**gained, **lost}}
     return {name: value for name, value in sums.items() if value}

@@ -25,7 +25,7 @@ from edge.events import (
 )
 from edge.masterdata import MasterData
 from edge.readings import Moment
-from edge.station import backflush, lots, rework
+from edge.station import backflush, belated, lots, rework
 from edge.station.evolve import evolve
 from edge.station.review.periods import open_date
 from edge.station.review.rights import Authority
@@ -84,20 +84,23 @@ class Desk:
         outputs: tuple[Output, ...],
         fact: type[WorkReported] = WorkReported,
         brought: Collection[str] = (),
+        earlier_run: bool = False,
         **fields: Any,
     ) -> str:
         """Draft a report of a time that is past, and what it consumes by the bill.
 
         `brought`: BOM lines that the person says the material of. Meters are the present reports'.
+        `earlier_run`: the order was completed then, and began anew since.
         """
         at_ms = self.now.wall_ms if at_ms is None else at_ms
-        booking = Booking(self, who, station, at_ms, fields.get("posting_date"))
-        held = self.line.station(station).find((target.work_order, target.operation))
-        held = held or self._closed(station, target)
+        key = target.work_order, target.operation
+        booking = Booking(self, who, station, at_ms, fields.get("posting_date"), key if earlier_run else None)
+        closed = booking.station.closed
+        held = booking.station.find(key) or (closed if closed and closed.key == key else None)
         job = held or self._stub(target)
         asked = backflush.asked(booking, job, outputs)
         asked["needs"] = tuple(one for one in asked.get("needs", ()) if one.bom_line not in brought)
-        fields |= rework.carried(job, outputs) | asked
+        fields |= rework.carried(job, outputs) | asked | {"earlier_run": earlier_run}
         draft = self.draft(fact, at_ms, station, who, **self._job(target), **fields)
         report = draft.data
         assert isinstance(report, WorkReported)
@@ -180,10 +183,6 @@ class Desk:
         found = next((one for one in self.master.lots.get(lot, ()) if one.material == material), None)
         return found.quantity if found else None
 
-    def _closed(self, station: str, target: Target) -> Job | None:
-        closed = self.line.station(station).closed
-        return closed if closed and closed.key == (target.work_order, target.operation) else None
-
     def _stub(self, target: Target) -> Job:
         """A job that is open no more."""
         order = self.master.orders.get(target.work_order)
@@ -245,10 +244,19 @@ class Desk:
 
 
 class Booking:
-    """A belated report's place, where what it causes is drafted: of its time, and on its posting date."""
+    """A belated report's place, where what it causes is drafted: of its time, and on its posting date.
+
+    `apart`: a job that began anew since, and has no part in it.
+    """
 
     def __init__(
-        self, desk: Desk, who: Authority, station: str, at_ms: int, posting_date: str | None
+        self,
+        desk: Desk,
+        who: Authority,
+        station: str,
+        at_ms: int,
+        posting_date: str | None,
+        apart: JobKey | None,
     ) -> None:
         self.site = desk.site
         self.master = desk.master
@@ -257,6 +265,7 @@ class Booking:
         self._name = station
         self._at_ms = at_ms
         self._posted = {"posting_date": posting_date} if posting_date else {}
+        self._apart = apart
 
     @property
     def line(self) -> Line:
@@ -266,7 +275,8 @@ class Booking:
     @property
     def station(self) -> Station:
         """The station as it is now."""
-        return self.line.station(self._name)
+        station = self.line.station(self._name)
+        return station if self._apart is None else belated.without(station, self._apart)
 
     def emit(
         self, fact: type[Fact], *, job: Job | None = None, origin: Origin = "scan", **fields: Any
@@ -275,4 +285,6 @@ class Booking:
         same = ("work_order", "operation", "order_line", "refs", "provisional")
         of_job = {name: getattr(job, name) for name in same} if job else {}
         more = of_job | self._posted | fields
+        if self._apart is not None and issubclass(fact, MaterialConsumed):
+            more["earlier_run"] = True
         return self._desk.draft(fact, self._at_ms, self._name, self._who, **more).id

@@ -232,6 +232,61 @@ def test_a_completion_is_restated_after_its_order_is_closed() -> None:
     assert sums(made, "good") == {"good": 18}
 
 
+def begun_anew() -> Floor:
+    """A completion of twenty pieces that waits for its check; five more since the order began anew."""
+    made = flagged_completion()
+    made.wait(3).scan("LSW100", "LSCOK")
+    assert made.job.good == 0
+    return strokes(made, 5)
+
+
+def flagged_completion() -> Floor:
+    made = floor(0)
+    made.scan("LSL O1")
+    strokes(made, 20).scan("LSCDONE", "LSCOK")
+    assert waiting(made, "check").category == "output"
+    return made
+
+
+@pytest.mark.parametrize("typed", [[], ["LSQ5"]])
+def test_a_completion_that_did_not_occur_leaves_the_order_that_began_anew_alone(typed: list[str]) -> None:
+    made = begun_anew()
+    settle(made, "reverse", "check")
+    made.scan("LSCPART", *typed, "LSCOK")
+    assert made.job.good == 5
+    assert sums(made, "good", "backflushed") == {"good": 5, "backflushed": Decimal("0.05")}
+    assert drawn(made, "O1") == Decimal("0.05")
+
+
+@pytest.mark.parametrize("typed", [[], ["LSQ5"]])
+def test_a_completion_is_restated_beside_the_order_that_began_anew(typed: list[str]) -> None:
+    made = begun_anew()
+    settle(made, "reassign", "check", to={"quantity": "18"})
+    made.scan("LSCPART", *typed, "LSCOK")
+    assert (made.job.good, made.job.consumed) == (5, {"20": Decimal("0.05")})
+    assert sums(made, "good", "backflushed") == {"good": 23, "backflushed": Decimal("0.23")}
+    assert drawn(made, "O1") == Decimal("0.23") == 20 - (made.station.mounted[0].quantity or 0)
+    made.scan("LSCDONE", "LSCOK", "LSCUNDO", "LSCOK")
+    assert made.job.good == 5
+
+
+def test_a_lot_named_later_is_no_material_of_the_order_that_began_anew() -> None:
+    made = floor()
+    made.scan("LSCDONE", "LSCOK", "LSW100", "LSCOK")
+    settle(made, "reassign", "lot", to={"lot": "O2"})
+    assert drawn(made, "O2") == Decimal("0.1") and not made.job.consumed and not made.job.used
+    strokes(made, 10).scan("LSCPART", "LSCOK")
+    assert sums(made, "backflushed") == {"backflushed": Decimal("0.2")}
+
+
+def test_what_waits_of_an_order_that_goes_on_is_of_no_earlier_run() -> None:
+    made = flagged()
+    made.scan("LSCSETUP", "LSCGO", "LSCPAUSE21", "LSW100", "LSCGO")
+    settle(made, "reverse", "check")
+    made.scan("LSCPART", "LSCOK")
+    assert sums(made, "good") == {"good": 20}
+
+
 def test_a_consumption_beyond_its_lot_is_restated_and_drawn_so() -> None:
     made = floor(0)
     made.scan("LSL A1", "LSQ9")
