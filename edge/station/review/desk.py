@@ -46,6 +46,10 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     refs: dict[str, str] | None
     provisional: bool = False
 
+    @property
+    def key(self) -> JobKey:
+        return self.work_order, self.operation
+
 
 class Desk:
     """One settlement."""
@@ -93,10 +97,9 @@ class Desk:
         `earlier_run`: the order was completed then, and began anew since.
         """
         at_ms = self.now.wall_ms if at_ms is None else at_ms
-        key = target.work_order, target.operation
-        booking = Booking(self, who, station, at_ms, fields.get("posting_date"), key if earlier_run else None)
-        closed = booking.station.closed
-        held = booking.station.find(key) or (closed if closed and closed.key == key else None)
+        apart = target.key if earlier_run else None
+        booking = Booking(self, who, station, at_ms, fields.get("posting_date"), apart)
+        held = _held(booking.station, target.key)
         job = held or self._stub(target)
         asked = backflush.asked(booking, job, outputs)
         asked["needs"] = tuple(one for one in asked.get("needs", ()) if one.bom_line not in brought)
@@ -140,8 +143,7 @@ class Desk:
     def target(self, station: str, key: JobKey) -> Target:
         """The job of that order and operation. Raises Unsettled where nobody knows it."""
         order, operation = key
-        here = self.line.station(station)
-        job = here.find(key) or (here.closed if here.closed and here.closed.key == key else None)
+        job = _held(self.line.station(station), key)
         if job is not None and not job.provisional:
             return Target(
                 work_order=order, operation=operation, order_line=job.order_line, product=job.product,
@@ -164,14 +166,14 @@ class Desk:
         )  # fmt: skip
 
     def counted(self, station: str, target: Target, outputs: Iterable[Output]) -> dict[str, Decimal]:
-        """What an open job's counter gains, so that what its next proposal holds as new stays the same.
+        """What a job's counter gains, so that what its next proposal holds as new stays the same.
 
-        Only a counter of all pieces takes note of defects and concessions.
+        The job is open, or was closed just now: undone, its completion is proposed again. Only a counter of all
+        pieces takes note of defects and concessions.
         """
         settings = self.site.stations.get(station)
         name = settings.main_counter if settings else None
-        job = self.line.station(station).find((target.work_order, target.operation))
-        if settings is None or name is None or job is None:
+        if settings is None or name is None or _held(self.line.station(station), target.key) is None:
             return {}
         beside = {"scrap", "rework", "concession"} if settings.counters[name].counts == "all" else set()
         known = {"good"} | beside
@@ -201,7 +203,7 @@ class Desk:
 
     def is_open(self, station: str, target: Target) -> bool:
         """Whether the job is open at the station."""
-        return self.line.station(station).find((target.work_order, target.operation)) is not None
+        return self.line.station(station).find(target.key) is not None
 
     def _job(self, target: Target) -> dict[str, Any]:
         same = ("work_order", "operation", "order_line", "refs", "provisional")
@@ -241,6 +243,12 @@ class Desk:
         if posted != day:
             self.moved = day, posted
         return posted
+
+
+def _held(station: Station, key: JobKey) -> Job | None:
+    """A job that is open at a station, or was closed there just now."""
+    closed = station.closed
+    return station.find(key) or (closed if closed is not None and closed.key == key else None)
 
 
 class Booking:

@@ -126,6 +126,14 @@ def test_a_line_whose_material_the_person_gives_is_not_backflushed_too() -> None
     assert sums(made, "backflushed") == {"backflushed": Decimal("0.1")}
 
 
+def test_what_is_made_up_behind_a_completion_is_not_taken_from_the_counter_when_it_is_undone() -> None:
+    made = floor(20)
+    made.scan("LSCDONE", "LSCOK")
+    make_up(made, outputs=[{"quantity": "5"}])
+    made.scan("LSCUNDO", "LSCOK", "LSCDONE", "LSCOK")
+    assert sums(made, "good", "unattributed") == {"good": 25}
+
+
 def test_a_made_up_report_without_a_lot_at_hand_waits_for_it() -> None:
     made = floor(0)
     strokes(made, 1).scan("LSCDONE", "LSCOK", "LSW200")
