@@ -168,8 +168,8 @@ class Desk:
     def counted(self, station: str, target: Target, outputs: Iterable[Output]) -> dict[str, Decimal]:
         """What a job's counter gains, so that what its next proposal holds as new stays the same.
 
-        The job is open, or was closed just now: undone, its completion is proposed again. Only a counter of all
-        pieces takes note of defects and concessions.
+        The job is open, or was closed just now: its completion may be undone, and proposed again. Only a
+        counter of all pieces takes note of defects and concessions.
         """
         settings = self.site.stations.get(station)
         name = settings.main_counter if settings else None

@@ -179,8 +179,9 @@ def _leaves(fact: Fact) -> bool:
 def _found(line: "Line", fact: Fact, draft: Draft) -> Waiting | None:
     """What a fact leaves to a person."""
     leaves, failed = _leaves(fact), (*fact.warnings, *fact.confirmed)
-    manual = fact.origin == "manual" and not isinstance(fact, events.MaterialConsumed)
-    if fact.station is None or manual or not (leaves or failed):
+    undecided = events.MaterialConsumed | events.CountUnattributed
+    decided = fact.origin == "manual" and not isinstance(fact, undecided)
+    if fact.station is None or decided or not (leaves or failed):
         return None
     station = line.station(fact.station)
     job = (fact.work_order, fact.operation or "") if fact.work_order else None

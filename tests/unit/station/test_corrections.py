@@ -240,6 +240,39 @@ def test_a_completion_is_restated_after_its_order_is_closed() -> None:
     assert sums(made, "good") == {"good": 18}
 
 
+def beyond() -> Floor:
+    """A completion of eighteen that waits for its check; the counter saw twenty."""
+    made = floor(0)
+    made.scan("LSL O1")
+    strokes(made, 20).scan("LSCDONE", "LSQ18", "LSCOK")
+    assert waiting(made, "count").quantity == 2
+    return made
+
+
+def test_what_a_counter_saw_beyond_a_restated_completion_waits_on() -> None:
+    made = beyond()
+    settle(made, "reassign", "check", to={"quantity": "17"})
+    (left,) = [one for one in made.waiting if one.kind == "count"]
+    assert (left.quantity, left.counter, left.unit) == (2, "good", "C62")
+    assert sums(made, "good", "unattributed") == {"good": 17, "unattributed": 2}
+    settle(made, "reassign", "count", to={"work_order": "200", "operation": "0020"})
+    assert sums(made, "good") == {"good": 19} and not [one for one in made.waiting if one.kind == "count"]
+
+
+def test_what_a_counter_saw_beyond_a_completion_that_did_not_occur_waits_on() -> None:
+    made = beyond()
+    settle(made, "reverse", "check")
+    assert [one.quantity for one in made.waiting if one.kind == "count"] == [2]
+    assert sums(made, "good", "unattributed") == {"unattributed": 2}
+
+
+def test_what_was_settled_of_a_completion_does_not_wait_again() -> None:
+    made = beyond()
+    settle(made, "accept", "count")
+    settle(made, "reassign", "check", to={"quantity": "17"})
+    assert not [one for one in made.waiting if one.kind == "count"]
+
+
 def begun_anew() -> Floor:
     """A completion of twenty pieces that waits for its check; five more since the order began anew."""
     made = flagged_completion()
