@@ -26,8 +26,8 @@ def check(
 ) -> None:
     """Say that check `code` failed, in the words of `key`. Returns where the scan goes on all the same.
 
-    Raises Refused where the site blocks it. `with_ok`: an OK follows anyway, and answers this too. `blocks`: not where
-    a refusal would leave no way on: there it only warns.
+    Raises Refused where the site blocks it. `with_ok`: an OK follows anyway, and answers this too. Without
+    `blocks` it only warns there, for a refusal would leave no way on.
     """
     what, instead = say(key, **values), say(f"{key}.do", **values)
     if work.verdicts.failed(code, what, instead, with_ok=with_ok, blocks=blocks) == "refused":
@@ -219,8 +219,15 @@ def rework_left(work: Work, job: Job, pieces: Decimal, disposition: str) -> None
     held = rework.waiting(work.line, source)
     if pieces > held:
         order = "/".join(one for one in source if one)
-        shown = {"pieces": number(pieces), "held": number(max(ZERO, held))}
-        check(work, "rework", "rework_over", with_ok=disposition == "good", order=order, **shown)
+        check(
+            work,
+            "rework",
+            "rework_over",
+            with_ok=disposition == "good",
+            order=order,
+            pieces=number(pieces),
+            held=number(max(ZERO, held)),
+        )
 
 
 def _time(work: Work, job: Job, pieces: Decimal, *, blocks: bool) -> None:

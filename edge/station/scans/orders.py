@@ -244,5 +244,12 @@ def _operation(work: Work, found: WorkOrder, named: str | None, with_ok: bool) -
 
 def _elsewhere(work: Work, found: WorkOrder, where: str, with_ok: bool) -> None:
     """An operation of another work center."""
-    values = {"order": found.work_order, "where": where, "here": work.settings.work_center}
-    checks.check(work, "order_elsewhere", "order_elsewhere", with_ok=with_ok, **values)
+    checks.check(
+        work,
+        "order_elsewhere",
+        "order_elsewhere",
+        with_ok=with_ok,
+        order=found.work_order,
+        where=where,
+        here=work.settings.work_center,
+    )

@@ -187,14 +187,14 @@ _Share = tuple[str, str]  # (operator, order)
 
 
 def _at_work(line: Line) -> dict[str, list[str]]:
-    """On which orders each person works now."""
+    """On which orders each person works now; the pause 22 lets their time go on."""
     found: dict[str, list[str]] = {}
     if line.period is not None and line.period.on_break is not None:
         return found
     for station in line.stations.values():
         for operator in station.crew:
             if not line.people[operator].doubted:
-                working = [job.work_order for job in station.jobs if not job.paused or job.paused_labour]
+                working = [job.work_order for job in station.jobs if job.paused in (None, "22")]
                 found.setdefault(operator, []).extend(working)
     return found
 
