@@ -18,7 +18,7 @@ from edge.events import (
     WorkReported,
     WorkStarted,
 )
-from edge.station.state import Tested
+from edge.station.pending import Tested
 from edge.station.texts import Text, say
 
 Verdict = Literal["passed", "refused"]

@@ -5,9 +5,10 @@ from edge.masterdata import Operation, WorkOrder
 from edge.settings import Pause
 from edge.station import checks, provisional, rework, signals
 from edge.station.grammar import Order
+from edge.station.pending import PendingReport, PendingRestart, PendingSetup
 from edge.station.scans import beside, reports
 from edge.station.scans.reasons import check_reason, reason_text
-from edge.station.state import SWITCHED, ZERO, Job, JobKey, PendingReport, PendingRestart, PendingSetup
+from edge.station.state import SWITCHED, ZERO, Job, JobKey
 from edge.station.texts import Text, say, status
 from edge.station.work import Refused, Work, number
 

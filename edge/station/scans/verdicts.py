@@ -12,9 +12,9 @@ from msgspec.structs import replace
 from edge.events import OutputReclassified, plain
 from edge.station import aside
 from edge.station.grammar import Amount, Badge
+from edge.station.pending import PendingVerdict
 from edge.station.scans import beside, people
 from edge.station.scans.reasons import check_reason
-from edge.station.state import PendingVerdict
 from edge.station.texts import Text, disposition, say
 from edge.station.units import converted
 from edge.station.work import Doubted, Refused, Work, number

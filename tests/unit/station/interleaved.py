@@ -20,10 +20,10 @@ from edge import events as e
 from edge import settings
 from edge.calendar import Calendar
 from edge.masterdata import MasterData, parse
+from edge.station.pending import PendingReport
 from edge.station.review.settle import Settled
 from edge.station.review.waiting import Waiting, original
 from edge.station.review.words import Unsettled
-from edge.station.state import PendingReport
 from edge.station.step import Input, Step, Stopping
 from tests.unit.station.floor import BACKFLUSHED
 from tests.unit.station.test_presence import SHIFTS
@@ -32,7 +32,7 @@ from tests.unit.station.watched import Watched
 
 HOUR = 3600
 MODULUS = 2**32
-JUMP = 10**9  # no press makes so many strokes while nobody looks
+JUMP = 10**8  # no press makes so many strokes while nobody looks
 PRESS, BENCH = "OP20", "OP30"
 ZERO = Decimal(0)
 Move = tuple[str, Any]

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from edge import events as e
 from edge.station.evolve import fold
-from edge.station.state import Line, PendingReport
+from edge.station.pending import PendingReport
+from edge.station.state import Line
 from tests.unit.station.interleaved import BENCH, PLANTS, PRESS, ZERO, Move, Shop, moves, pieces
 
 RULES = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
