@@ -54,7 +54,10 @@ def _master() -> dict[str, Any]:
         {"person": one, "badges": [one], "roles": ["operator"], "qualifications": ["WC-PRESS-1"]}
         for one in ("1042", "1043", "1044")
     ] + [{"person": "2001", "badges": ["2001"], "roles": ["operator", "shift_leader", "quality"]}]
-    given["reasons"].append({"reason": "04", "kind": "concession", "text": {"en": "Burr"}})
+    given["reasons"] += [
+        {"reason": "04", "kind": "concession", "text": {"en": "Burr"}},
+        {"reason": "22", "kind": "pause", "text": {"en": "Cleaning"}},
+    ]
     return given
 
 

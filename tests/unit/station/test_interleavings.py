@@ -18,7 +18,7 @@ from edge.station.pending import PendingReport
 from edge.station.state import Line
 from tests.unit.station.interleaved import BENCH, PLANTS, PRESS, ZERO, Move, Shop, moves, pieces
 
-RULES = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+RULES = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
 def cancelled(shop: Shop) -> set[str]:
