@@ -12,7 +12,7 @@ help:
 	@echo "make check   ruff, mypy --strict, import-linter"
 	@echo "make bench   the figures of the README, each against its raw counterpart (ARGS=--backlog=10000000)"
 	@echo "make faults  long proofs: kills and power cuts in the middle of work (about an hour)"
-	@echo "make fuzz    a million spoilt Modbus frames each way, 100,000 of OPC UA, a million scans; docs/openapi.yaml against the endpoint"
+	@echo "make fuzz    a million spoilt Modbus frames each way, 100,000 of OPC UA, a million scans, 15,000 shifts in any order; docs/openapi.yaml against the endpoint"
 	@echo "make soak    long runs: a million events and the memory they take, ten minutes of device faults, weeks of a line"
 	@echo "make lock    renew requirements*.lock      make schemas  renew the JSON Schemas"
 	@echo "make situations  renew the table of docs/situations.md"
@@ -56,6 +56,7 @@ faults: $(READY) test-packages
 
 fuzz: $(READY)
 	$(PYTEST) -m slow tests/unit tests/line tests/contract/endpoint $(ARGS)
+	$(PYTEST) --hypothesis-profile=deep --timeout=1800 tests/unit/station/test_interleavings.py $(ARGS)
 
 soak: $(READY)
 	$(PYTEST) -m slow tests/soak tests/week $(ARGS)

@@ -38,9 +38,10 @@ from edge.reminding import Reminding
 from edge.settings import PAGE
 from edge.station.evolve import fold
 from edge.station.grammar import Command, Order, Word
+from edge.station.live import Live, Said
 from edge.station.review.requests import Asked
 from edge.station.review.words import word
-from edge.station.state import STATE_VERSION, Line, Live, Said
+from edge.station.state import STATE_VERSION, Line
 from edge.station.step import Input, Observed, Restarted, Step, Stopping, step
 from edge.station.texts import Text, say
 from edge.station.turn import Turn, turn

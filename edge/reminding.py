@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from edge.alerts import Alerts
 from edge.masterdata import MasterData
 from edge.readings import Moment
+from edge.station.live import Live
 from edge.station.reminders import PREFIX, Look, Reminder, Watch, look
-from edge.station.state import Line, Live
+from edge.station.state import Line
 from edge.station.texts import Text
 from edge.station.work import Site, Work
 

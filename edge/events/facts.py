@@ -175,6 +175,7 @@ class WorkReported(Fact, frozen=True, kw_only=True, omit_defaults=True):
     needs_for: Quantity | None = None  # pieces, where more than this report's: earlier ones had no bill
     bill_unknown: bool = False  # the order's bill was not held here: nothing could be backflushed
     replaces: str | None = None
+    earlier_run: bool = False  # of the order as it was completed at the station, before it began there anew
     counted_quantity: Quantity | None = None  # good by the counter so far, where a person's total is another
 
 
@@ -213,6 +214,7 @@ class MaterialConsumed(Fact, frozen=True, kw_only=True, omit_defaults=True):
     caused_by: str | None = None  # the report that backflushed it; of a kit, its first line's fact
     posted_by: Literal["edge", "erp"]  # "erp": evidence only, the ERP backflushes itself
     replaces: str | None = None
+    earlier_run: bool = False  # as of a report
 
 
 class OutputReclassified(Fact, frozen=True, kw_only=True, omit_defaults=True, rename={"from_": "from"}):

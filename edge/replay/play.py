@@ -22,8 +22,8 @@ from edge.replay.script import ClockSet, Delivered, Entry, Linked, Process, Scan
 from edge.replay.settling import Decided
 from edge.settings import DeviceSettings
 from edge.station.evolve import fold
+from edge.station.live import Said as Shown
 from edge.station.state import Line
-from edge.station.state import Said as Shown
 from edge.station.step import Input, Step
 from edge.station.texts import Text
 from edge.station.work import Site

@@ -10,10 +10,12 @@ from msgspec.structs import replace
 from edge.events import WorkResumed
 from edge.masterdata import WorkOrder
 from edge.station import checks, rework, signals
+from edge.station.live import Said
+from edge.station.pending import PendingPause, PendingStart
 from edge.station.scans import orders
 from edge.station.scans.reasons import reason_text
 from edge.station.signals import states
-from edge.station.state import SWITCHED, Job, JobKey, PendingPause, PendingStart, Said
+from edge.station.state import SWITCHED, Job, JobKey
 from edge.station.texts import Text, say
 from edge.station.work import Refused, Work
 

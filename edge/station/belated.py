@@ -2,10 +2,12 @@
 
 No time is shared out by them and no clock told; their resources never were a job's unreported ones. A
 correction takes back what its original did, as the open list keeps it, on a job that is open or just closed:
-pieces, what the bill asked, lots, made and drawn amounts. What counters said meanwhile stays.
+pieces, the time spent on them, what the bill asked, lots, made and drawn amounts. What counters said
+meanwhile stays. An order that was completed and began anew since is another job: its figures stay.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import msgspec
 from msgspec.structs import replace
@@ -20,9 +22,10 @@ from edge.events import (
     WorkCorrected,
     WorkReported,
 )
-from edge.station import aside, known, lots, quantities, serials
+from edge.station import aside, known, lots, quantities, resources, serials
 from edge.station.review import waiting
-from edge.station.state import ZERO, Job, Line, Station
+from edge.station.review.waiting import Waiting
+from edge.station.state import ZERO, Job, JobKey, Line, Station
 
 
 def after(line: Line, draft: Draft) -> Line:
@@ -31,15 +34,25 @@ def after(line: Line, draft: Draft) -> Line:
     if fact.station is None:
         return line
     if isinstance(fact, WorkCorrected):
-        return _corrected(line, fact)
+        entry = next((one for one in line.waiting.values() if fact.corrects in one.ids), None)
+        correct = partial(_corrected, entry=entry, correction=fact)
+        return _apart(line, fact, correct) if entry and entry.earlier_run else correct(line)
+    if isinstance(fact, WorkReported | MaterialConsumed) and fact.earlier_run:
+        return _apart(line, fact, partial(_entered, fact=fact))
+    return _entered(line, fact)
+
+
+def _entered(line: Line, fact: Fact) -> Line:
+    """The line with what happened, of a time that is past."""
+    name = fact.station or ""
     line = aside.after(line, fact)
-    station = line.station(fact.station)
+    station = line.station(name)
     match fact:
         case WorkReported():
             line, station = serials.reported(line, fact), _with_report(station, fact)
         case MaterialConsumed():
             station = lots.consumed(_not_to_be_undone(station, fact.caused_by), fact)
-    return replace(line, stations={**line.stations, fact.station: station})
+    return replace(line, stations={**line.stations, name: station})
 
 
 def settled(line: Line, fact: ReviewSettled) -> Line:
@@ -54,17 +67,34 @@ def settled(line: Line, fact: ReviewSettled) -> Line:
     return line
 
 
+def _apart(line: Line, fact: Fact, change: Callable[[Line], Line]) -> Line:
+    """The line after a fact of an earlier run of an order: the job that began anew has no part in it."""
+    key, name = (fact.work_order or "", fact.operation or ""), fact.station or ""
+    before = line.station(name)
+    line = change(replace(line, stations={**line.stations, name: without(before, key)}))
+    after = line.station(name)
+    jobs = tuple(after.find(job.key) or job for job in before.jobs)
+    closed = before.closed if after.closed is None else after.closed
+    return replace(line, stations={**line.stations, name: replace(after, jobs=jobs, closed=closed)})
+
+
+def without(station: Station, key: JobKey) -> Station:
+    """The station as if it had no job of that order and operation, neither open nor just closed."""
+    closed = None if station.closed is not None and station.closed.key == key else station.closed
+    return replace(station, jobs=tuple(job for job in station.jobs if job.key != key), closed=closed)
+
+
 def _with_report(station: Station, fact: WorkReported, sign: int = 1) -> Station:
     def booked(job: Job) -> Job:
         job = lots.asked(quantities.with_outputs(job, fact, sign), fact, sign)
+        job = resources.spent(job, fact.resources, sign)
         sums = {name: job.counted.get(name, ZERO) + sign * more for name, more in fact.counted.items()}
         return replace(job, counted={**job.counted, **sums}) if sums else job
 
     return known.made(_of_job(station, fact, booked), fact, sign)
 
 
-def _corrected(line: Line, correction: WorkCorrected) -> Line:
-    entry = next((one for one in line.waiting.values() if correction.corrects in one.ids), None)
+def _corrected(line: Line, entry: Waiting | None, correction: WorkCorrected) -> Line:
     original = waiting.original(entry) if entry else None
     name = correction.station or ""
     station = _not_to_be_undone(line.station(name), correction.corrects)

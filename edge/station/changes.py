@@ -1,18 +1,16 @@
 """How each fact changes the station that it is of."""
 
 from collections.abc import Callable
-from decimal import Decimal
 from functools import partial
 
 import msgspec
-from msgspec import UNSET
 from msgspec.structs import replace
 
 from edge import events
-from edge.events import Fact, Resources, parse_instant
+from edge.events import Fact, parse_instant
 from edge.readings import Moment
-from edge.station import hours, known, lots, quantities
-from edge.station.state import SWITCHED, ZERO, Counter, Job, JobKey, Labour, Last, Station, Tool
+from edge.station import known, lots, quantities, resources
+from edge.station.state import SWITCHED, ZERO, Counter, Job, JobKey, Last, Station, Tool
 
 PIECES = "C62"  # what counters and people count in while nobody says otherwise
 FINISHED = 64
@@ -101,7 +99,7 @@ def _reported(station: Station, fact: events.WorkReported, _id: str, at: Moment)
         since = at if fact.resources else job.since
         due = fact.origin == "signal" if fact.resources else job.due
         job = lots.asked(quantities.with_outputs(job, fact, 1), fact)
-        job = _with_resources(job, fact.resources, -1)
+        job = resources.carried(job, fact.resources)
         # Nothing is known yet of the time that follows: not nought.
         machine_s, energy_kwh = job.machine_s or None, job.energy_kwh or None
         return replace(job, since=since, machine_s=machine_s, energy_kwh=energy_kwh, due=due)
@@ -130,29 +128,6 @@ def _completed(station: Station, fact: events.WorkCompleted, id_: str, at: Momen
     finished = (*(key for key in station.finished if key != key_of(fact)), key_of(fact))[-FINISHED:]
     closed = station.find(key_of(fact))
     return replace(station, jobs=jobs, selected=following, closed=closed, finished=finished)
-
-
-def _with_resources(job: Job, resources: Resources | None, sign: int) -> Job:
-    """What is not reported yet, less (or again with) what a report carries."""
-    if resources is None:
-        return job
-    if isinstance(resources.setup_s, Decimal):
-        job = replace(job, setup_ms=job.setup_ms + sign * int(resources.setup_s * 1000))
-    if isinstance(resources.machine_s, Decimal):
-        spent_s = job.spent_machine_s - sign * resources.machine_s
-        machine_s = (job.machine_s or ZERO) + sign * resources.machine_s
-        job = replace(job, machine_s=machine_s, spent_machine_s=spent_s)
-    unmeasured = resources.machine_s is not UNSET and "machine_s" not in (resources.basis or {})
-    job = replace(job, machine_gap=sign > 0 and (job.machine_gap or unmeasured))
-    if isinstance(resources.energy_kwh, Decimal):
-        job = replace(job, energy_kwh=(job.energy_kwh or ZERO) + sign * resources.energy_kwh)
-    job = replace(job, gap=sign > 0 and (job.gap or "labour" not in (resources.basis or {})))
-    if isinstance(resources.labour, tuple):
-        shares = [Labour(one.operator, one.phase, int(one.s * 1000)) for one in resources.labour]
-        run = [one for one in resources.labour if one.phase == "run"]
-        spent_s = job.spent_labour_s - sign * sum((one.s for one in run), ZERO)
-        job = replace(job, labour=hours.summed(job.labour, shares, sign), spent_labour_s=spent_s)
-    return job
 
 
 def _consumed(station: Station, fact: events.MaterialConsumed, *_: object) -> Station:
@@ -194,7 +169,7 @@ def _unreported(job: Job, report: events.WorkReported, at: Moment) -> Job:
     if report.resources:
         since = _began(report.interval, at) if report.interval else None
     job = lots.asked(quantities.with_outputs(job, report, -1), report, -1)
-    return replace(_with_resources(job, report.resources, 1), since=since)
+    return replace(resources.carried(job, report.resources, -1), since=since)
 
 
 def _began(interval: events.Interval, at: Moment) -> Moment:

@@ -21,13 +21,16 @@ FIGURES = ("output", "ahead", "time", "rework")  # what a report's figure is che
 _MINUTE = Decimal("0.1")
 
 
-def check(work: Work, code: str, key: str, *, with_ok: bool = False, **values: object) -> None:
+def check(
+    work: Work, code: str, key: str, *, with_ok: bool = False, blocks: bool = True, **values: object
+) -> None:
     """Say that check `code` failed, in the words of `key`. Returns where the scan goes on all the same.
 
-    Raises Refused where the site blocks it. `with_ok`: an OK follows anyway, and answers this too.
+    Raises Refused where the site blocks it. `with_ok`: an OK follows anyway, and answers this too. Without
+    `blocks` it only warns there, for a refusal would leave no way on.
     """
     what, instead = say(key, **values), say(f"{key}.do", **values)
-    if work.verdicts.failed(code, what, instead, with_ok=with_ok) == "refused":
+    if work.verdicts.failed(code, what, instead, with_ok=with_ok, blocks=blocks) == "refused":
         raise refusal(key, **values)
 
 
@@ -183,38 +186,51 @@ def lots_scanned(work: Work) -> None:
 
 
 def figures(work: Work, job: Job, good: Decimal, rejected: Decimal) -> None:
-    """A report that would make it `good` pieces altogether and `rejected` more of scrap than is reported."""
+    """A report that would make it `good` pieces altogether and `rejected` more of scrap than is reported.
+
+    One that brings nothing new is not refused: so each job can be completed, whatever was reported of it.
+    """
     work.verdicts.forget(FIGURES)
     levels = work.verdicts.levels
+    new = good > job.good or rejected > 0
     rework_left(work, job, good - job.good, "good")
     if rejected:
         rework_left(work, job, good - job.good + rejected, "scrap")
     if not job.provisional and good > job.planned * (1 + levels.output_tolerance):
         shown = {"pieces": number(good), "planned": number(job.planned)}
-        check(work, "output", "output_over", with_ok=True, **shown)
+        check(work, "output", "output_over", with_ok=True, blocks=new, **shown)
     pieces = good + job.concession + job.scrap + job.rework + rejected
     order = work.master.orders.get(job.work_order)
     before = _before(order, job.key) if order else None
     known = _reported(work, order, before) if order and before else None
     if order and before and known is not None and pieces > known:
         shown = {"before": before.operation, "good": number(known), "pieces": number(pieces)}
-        check(work, "ahead", "ahead", with_ok=True, order=job.work_order, **shown)
-    _time(work, job, pieces)
+        check(work, "ahead", "ahead", with_ok=True, blocks=new, order=job.work_order, **shown)
+    _time(work, job, pieces, blocks=new)
 
 
 def rework_left(work: Work, job: Job, pieces: Decimal, disposition: str) -> None:
     """More pieces of a rework job than wait where they were set aside; nobody knows of those elsewhere."""
     source = job.reworks
-    if source is None or not rework.known(work.line, source) or not rework.moves(work, job, disposition):
+    if source is None or pieces <= 0:
+        return
+    if not rework.known(work.line, source) or not rework.moves(work, job, disposition):
         return
     held = rework.waiting(work.line, source)
     if pieces > held:
         order = "/".join(one for one in source if one)
-        shown = {"pieces": number(pieces), "held": number(max(ZERO, held))}
-        check(work, "rework", "rework_over", with_ok=disposition == "good", order=order, **shown)
+        check(
+            work,
+            "rework",
+            "rework_over",
+            with_ok=disposition == "good",
+            order=order,
+            pieces=number(pieces),
+            held=number(max(ZERO, held)),
+        )
 
 
-def _time(work: Work, job: Job, pieces: Decimal) -> None:
+def _time(work: Work, job: Job, pieces: Decimal, *, blocks: bool) -> None:
     """More time on a job's pieces than their standard."""
     operation = work.operation
     if operation is None or not pieces or work.verdicts.level("time") == "off":
@@ -226,7 +242,8 @@ def _time(work: Work, job: Job, pieces: Decimal) -> None:
     ):
         standard = pieces * per_piece if per_piece is not None else None
         if standard is not None and spent > standard * (1 + work.verdicts.levels.time_tolerance):
-            check(work, "time", key, with_ok=True, spent=_minutes(spent), standard=_minutes(standard))
+            shown = {"spent": _minutes(spent), "standard": _minutes(standard)}
+            check(work, "time", key, with_ok=True, blocks=blocks, **shown)
 
 
 def _minutes(s: Decimal) -> str:

@@ -19,6 +19,7 @@ from edge.station.review import waiting
 from edge.station.state import Line, Noted, Station
 
 FIXED = 1024
+_UNSEEN = (events.ReviewSettled, events.CountRecorded)  # among what is shown of a time that is past
 
 
 def evolve(line: Line, draft: Draft) -> Line:
@@ -56,7 +57,7 @@ def _belated(line: Line, draft: Draft) -> Line:
     """The line after a fact of a time that is past."""
     fact = draft.data
     after = belated.after(_with_fixed(line, fact, draft.id), draft)
-    if fact.station is None or after is line or isinstance(fact, events.ReviewSettled):
+    if fact.station is None or after is line or isinstance(fact, _UNSEEN):
         return after
     noted = Noted(draft.time_ms, fact.type, detail(fact))
     station = after.station(fact.station)

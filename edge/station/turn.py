@@ -23,8 +23,9 @@ from edge.masterdata import MasterData
 from edge.readings import Moment
 from edge.station import signals
 from edge.station.hours import LONGEST_ABSENCE_MS
+from edge.station.live import Live
 from edge.station.scans import people, reports
-from edge.station.state import Line, Live, Person
+from edge.station.state import Line, Person
 from edge.station.work import Site, Work
 from edge.wallclock import judged
 

@@ -18,7 +18,7 @@ from edge.events import (
     WorkReported,
     WorkStarted,
 )
-from edge.station.state import Tested
+from edge.station.pending import Tested
 from edge.station.texts import Text, say
 
 Verdict = Literal["passed", "refused"]
@@ -64,12 +64,15 @@ class Verdicts:
         found: settings.Level = getattr(self.levels, code)
         return found
 
-    def failed(self, code: str, what: Text, instead: Text, *, with_ok: bool) -> Verdict:
-        """Decide about a check that failed. `with_ok`: an OK follows anyway, and answers this too."""
+    def failed(self, code: str, what: Text, instead: Text, *, with_ok: bool, blocks: bool = True) -> Verdict:
+        """Decide about a check that failed. `with_ok`: an OK follows anyway, and answers this too.
+
+        Not `blocks`: what is blocked elsewhere is only warned.
+        """
         level = self.level(code)
-        if level == "block":
+        if level == "block" and blocks:
             return "refused"
-        if level == "warn":
+        if level in ("warn", "block"):
             self._passed(code, False)
             self.said.append(say("check_warned", what=what, instead=instead))
         elif level == "confirm" and code in self.confirmed:

@@ -7,13 +7,8 @@ import msgspec
 
 from edge.masterdata import MasterData
 from edge.readings import Moment
-from edge.station.scans import beside
-from edge.station.signals import sharing, states
-from edge.station.state import (
-    ZERO,
-    Job,
-    Line,
-    Live,
+from edge.station.live import Live
+from edge.station.pending import (
     PendingCheck,
     PendingDefect,
     PendingLot,
@@ -28,8 +23,10 @@ from edge.station.state import (
     PendingStart,
     PendingUndo,
     PendingVerdict,
-    Station,
 )
+from edge.station.scans import beside
+from edge.station.signals import sharing, states
+from edge.station.state import ZERO, Job, Line, Station
 from edge.station.texts import Text, disposition, named, say, unit
 from edge.station.work import Site, Work, number
 

@@ -18,8 +18,10 @@ from edge.readings import Moment
 from edge.station import backflush, hours, rework
 from edge.station.evolve import evolve
 from edge.station.grammar import DEFAULT, Grammar
+from edge.station.live import Live
+from edge.station.pending import Pending
 from edge.station.refusal import Refused as Refused
-from edge.station.state import Job, JobKey, Line, Live, Pending, Station
+from edge.station.state import Job, JobKey, Line, Station
 from edge.station.texts import Text
 from edge.station.verdicts import Verdicts
 from edge.wallclock import dates, judged

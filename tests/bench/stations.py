@@ -23,8 +23,9 @@ from edge.main import site_of
 from edge.masterdata import MasterData
 from edge.readings import Moment, Quality, Reading, Scan
 from edge.replay.folder import load
+from edge.station.live import Live
 from edge.station.reminders import Watch, look
-from edge.station.state import Line, Live
+from edge.station.state import Line
 from edge.station.step import Input, Observed, Step, Tick, step
 from edge.station.turn import turn
 from edge.station.work import Site, Work

@@ -2,7 +2,7 @@
 
 The whole fact is cancelled, with everything that it caused; what replaces it bears its time, and the
 present posting date. The time that it carried stays with the order where pieces are restated; of a report
-that did not occur it is nobody's.
+that did not occur it is nobody's. What a counter saw beyond a completion waits as before.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from msgspec.structs import replace
 
-from edge.events import Output, Resources, WorkCompleted, WorkReported, plain
+from edge.events import CountUnattributed, Output, Resources, WorkCompleted, WorkReported, plain
 from edge.station import aside
 from edge.station.review import makeup
 from edge.station.review.desk import Desk, Target
@@ -29,7 +29,9 @@ def reverse(desk: Desk, who: Authority, one: Waiting, note: str | None) -> None:
     fact = original(one)
     assert fact is not None
     _check_rework(desk, one)
+    beyond = _beyond(desk, one)
     desk.corrects(who, fact, one.id, "did_not_occur", note)
+    _keep(desk, who, beyond, None)
     if isinstance(fact, WorkReported) and fact.resources is not None:
         _release(desk, who, one, fact, fact.resources)
 
@@ -45,16 +47,33 @@ def restate(desk: Desk, who: Authority, one: Waiting, shares: Sequence[Share], n
     target = desk.target(one.station, key)
     before = (*fact.outputs, *fact.reworked)
     main = tuple(_restated(desk, target, share, before) for share in shares)
+    beyond = _beyond(desk, one)
     correction = desk.corrects(who, fact, one.id, "incorrect_data", note)
     posted = next(draft.data.posting_date for draft in desk.drafts if draft.id == correction)
     outputs = (*main, *(output for output in before if output.role != "main"))
     more: dict[str, Any] = {name: getattr(fact, name) for name in _KEPT}
     if isinstance(fact, WorkCompleted):
         more |= _completion(fact, _good(outputs) - _good(before))
-    desk.reported(
+    restated = desk.reported(
         who, one.station, target, one.from_ms, outputs=outputs, fact=type(fact), replaces=one.id,
-        posting_date=posted, counted=_counted(desk, one, target, before, outputs), **more,
+        posting_date=posted, counted=_counted(desk, one, target, before, outputs),
+        earlier_run=one.earlier_run, **more,
     )  # fmt: skip
+    _keep(desk, who, beyond, restated)
+
+
+def _beyond(desk: Desk, one: Waiting) -> list[Waiting]:
+    """What a counter saw beyond a completion, as far as it still waits: its correction takes it back."""
+    return [left for left in desk.line.waiting.values() if left.kind == "count" and left.caused_by == one.id]
+
+
+def _keep(desk: Desk, who: Authority, beyond: Sequence[Waiting], caused_by: str | None) -> None:
+    """Let strokes about which nothing was said wait on."""
+    for left in beyond:
+        desk.draft(
+            CountUnattributed, left.from_ms, left.station, who, counter=left.counter, quantity=left.quantity,
+            unit=left.unit, phase="run", caused_by=caused_by,
+        )  # fmt: skip
 
 
 def _check_rework(desk: Desk, one: Waiting) -> None:
@@ -105,6 +124,8 @@ def _counted(
     desk: Desk, one: Waiting, target: Target, before: Sequence[Output], after: Sequence[Output]
 ) -> dict[str, Decimal]:
     """What an open job's counter gains or loses, so that its next proposal holds as much new as before."""
+    if one.earlier_run:
+        return {}
     gained, lost = desk.counted(one.station, target, after), desk.counted(one.station, target, before)
     sums = {name: gained.get(name, ZERO) - lost.get(name, ZERO) for name in {**gained, **lost}}
     return {name: value for name, value in sums.items() if value}

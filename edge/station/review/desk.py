@@ -25,7 +25,7 @@ from edge.events import (
 )
 from edge.masterdata import MasterData
 from edge.readings import Moment
-from edge.station import backflush, lots, rework
+from edge.station import backflush, belated, lots, rework
 from edge.station.evolve import evolve
 from edge.station.review.periods import open_date
 from edge.station.review.rights import Authority
@@ -45,6 +45,10 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     unit: str
     refs: dict[str, str] | None
     provisional: bool = False
+
+    @property
+    def key(self) -> JobKey:
+        return self.work_order, self.operation
 
 
 class Desk:
@@ -84,20 +88,22 @@ class Desk:
         outputs: tuple[Output, ...],
         fact: type[WorkReported] = WorkReported,
         brought: Collection[str] = (),
+        earlier_run: bool = False,
         **fields: Any,
     ) -> str:
         """Draft a report of a time that is past, and what it consumes by the bill.
 
         `brought`: BOM lines that the person says the material of. Meters are the present reports'.
+        `earlier_run`: the order was completed then, and began anew since.
         """
         at_ms = self.now.wall_ms if at_ms is None else at_ms
-        booking = Booking(self, who, station, at_ms, fields.get("posting_date"))
-        held = self.line.station(station).find((target.work_order, target.operation))
-        held = held or self._closed(station, target)
+        apart = target.key if earlier_run else None
+        booking = Booking(self, who, station, at_ms, fields.get("posting_date"), apart)
+        held = _held(booking.station, target.key)
         job = held or self._stub(target)
         asked = backflush.asked(booking, job, outputs)
         asked["needs"] = tuple(one for one in asked.get("needs", ()) if one.bom_line not in brought)
-        fields |= rework.carried(job, outputs) | asked
+        fields |= rework.carried(job, outputs) | asked | {"earlier_run": earlier_run}
         draft = self.draft(fact, at_ms, station, who, **self._job(target), **fields)
         report = draft.data
         assert isinstance(report, WorkReported)
@@ -137,8 +143,7 @@ class Desk:
     def target(self, station: str, key: JobKey) -> Target:
         """The job of that order and operation. Raises Unsettled where nobody knows it."""
         order, operation = key
-        here = self.line.station(station)
-        job = here.find(key) or (here.closed if here.closed and here.closed.key == key else None)
+        job = _held(self.line.station(station), key)
         if job is not None and not job.provisional:
             return Target(
                 work_order=order, operation=operation, order_line=job.order_line, product=job.product,
@@ -161,14 +166,14 @@ class Desk:
         )  # fmt: skip
 
     def counted(self, station: str, target: Target, outputs: Iterable[Output]) -> dict[str, Decimal]:
-        """What an open job's counter gains, so that what its next proposal holds as new stays the same.
+        """What a job's counter gains, so that what its next proposal holds as new stays the same.
 
-        Only a counter of all pieces takes note of defects and concessions.
+        The job is open, or was closed just now: its completion may be undone, and proposed again. Only a
+        counter of all pieces takes note of defects and concessions.
         """
         settings = self.site.stations.get(station)
         name = settings.main_counter if settings else None
-        job = self.line.station(station).find((target.work_order, target.operation))
-        if settings is None or name is None or job is None:
+        if settings is None or name is None or _held(self.line.station(station), target.key) is None:
             return {}
         beside = {"scrap", "rework", "concession"} if settings.counters[name].counts == "all" else set()
         known = {"good"} | beside
@@ -179,10 +184,6 @@ class Desk:
         """What the ERP says is left of a lot, in base units; None where it does not say."""
         found = next((one for one in self.master.lots.get(lot, ()) if one.material == material), None)
         return found.quantity if found else None
-
-    def _closed(self, station: str, target: Target) -> Job | None:
-        closed = self.line.station(station).closed
-        return closed if closed and closed.key == (target.work_order, target.operation) else None
 
     def _stub(self, target: Target) -> Job:
         """A job that is open no more."""
@@ -202,7 +203,7 @@ class Desk:
 
     def is_open(self, station: str, target: Target) -> bool:
         """Whether the job is open at the station."""
-        return self.line.station(station).find((target.work_order, target.operation)) is not None
+        return self.line.station(station).find(target.key) is not None
 
     def _job(self, target: Target) -> dict[str, Any]:
         same = ("work_order", "operation", "order_line", "refs", "provisional")
@@ -244,11 +245,26 @@ class Desk:
         return posted
 
 
+def _held(station: Station, key: JobKey) -> Job | None:
+    """A job that is open at a station, or was closed there just now."""
+    closed = station.closed
+    return station.find(key) or (closed if closed is not None and closed.key == key else None)
+
+
 class Booking:
-    """A belated report's place, where what it causes is drafted: of its time, and on its posting date."""
+    """A belated report's place, where what it causes is drafted: of its time, and on its posting date.
+
+    `apart`: a job that began anew since, and has no part in it.
+    """
 
     def __init__(
-        self, desk: Desk, who: Authority, station: str, at_ms: int, posting_date: str | None
+        self,
+        desk: Desk,
+        who: Authority,
+        station: str,
+        at_ms: int,
+        posting_date: str | None,
+        apart: JobKey | None,
     ) -> None:
         self.site = desk.site
         self.master = desk.master
@@ -257,6 +273,7 @@ class Booking:
         self._name = station
         self._at_ms = at_ms
         self._posted = {"posting_date": posting_date} if posting_date else {}
+        self._apart = apart
 
     @property
     def line(self) -> Line:
@@ -266,7 +283,8 @@ class Booking:
     @property
     def station(self) -> Station:
         """The station as it is now."""
-        return self.line.station(self._name)
+        station = self.line.station(self._name)
+        return station if self._apart is None else belated.without(station, self._apart)
 
     def emit(
         self, fact: type[Fact], *, job: Job | None = None, origin: Origin = "scan", **fields: Any
@@ -275,4 +293,6 @@ class Booking:
         same = ("work_order", "operation", "order_line", "refs", "provisional")
         of_job = {name: getattr(job, name) for name in same} if job else {}
         more = of_job | self._posted | fields
+        if self._apart is not None and issubclass(fact, MaterialConsumed):
+            more["earlier_run"] = True
         return self._desk.draft(fact, self._at_ms, self._name, self._who, **more).id

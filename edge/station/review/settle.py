@@ -200,7 +200,7 @@ def _with_lots(
             "lot": share.lot, "quantity": quantity, "replaces": one.id, "actor": who.person,
             "origin": "manual", "posting_date": posted, "boot_id": None, "monotonic_s": None,
             "lot_missing": False, "lot_quantity": desk.stock(original.material, share.lot or ""),
-            "warnings": (), "confirmed": (),
+            "warnings": (), "confirmed": (), "earlier_run": one.earlier_run,
         }  # fmt: skip
         desk.again(replace(original, **changes), one.from_ms)
 

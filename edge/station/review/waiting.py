@@ -48,6 +48,7 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     person: bool = False  # whether `subject` is a person
     role: Literal["co", "by"] | None = None  # of `subject`, where a stroke makes several materials
     category: str | None = None  # of time
+    earlier_run: bool = False  # its job was completed, and the order began anew at the station since
     caused_by: str | None = None  # the fact whose correction takes it back
     fact: str | None = None  # the fact's data as JSON, where a settlement takes it back or replaces it
     type: str = ""  # of that fact
@@ -73,7 +74,7 @@ def after(before: "Line", line: "Line", draft: Draft) -> Open:
         case events.WorkCorrected():
             return _corrected(held, fact.corrects)
         case events.WorkStarted():
-            held = _begun(held, fact)
+            held = _begun(before, fact)
     held = _with_caused(held, fact, draft.id)
     found = _found(before, fact, draft)
     if found is None:
@@ -138,18 +139,24 @@ def consumption(one: Waiting) -> events.MaterialConsumed:
     return msgspec.json.decode(one.fact or "", type=events.MaterialConsumed)
 
 
-def _begun(held: Open, fact: events.WorkStarted) -> Open:
-    """Tell what waited at the station which job came next; an order that arrived is settled by that."""
+def _begun(line: "Line", fact: events.WorkStarted) -> Open:
+    """Tell what waited at the station which job came next; an order that arrived is settled by that.
+
+    What waits of the order that begins is of an earlier run of it.
+    """
     key = fact.work_order or "", fact.operation or ""
+    anew = line.station(fact.station or "").find(key) is None
     changed: dict[str, Waiting] = {}
-    for name, one in held.items():
+    for name, one in line.waiting.items():
         if one.station != fact.station:
             changed[name] = one
         elif one.kind == "provisional" and one.job == key:
             if fact.provisional:
                 changed[name] = one
+        elif one.job == key:
+            changed[name] = replace(one, earlier_run=True) if anew else one
         else:
-            changed[name] = replace(one, after=key) if one.after is None and one.job != key else one
+            changed[name] = replace(one, after=key) if one.after is None else one
     return changed
 
 
@@ -172,8 +179,9 @@ def _leaves(fact: Fact) -> bool:
 def _found(line: "Line", fact: Fact, draft: Draft) -> Waiting | None:
     """What a fact leaves to a person."""
     leaves, failed = _leaves(fact), (*fact.warnings, *fact.confirmed)
-    manual = fact.origin == "manual" and not isinstance(fact, events.MaterialConsumed)
-    if fact.station is None or manual or not (leaves or failed):
+    undecided = events.MaterialConsumed | events.CountUnattributed
+    decided = fact.origin == "manual" and not isinstance(fact, undecided)
+    if fact.station is None or decided or not (leaves or failed):
         return None
     station = line.station(fact.station)
     job = (fact.work_order, fact.operation or "") if fact.work_order else None

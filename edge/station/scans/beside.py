@@ -8,8 +8,9 @@ from decimal import Decimal
 
 from edge import settings
 from edge.events import Output, plain
+from edge.station.pending import Counted
 from edge.station.scans.reasons import reason_text
-from edge.station.state import ZERO, Counted, Job, SideProduct
+from edge.station.state import ZERO, Job, SideProduct
 from edge.station.texts import Text, say
 from edge.station.work import Work, number
 

@@ -10,10 +10,11 @@ from edge.masterdata import Reason
 from edge.station import checks
 from edge.station.changes import original
 from edge.station.grammar import Amount
+from edge.station.pending import PendingDefect
 from edge.station.scans import beside
 from edge.station.scans.reasons import check_reason, reason_text
 from edge.station.signals import sharing
-from edge.station.state import ZERO, Job, PendingDefect
+from edge.station.state import ZERO, Job
 from edge.station.texts import Text, say
 from edge.station.texts import disposition as named
 from edge.station.units import converted

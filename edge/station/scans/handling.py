@@ -7,9 +7,9 @@ from edge.masterdata import BomLine
 from edge.masterdata import Lot as KnownLot
 from edge.station import backflush, checks
 from edge.station.grammar import Kit, Label, Lot
+from edge.station.pending import Pending, PendingLot, PendingMaterial
 from edge.station.scans import materials
 from edge.station.scans.reasons import check_reason
-from edge.station.state import Pending, PendingLot, PendingMaterial
 from edge.station.texts import Text, say, unit
 from edge.station.work import Refused, Work, number
 

@@ -7,8 +7,9 @@ from edge.events import Entered, LotMounted, MaterialConsumed
 from edge.masterdata import BomLine
 from edge.station import backflush, checks
 from edge.station.grammar import Amount, Lot
+from edge.station.pending import PendingLot
 from edge.station.scans import beside
-from edge.station.state import ZERO, Job, PendingLot
+from edge.station.state import ZERO, Job
 from edge.station.texts import Text, say
 from edge.station.texts import unit as named
 from edge.station.units import converted

@@ -5,9 +5,10 @@ from edge.masterdata import Operation, WorkOrder
 from edge.settings import Pause
 from edge.station import checks, provisional, rework, signals
 from edge.station.grammar import Order
+from edge.station.pending import PendingReport, PendingRestart, PendingSetup
 from edge.station.scans import beside, reports
 from edge.station.scans.reasons import check_reason, reason_text
-from edge.station.state import SWITCHED, ZERO, Job, JobKey, PendingReport, PendingRestart, PendingSetup
+from edge.station.state import SWITCHED, ZERO, Job, JobKey
 from edge.station.texts import Text, say, status
 from edge.station.work import Refused, Work, number
 
@@ -244,5 +245,12 @@ def _operation(work: Work, found: WorkOrder, named: str | None, with_ok: bool) -
 
 def _elsewhere(work: Work, found: WorkOrder, where: str, with_ok: bool) -> None:
     """An operation of another work center."""
-    values = {"order": found.work_order, "where": where, "here": work.settings.work_center}
-    checks.check(work, "order_elsewhere", "order_elsewhere", with_ok=with_ok, **values)
+    checks.check(
+        work,
+        "order_elsewhere",
+        "order_elsewhere",
+        with_ok=with_ok,
+        order=found.work_order,
+        where=where,
+        here=work.settings.work_center,
+    )

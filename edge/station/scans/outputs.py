@@ -10,9 +10,9 @@ from msgspec.structs import replace
 from edge.events import Output, OutputIdentified, WorkReported, plain
 from edge.station import checks
 from edge.station.grammar import Amount, CoProduct, OutputLot
+from edge.station.pending import PendingReport, PendingSide
 from edge.station.scans import beside, reports
 from edge.station.signals import boundary
-from edge.station.state import PendingReport, PendingSide
 from edge.station.texts import Text, say
 from edge.station.texts import unit as named
 from edge.station.units import converted

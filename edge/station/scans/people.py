@@ -6,8 +6,9 @@ from edge.events import BreakTaken, OperatorSignedOff, OperatorSignedOn, Origin,
 from edge.readings import Moment
 from edge.station import checks, hours, signals
 from edge.station.grammar import Badge
+from edge.station.pending import PendingReport, PendingShift, PendingSignOff
 from edge.station.scans import orders, reports
-from edge.station.state import SWITCHED, Idle, JobKey, Line, PendingReport, PendingShift, PendingSignOff
+from edge.station.state import SWITCHED, Idle, JobKey, Line
 from edge.station.texts import Text, say
 from edge.station.work import Refused, Work
 

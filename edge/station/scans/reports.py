@@ -20,8 +20,9 @@ from edge.events import (
 )
 from edge.station import checks, signals
 from edge.station.grammar import Amount, OutputLot
+from edge.station.pending import Counted, PendingReport, PendingSetup
 from edge.station.scans import beside
-from edge.station.state import ZERO, Counted, Job, JobKey, PendingReport, PendingSetup
+from edge.station.state import ZERO, Job, JobKey
 from edge.station.texts import Text, say
 from edge.station.units import converted
 from edge.station.work import Doubted, Refused, Work, number

@@ -12,7 +12,8 @@ from edge.events import (
 )
 from edge.station import aside, signals
 from edge.station.changes import original
-from edge.station.state import ZERO, Job, Last, PendingUndo
+from edge.station.pending import PendingUndo
+from edge.station.state import ZERO, Job, Last
 from edge.station.texts import Text, disposition, say, unit
 from edge.station.work import Refused, Work, number
 

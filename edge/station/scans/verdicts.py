@@ -4,15 +4,17 @@ The figure proposed is all that is in rework; LSQ gives another. OK turns them g
 by the badge of a person with the role `quality`, who does not join the crew by it.
 """
 
+from decimal import Decimal
 from typing import Any
 
 from msgspec.structs import replace
 
 from edge.events import OutputReclassified, plain
+from edge.station import aside
 from edge.station.grammar import Amount, Badge
+from edge.station.pending import PendingVerdict
 from edge.station.scans import beside, people
 from edge.station.scans.reasons import check_reason
-from edge.station.state import PendingVerdict
 from edge.station.texts import Text, disposition, say
 from edge.station.units import converted
 from edge.station.work import Doubted, Refused, Work, number
@@ -22,13 +24,13 @@ GRANTS = "quality"  # the role
 
 def turned_good(work: Work) -> Text:
     """LSCGOOD: propose that the pieces in rework are good now."""
-    return _proposed(work, PendingVerdict(to="good", reason=None, quantity=work.job.rework))
+    return _proposed(work, PendingVerdict(to="good", reason=None, quantity=_in_rework(work)))
 
 
 def concession(work: Work, reason: str) -> Text:
     """LSCCONCESSION: propose that the pieces in rework are accepted as they are."""
     check_reason(work, "concession", reason)
-    return _proposed(work, PendingVerdict(to="concession", reason=reason, quantity=work.job.rework))
+    return _proposed(work, PendingVerdict(to="concession", reason=reason, quantity=_in_rework(work)))
 
 
 def requantify(work: Work, pending: PendingVerdict, amount: Amount) -> Text:
@@ -38,8 +40,8 @@ def requantify(work: Work, pending: PendingVerdict, amount: Amount) -> Text:
     quantity = converted(work.master, of, job.unit, amount.quantity, amount.unit or job.unit)
     if quantity <= 0:
         raise Refused("quantity_zero")
-    if quantity > job.rework:
-        raise _doubted(work, pending, "beyond_rework", quantity=number(quantity), rework=number(job.rework))
+    if quantity > (held := _in_rework(work)):
+        raise _doubted(work, pending, "beyond_rework", quantity=number(quantity), rework=number(held))
     return _proposed(work, replace(pending, quantity=quantity))
 
 
@@ -62,10 +64,15 @@ def grant(work: Work, pending: PendingVerdict, scan: Badge) -> Text:
 def _proposed(work: Work, pending: PendingVerdict) -> Text:
     if not work.job.product:
         raise Refused("verdict_unplanned", order=work.job.work_order)
-    if work.job.rework <= 0:
+    if _in_rework(work) <= 0:
         raise Refused("no_rework")
     work.wait_for(pending)
     return say("verdict", quantity=number(pending.quantity), to=disposition(pending.to))
+
+
+def _in_rework(work: Work) -> Decimal:
+    """The job's pieces in rework: at most what waits, for a rework job elsewhere may have had its pieces."""
+    return min(work.job.rework, aside.at(work.line, work.name, work.job.key))
 
 
 def _doubted(work: Work, pending: PendingVerdict, key: str, **values: Any) -> Doubted:
@@ -76,7 +83,7 @@ def _doubted(work: Work, pending: PendingVerdict, key: str, **values: Any) -> Do
 
 def _record(work: Work, pending: PendingVerdict, person: str | None) -> Text:
     job = work.job
-    if pending.quantity > job.rework:
+    if pending.quantity > _in_rework(work):
         raise Refused("gone")
     work.end_wait()
     work.emit(

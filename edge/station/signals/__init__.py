@@ -9,8 +9,9 @@ crash only what the journal knows can show that it ran on both sides. What nobod
 from collections.abc import Sequence
 
 from edge.readings import Reading
+from edge.station.pending import PendingStart
 from edge.station.signals import consumption, counting, recording, running, states, tools
-from edge.station.state import Job, PendingStart
+from edge.station.state import Job
 from edge.station.work import Work
 
 RECORD_MS = recording.RECORD_MS

@@ -12,8 +12,8 @@ from msgspec.structs import replace
 from edge.readings import Reading
 from edge.settings import Meter
 from edge.station import counters
+from edge.station.live import LiveCounter
 from edge.station.signals import counting, recording
-from edge.station.state import LiveCounter
 from edge.station.work import Work
 
 _SLACK_S = 2  # what may be used at once, for jitter between polls

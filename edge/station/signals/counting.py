@@ -9,8 +9,9 @@ from msgspec.structs import replace
 from edge.events import CountUnattributed, plain
 from edge.readings import Moment, Quality, Reading
 from edge.station import counters
+from edge.station.live import LiveCounter
 from edge.station.signals import recording, sharing
-from edge.station.state import ZERO, LiveCounter
+from edge.station.state import ZERO
 from edge.station.work import Work
 
 Moves = Callable[[Decimal, Decimal, int], counters.Move]

@@ -8,9 +8,11 @@ from msgspec.structs import replace
 from edge.events import CountRecorded, CountUnattributed, plain, seconds
 from edge.masterdata.measures import convert
 from edge.station import backflush
+from edge.station.live import LiveCounter
 from edge.station.owning import owner
+from edge.station.pending import PendingReport, PendingSetup
 from edge.station.signals import sharing
-from edge.station.state import ZERO, Job, LiveCounter, PendingReport, PendingSetup
+from edge.station.state import ZERO, Job
 from edge.station.work import Work
 
 RECORD_MS = 30_000

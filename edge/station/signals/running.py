@@ -10,11 +10,12 @@ from msgspec.structs import replace
 
 from edge.events import Phase
 from edge.readings import Moment, Reading
+from edge.station.live import LiveRunning, Stop
 from edge.station.owning import owner
 from edge.station.signals import states
 from edge.station.signals.recording import RECORD_MS
 from edge.station.signals.states import STEADY_MS
-from edge.station.state import JobKey, LiveRunning, Stop
+from edge.station.state import JobKey
 from edge.station.work import Work
 
 GAP_MS = 60_000

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from edge.readings import Moment, Quality, Reading
 from edge.settings import Signals
-from edge.station.state import Live, LiveSignal
+from edge.station.live import Live, LiveSignal
 from edge.station.work import Work
 
 Word = Literal["fault", "setup", "running"]

@@ -7,8 +7,9 @@ from msgspec.structs import replace
 from edge.events import Blocked, Origin, ToolMounted, ToolShare, ToolUnmounted
 from edge.masterdata import Tool as Known
 from edge.readings import Quality, Reading
+from edge.station.live import LiveTool, Said
 from edge.station.signals.states import STEADY_MS
-from edge.station.state import LiveTool, Said, Tool
+from edge.station.state import Tool
 from edge.station.texts import say
 from edge.station.work import Work
 

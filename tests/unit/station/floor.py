@@ -16,10 +16,11 @@ from edge.ids import uuid7
 from edge.masterdata import MasterData, parse
 from edge.readings import Moment, Quality, Reading, Scan
 from edge.station.evolve import fold
+from edge.station.live import Live
 from edge.station.review.requests import Request
 from edge.station.review.settle import Settled, settle
 from edge.station.review.waiting import Waiting
-from edge.station.state import Job, Line, Live, Station
+from edge.station.state import Job, Line, Station
 from edge.station.step import Input, Observed, Restarted, Step, Tick, step
 from edge.station.turn import turn
 from edge.station.view import View, view

@@ -104,7 +104,7 @@ def asked(here: Floor, rates: dict[str, str], places: dict[str, int]) -> dict[st
 
 
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(MOVES, max_size=14), RATES, PLACES)
+@given(st.lists(MOVES, min_size=6, max_size=14), RATES, PLACES)
 def test_what_is_backflushed_is_at_every_moment_the_bill_times_the_output(
     moves: list[object], rates: dict[str, str], places: dict[str, int]
 ) -> None:
@@ -114,7 +114,7 @@ def test_what_is_backflushed_is_at_every_moment_the_bill_times_the_output(
 
 
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(MOVES, max_size=14), RATES, PLACES)
+@given(st.lists(MOVES, min_size=6, max_size=14), RATES, PLACES)
 def test_a_lot_is_used_up_before_the_next_and_never_beyond_what_there_was(
     moves: list[object], rates: dict[str, str], places: dict[str, int]
 ) -> None:

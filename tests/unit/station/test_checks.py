@@ -270,6 +270,33 @@ def test_what_the_erp_holds_of_an_operation_counts() -> None:
     assert floor(data, sequence="block").scan("LSW600 0040").result == "refused"
 
 
+@pytest.mark.parametrize(
+    ("order", "code", "said"),
+    [
+        ("LSW100", "output", "more than the planned 10"),
+        ("LSW600 0020", "time", "people's time"),
+        ("LSW600 0020", "ahead", "has reported 0 good"),
+    ],
+)
+def test_a_job_beyond_what_is_blocked_is_completed_without_anything_new(
+    order: str, code: str, said: str
+) -> None:
+    made = floor(STEPS)
+    made.scan(order, "LSCPART", "LSQ30", "LSCOK")
+    made.wait(3600)
+    blocking = made.site.stations["OP20"].model_copy(
+        update={"checks": settings.StationChecks.model_validate({"missing_lot": "off", code: "block"})}
+    )
+    made.site = replace(made.site, stations={**made.site.stations, "OP20": blocking})
+    assert made.scan("LSCDONE", "LSQ31").result == "refused"
+    made.wait(3)
+    answer = made.scan("LSQ30")
+    assert answer.result == "pending" and said in answer.message.en
+    made.scan("LSCOK")
+    done = only(made, WorkCompleted)
+    assert isinstance(done, WorkCompleted) and code in done.warnings and not done.outputs
+
+
 def test_time_beyond_the_standard_is_said_where_the_site_wants_it() -> None:
     made = floor(STEPS, time="warn", sequence="off", ahead="off")
     made.scan("LSW600 0020")

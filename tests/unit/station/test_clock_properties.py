@@ -34,7 +34,7 @@ MOVES = st.one_of(
     st.tuples(st.just("reboot"), st.sampled_from((30, 4000, 2 * DAY))),
     st.tuples(st.just("dead battery"), st.sampled_from((30, 4000, 2 * DAY))),
 )
-PLAYS = st.lists(MOVES, max_size=30)
+PLAYS = st.lists(MOVES, min_size=10, max_size=30)
 RULES = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 

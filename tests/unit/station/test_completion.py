@@ -73,7 +73,11 @@ def test_a_completion_says_how_far_off_the_plan_it_is() -> None:
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
-    st.lists(st.tuples(st.sampled_from(["stroke", "part", "scrap", "undo"]), st.integers(0, 9)), max_size=12),
+    st.lists(
+        st.tuples(st.sampled_from(["stroke", "part", "scrap", "undo"]), st.integers(0, 9)),
+        min_size=6,
+        max_size=12,
+    ),
     st.integers(0, 9),
 )
 def test_strokes_are_reported_or_wait_whatever_lower_figures_people_enter(

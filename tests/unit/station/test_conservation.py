@@ -54,7 +54,7 @@ def played(moves: list[object], signals: bool = True) -> tuple[Floor, int]:
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(MOVES, max_size=40))
+@given(st.lists(MOVES, min_size=10, max_size=40))
 def test_every_stroke_is_in_exactly_one_fact(moves: list[object]) -> None:
     floor, strokes = played(moves)
     counts = [
@@ -67,7 +67,7 @@ def test_every_stroke_is_in_exactly_one_fact(moves: list[object]) -> None:
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(MOVES, max_size=40), st.booleans())
+@given(st.lists(MOVES, min_size=10, max_size=40), st.booleans())
 def test_the_state_folded_from_the_journal_is_the_live_state(moves: list[object], signals: bool) -> None:
     floor, _ = played(moves, signals)
     assert floor.refolded() == floor.line
@@ -76,7 +76,7 @@ def test_the_state_folded_from_the_journal_is_the_live_state(moves: list[object]
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(MOVES, max_size=40))
+@given(st.lists(MOVES, min_size=10, max_size=40))
 def test_every_quantity_is_a_plain_decimal_string(moves: list[object]) -> None:
     floor, _ = played(moves)
     for body in floor.bodies:
@@ -102,7 +102,7 @@ def test_start_is_where_the_clock_says() -> None:
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(MOVES.filter(lambda move: "LSQ" not in str(move)), max_size=40))
+@given(st.lists(MOVES.filter(lambda move: "LSQ" not in str(move)), min_size=10, max_size=40))
 def test_what_the_counter_moved_is_reported_or_open_or_waits_for_a_person(moves: list[object]) -> None:
     """Without figures by hand: counter = reported by all jobs + not yet reported + unattributed."""
     floor, strokes = played(moves)

@@ -150,6 +150,7 @@ MOVES = st.lists(
         st.tuples(st.just("restart"), st.just(0)),
         st.tuples(st.just("wait"), st.integers(1, 90)),
     ),
+    min_size=10,
     max_size=30,
 )
 

@@ -249,7 +249,7 @@ MOVES = st.one_of(
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(MOVES, max_size=25))
+@given(st.lists(MOVES, min_size=6, max_size=25))
 def test_what_flowed_is_consumed_waits_for_a_report_or_waits_for_a_person(moves: list[object]) -> None:
     here = floor(FLOW)
     say(here, 0.0)

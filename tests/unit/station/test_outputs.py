@@ -196,7 +196,7 @@ MOVES = st.one_of(
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(MOVES, max_size=15))
+@given(st.lists(MOVES, min_size=6, max_size=15))
 def test_each_stroke_is_reported_once_whatever_lots_follow_each_other(moves: list[str | int]) -> None:
     floor, strokes = running(), 0
     floor.scan("LSO A")

@@ -141,7 +141,7 @@ def waiting(line: Watched) -> Counter[str]:
 
 
 @RULES
-@given(st.lists(MOVES, max_size=30), st.sampled_from(("production", "calendar")), st.booleans())
+@given(st.lists(MOVES, min_size=10, max_size=30), st.sampled_from(("production", "calendar")), st.booleans())
 def test_presence_is_labour_and_unassigned_time_and_breaks(
     moves: list[tuple[str, object]], rule: str, signals: bool
 ) -> None:
@@ -151,7 +151,7 @@ def test_presence_is_labour_and_unassigned_time_and_breaks(
 
 
 @RULES
-@given(st.lists(st.one_of(MOVES, REBOOTS), max_size=30))
+@given(st.lists(st.one_of(MOVES, REBOOTS), min_size=10, max_size=30))
 def test_over_boots_at_least_presence_is_told_and_at_most_a_shift_more(
     moves: list[tuple[str, object]],
 ) -> None:
@@ -164,7 +164,7 @@ def test_over_boots_at_least_presence_is_told_and_at_most_a_shift_more(
 
 
 @RULES
-@given(st.lists(MOVES, max_size=30), st.sampled_from(("production", "calendar")), st.booleans())
+@given(st.lists(MOVES, min_size=10, max_size=30), st.sampled_from(("production", "calendar")), st.booleans())
 def test_no_report_carries_time_of_two_shifts(
     moves: list[tuple[str, object]], rule: str, signals: bool
 ) -> None:
@@ -184,7 +184,7 @@ def test_no_report_carries_time_of_two_shifts(
 
 
 @RULES
-@given(st.lists(MOVES, max_size=30), st.booleans())
+@given(st.lists(MOVES, min_size=10, max_size=30), st.booleans())
 def test_labour_is_time_at_running_jobs_outside_breaks_and_within_the_limit(
     moves: list[tuple[str, object]], signals: bool
 ) -> None:

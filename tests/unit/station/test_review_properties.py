@@ -42,7 +42,7 @@ def settle(floor: Floor, how: str, order: str) -> None:
     [("strokes", 5), ("start", "100"), ("strokes", 9), ("settle", ("reassign", "100")), ("complete", None)]
 )
 @settings(max_examples=80, deadline=None)
-@given(st.lists(STEPS, max_size=25))
+@given(st.lists(STEPS, min_size=6, max_size=25))
 def test_every_stroke_is_reported_or_waits_or_was_said_to_be_nobodys(steps: list[tuple[str, Any]]) -> None:
     floor = Floor(MASTER | {"people": PEOPLE}, automatic={"start": "off", "pause": "off"})
     struck = 0

@@ -191,6 +191,17 @@ def test_a_rework_order_names_another_order(reworks: str | None) -> None:
         parse(msgspec.json.encode({"work_orders": [REWORK_ORDER | {"reworks": reworks}]}))
 
 
+def test_pieces_of_an_earlier_run_of_the_order_are_not_reworked_twice() -> None:
+    made = floor(rework=1)
+    made.scan("LSCDONE", "LSCOK", "LSW100", "LSCOK", "LSCREWORK04")
+    assert waits(made) == 2
+    grind(made, "LSE1043", "LSW900", "LSCDONE", "LSQ2", "LSCOK")
+    assert waits(made) == 0
+    assert "No piece of this order is in rework" in made.scan("LSCGOOD").message.en
+    made.scan("LSCCONCESSION04", "LSEQ1")
+    assert figures(made, "100") == {"good": 11}
+
+
 SCANS = (
     "press LSCREWORK04", "press LSCREWORK04", "press LSCREWORK04,LSQ2", "press LSCUNDO,LSCOK",
     "press LSCGOOD,LSQ1,LSCOK",
@@ -203,7 +214,7 @@ SCANS = (
 
 
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(st.sampled_from(SCANS), max_size=25))
+@given(st.lists(st.sampled_from(SCANS), min_size=12, max_size=25))
 def test_what_was_set_aside_turned_good_or_scrap_or_still_waits(moves: list[str]) -> None:
     made, raw = floor(rework=2), 510
     grind(made, "LSE1043")

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from edge import events as e
 from edge.events import instant
 from edge.readings import Scan
-from edge.station.state import Heard
+from edge.station.live import Heard
 from tests.unit.station.floor import START_MS, Floor
 
 

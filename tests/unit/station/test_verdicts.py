@@ -96,7 +96,7 @@ SCANS = (
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(st.sampled_from(SCANS), max_size=14))
+@given(st.lists(st.sampled_from(SCANS), min_size=6, max_size=14))
 def test_every_stroke_has_one_disposition_at_the_end_or_waits_for_a_person(moves: list[str]) -> None:
     floor, strokes = running(rework=1), 10
     for move in moves:

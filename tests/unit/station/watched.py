@@ -9,7 +9,7 @@ from edge.alerts import Alert, Alerts
 from edge.events import ClockStepped, Draft, Event
 from edge.readings import ClockQuality, Moment
 from edge.station.evolve import fold
-from edge.station.state import Live
+from edge.station.live import Live
 from edge.station.step import Input, Restarted, Step
 from edge.timekeeper import Timekeeper
 from tests.unit.clocks import ManualClock

@@ -14,7 +14,7 @@ from edge.faults import StorageFault
 from edge.journal import Journal
 from edge.masterdata import MasterData, parse
 from edge.readings import Scan
-from edge.station.state import PendingReport
+from edge.station.pending import PendingReport
 from edge.web.app import Listener, application, listen
 from edge.web.delivery import Delivery, Receiver
 from tests.unit.clocks import ManualClock
