@@ -100,7 +100,7 @@ _MOVES: tuple[Move, ...] = (  # as often as they stand here
     ("nothing", None),
     *((PRESS, one) for one in 3 * AT_PRESS),
     *((BENCH, one) for one in 2 * AT_BENCH),
-    *(("strokes", number) for number in 5 * (0, 1, 2, 3, 4, 5, 7, 9, 12, 15)),
+    *(("strokes", number) for number in 5 * (0, 1, 2, 3, 4, 5, 7, 9, 11, 12)),
     *(("figure", less) for less in 2 * (0, 1, 2, 3)),
     *((what, number) for what in ("jump", "reset", "silent", "kill", "kill", "stop") for number in (0, 1)),
     *(("pass", s) for s in (0.001, 0.333, 5, 5, 45, 61, 61, 61, 700, 700, 4000, 5 * HOUR, 30 * HOUR)),
@@ -147,6 +147,9 @@ class Shop(Watched):
         self.moved = 0  # strokes
         self.jumped = 0  # what no press can have made
         self.decided = ZERO  # by how many pieces people put the counter right
+        self.until_undone: list[
+            tuple[str, Decimal]
+        ] = []  # the same, by the completion that may be undone yet
         self.commits = [0]  # how many facts there were behind each
         self.watch()
         self.strokes(0)
@@ -263,7 +266,12 @@ class Shop(Watched):
         here = self.line.station(one.station)
         was_open = not one.earlier_run and here.find(one.job or ("", "")) is not None
         if self._ask(**_asked(one, how)):
-            self.decided += self._decided(one, how, was_open=was_open)
+            pieces_ = self._decided(one, how, was_open=was_open)
+            last = self.station.last
+            if how == "reverse" and last is not None and last.type == e.WorkCompleted.type:
+                self.until_undone.append((last.id, pieces_))
+            else:
+                self.decided += pieces_
 
     def _decided(self, one: Waiting, how: str, *, was_open: bool) -> Decimal:
         """By how many pieces a decision about a report puts the press's counter right."""
