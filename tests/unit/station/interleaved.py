@@ -21,9 +21,8 @@ from edge import settings
 from edge.calendar import Calendar
 from edge.masterdata import MasterData, parse
 from edge.station.pending import PendingReport
-from edge.station.review.settle import Settled
+from edge.station.review.requests import Request
 from edge.station.review.waiting import Waiting, original
-from edge.station.review.words import Unsettled
 from edge.station.step import Input, Step, Stopping
 from tests.unit.station.floor import BACKFLUSHED
 from tests.unit.station.test_presence import SHIFTS
@@ -168,11 +167,6 @@ class Shop(Watched):
         self.commits.append(len(self.events))
         return done
 
-    def settle_(self, **asked: Any) -> Settled:
-        done = super(Watched, self).settle(**asked)
-        self.commits.append(len(self.events))
-        return done
-
     def strokes(self, number: int) -> None:
         """The press makes so many within two seconds, and the collector sees it."""
         self.moved += number
@@ -255,8 +249,8 @@ class Shop(Watched):
         time = e.instant(self.now.wall_ms - 60_000)
         operation = "0010" if station == BENCH else "0020"
         self._ask(
-            how="make_up", station=station, time=time, work_order=order, operation=operation, note="late",
-            outputs=[{"quantity": "2"}], labour=[{"operator": "1044", "s": "60"}],
+            station, how="make_up", station=station, time=time, work_order=order, operation=operation,
+            note="late", outputs=[{"quantity": "2"}], labour=[{"operator": "1044", "s": "60"}],
         )  # fmt: skip
 
     def _settle(self, which: int, how: str) -> None:
@@ -265,7 +259,7 @@ class Shop(Watched):
         one = self.waiting[which]
         here = self.line.station(one.station)
         was_open = not one.earlier_run and here.find(one.job or ("", "")) is not None
-        if self._ask(**_asked(one, how)):
+        if self._ask(one.station, **_asked(one, how)):
             pieces_ = self._decided(one, how, was_open=was_open)
             last = self.station.last
             if how == "reverse" and last is not None and last.type == e.WorkCompleted.type:
@@ -284,16 +278,13 @@ class Shop(Watched):
             return ZERO  # its counter proposes them again
         return -pieces(report)
 
-    def _ask(self, **asked: Any) -> bool:
+    def _ask(self, at: str, **asked: Any) -> bool:
         """Whether it could be settled so."""
-        facts = len(self.events)
-        try:
-            self.settle_(person="2001", **asked)
-        except Unsettled as refused:
-            assert len(self.events) == facts
-            assert refused.key in POSSIBLE, refused.text.en
-            return False
-        return True
+        request: Request = msgspec.convert({"person": "2001"} | asked, Request)  # type: ignore[arg-type]
+        answer = self.put(request, at).answer
+        assert answer is not None
+        assert answer.result == "recorded" or answer.why in POSSIBLE, answer.message.en
+        return answer.result == "recorded"
 
 
 # Why a settlement may be refused here: of the way, the time or the clock, not of what was asked.
