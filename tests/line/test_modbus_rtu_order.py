@@ -18,7 +18,7 @@ from drivers.modbus.line import FORGET, SETTLE, SWAPPED, SerialConnection, Seria
 from drivers.modbus.plan import Block
 from drivers.modbus.serialport import SerialSettings
 from tests.line.asking import LEAK, TIMEOUT_S, Tally, WrongValue, anything, asked
-from tests.line.rtu_slave import Bus, MemoryBus, Slaves, answer, refusal, value
+from tests.line.rtu_slave import Bus, MemoryBus, Slaves, answer, framed, refusal, value
 from tests.virtualtime import run
 
 DEVICES = (1, 2)
@@ -86,6 +86,13 @@ class Trouble:
         return refusal(request, 1) if self.fences == "refuses" else None
 
     def misshapen(self, frame: bytes) -> bytes:
+        """The frame spoilt, or something else in its place, but nothing that no reader could tell from it."""
+        spoilt = self._spoilt(frame)
+        while _right_over_wrong(spoilt, frame):
+            spoilt = self._spoilt(frame)
+        return spoilt
+
+    def _spoilt(self, frame: bytes) -> bytes:
         chance = self.chance
         match chance.randrange(9):
             case 0:
@@ -108,6 +115,19 @@ class Trouble:
         for _ in range(chance.randrange(1, 4)):
             number ^= 1 << chance.randrange(len(frame) * 8)
         return number.to_bytes(len(frame))
+
+
+def _right_over_wrong(spoilt: bytes, frame: bytes) -> bool:
+    """Whether other bytes of the frame's length and beginning bear their checksum, as one of 65,536 does."""
+    length, begins = len(frame), frame[:3]
+    windows = (spoilt[at : at + length] for at in range(len(spoilt) - length + 1))
+    return any(one.startswith(begins) and one != frame and framed(one[:-2]) == one for one in windows)
+
+
+def test_bytes_that_bear_their_checksum_by_chance_are_known() -> None:
+    frame, other = framed(b"\x02\x04\x02\x00\x01"), framed(b"\x02\x04\x02\x00\x02")
+    assert _right_over_wrong(b"\x00" + other + b"\x07", frame)
+    assert not any(_right_over_wrong(one, frame) for one in (frame, frame + frame, frame[:-1], other[:-1]))
 
 
 class Credulous(SerialConnection):
