@@ -20,12 +20,16 @@ from edge.schema import read_only
 
 _OF_SEQS = ("clock.ahead.", "clock.undated.", "clock.doubted.")
 _OF_JOURNALS = "journal."
-LOST = ".lost"
+_LOST, _DAMAGED = ".lost", ".damaged"
 
 
-def begun(epoch: str, lost: bool) -> str:
-    """The key of the alert that a journal was begun anew; `lost`: something of the one before is missing."""
-    return f"{_OF_JOURNALS}{epoch}{LOST if lost else ''}"
+def begun(epoch: str, *, lost: bool, damaged: bool) -> str:
+    """The key of the alert that a journal was begun anew.
+
+    `lost`: something of the one before is missing. `damaged`: its file was, so the disk is to be looked at,
+    though all may be delivered a moment later.
+    """
+    return f"{_OF_JOURNALS}{epoch}{_LOST if lost else _DAMAGED if damaged else ''}"
 
 
 def standing(path: Path) -> tuple[Alert, ...]:
@@ -49,7 +53,7 @@ def over(alert: Alert, kept: Sequence[Epoch], done: Mapping[str, int], before_ms
     of the journals before the current one is delivered, what is left is evidence: it is gone at `before_ms`.
     """
     delivered = all(done.get(one.epoch, 0) >= one.head for one in kept[:-1])
-    if alert.key.startswith(_OF_JOURNALS) and not alert.key.endswith(LOST):
+    if alert.key.startswith(_OF_JOURNALS) and not alert.key.endswith((_LOST, _DAMAGED)):
         return delivered
     if alert.key.startswith((_OF_JOURNALS, *_OF_SEQS)):
         return delivered and alert.raised_ms < before_ms

@@ -299,4 +299,5 @@ def _notice(
     hint = "`lineside events verify` shows all journals; reconciliation shows what receivers hold"
     if dated is not None:
         hint = f"Keep {dated.name}. {hint}"
-    return Notice(text, hint, bygone.begun(epoch, lost=bool(missing)))
+    key = bygone.begun(epoch, lost=bool(missing), damaged=doubt.cause == "damaged")
+    return Notice(text, hint, key)

@@ -118,7 +118,14 @@ async def test_a_journal_begun_anew_is_an_alert_until_the_one_before_is_delivere
         assert list(alerts.standing) == []
 
 
-@pytest.mark.parametrize("key", [bygone.begun("e" * 16, lost=True), "clock.undated.2-3"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        bygone.begun("e" * 16, lost=True, damaged=True),
+        bygone.begun("e" * 16, lost=False, damaged=True),
+        "clock.undated.2-3",
+    ],
+)
 async def test_what_was_lost_or_has_no_date_is_an_alert_as_long_as_its_evidence_is_kept(
     tmp_path: Path, key: str
 ) -> None:
