@@ -119,7 +119,7 @@ async def test_each_request_that_is_shown_gets_the_answer_that_is_shown(
 async def test_an_empty_batch_is_answered_as_shown(endpoint: Endpoint, tmp_path: Path) -> None:
     sender = uplink(endpoint, tmp_path)
     nothing = Batch(
-        "0123456789abcdef", "", [(1, b"")], json.dumps(requests(EVENTS)["nothing"]).encode(), [], 1
+        "0123456789abcdef", "", [(1, b"")], json.dumps(requests(EVENTS)["nothing"]).encode(), [], 1, []
     )
     try:
         verdict = await sender.ship(nothing)
