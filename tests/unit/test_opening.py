@@ -132,6 +132,7 @@ async def test_a_flipped_bit_costs_the_events_that_it_touches_and_no_other(tmp_p
             STATE,
         )
         assert journal.epoch != epoch and notice is not None and "missing of it: 58" in notice.text
+        assert notice.key == f"journal.{journal.epoch}.lost"
     held = await ids_of(tmp_path / f"journal-{epoch}.db")
     assert held.keys() == set(range(1, 121)) - {58}
     assert [held[seq] for seq in range(59, 121)] == ids[57:]
@@ -285,6 +286,7 @@ async def test_a_newer_generation_is_set_aside_with_its_facts_and_its_state(tmp_
     assert (fact.follows, fact.missing, fact.state) == (f"{epoch}:5", None, STATE)
     assert list((await ids_of(tmp_path / f"journal-{epoch}.db")).values())[1:] == ids
     assert notice is not None and "newer lineside" in notice.text
+    assert notice.key == f"journal.{journal.epoch}.damaged", "stands though nothing is lost"
 
 
 async def test_a_journal_that_is_gone_is_not_taken_for_a_first_start(tmp_path: Path) -> None:
