@@ -76,7 +76,15 @@ class ScannerDriver(Scanner[ScannerSettings]):
 
 
 class _Port(serial.Serial):  # type: ignore[misc]  # pyserial has no types
-    """A port that never waits: neither in a read (asyncio waits) nor for a gun to take its output."""
+    """A port that never waits, neither in a read (asyncio waits) nor for a gun to take its output, and that
+    reads a byte with a wrong parity or stop bit as NUL, which no scan may hold."""
+
+    def _reconfigure_port(self, force_update: bool = False) -> None:
+        # pyserial clears the flag each time; without it Linux hands a wrong character on as if it were right.
+        super()._reconfigure_port(force_update)
+        attributes = termios.tcgetattr(self.fd)
+        attributes[0] |= termios.INPCK
+        termios.tcsetattr(self.fd, termios.TCSANOW, attributes)
 
     def read(self, size: int = 1) -> bytes:
         try:

@@ -9,6 +9,7 @@ from edge.faults import DeviceFault
 MISFIT = 0  # no exception code: the answer was for something else than was asked
 ILLEGAL_ADDRESS = 2
 ILLEGAL_VALUE = 3
+BUSY = (5, 6)
 
 # Exception codes (Modbus Application Protocol V1.1b3, clause 7), worded for the person at the machine.
 REASONS: Mapping[int, str] = MappingProxyType(

@@ -17,7 +17,7 @@ from drivers.modbus.answers import Refusal
 from drivers.modbus.channel import Asker, Channel, Endpoint, channel
 from drivers.modbus.client import TcpEndpoint
 from drivers.modbus.line import SerialEndpoint
-from drivers.modbus.plan import Block, first_tag, groups
+from drivers.modbus.plan import Block, alone, groups
 from drivers.modbus.serialport import SerialSettings
 from drivers.modbus.serving import Ask, Group
 from drivers.modbus.settings import ModbusSettings, RtuSettings
@@ -110,7 +110,7 @@ class ModbusDriver:
                     await shared.connect(self._asker, self._endpoint, explain=self._up is not False)
                     if self._up is False:
                         async with shared.probing(self._asker):
-                            await self._ask(shared, 1, first_tag(self._groups[0].served[0].block))
+                            await self._ask(shared, 1, alone(self._groups[0].served[0].block))
                     self._connected = True
                     await self._polls(shared, observer)
         except TimeoutError as error:

@@ -67,9 +67,9 @@ def _block(tags: Iterable[tuple[str, Tag]]) -> Block:
     return Block(first.register, first.address, end - first.address, within)
 
 
-def first_tag(block: Block) -> Block:
-    """A request for no more than the block's first tag."""
-    return _block(block.tags[:1])
+def alone(block: Block, index: int = 0) -> Block:
+    """A request for no more than one of the block's tags."""
+    return _block(block.tags[index : index + 1])
 
 
 def split(block: Block) -> tuple[Block, Block] | None:

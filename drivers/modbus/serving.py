@@ -3,9 +3,10 @@
 Invariants:
 - What the device was found to want is kept at once and for as long as the process lives, whatever happens to
   the connection; it is said once.
-- A request is divided when it is refused as too long or for an address, when its answers keep having another
-  length (some devices answer so for registers they do not have), and when it was never answered while one for
-  a single tag is. It is never divided for silence alone.
+- A request is divided when it is refused, when its answers keep having another length (some devices answer so
+  for registers they do not have), or when it was never answered, and only if the device does answer one for a
+  single tag of it: a device that refuses everything while it starts is not asked in pieces for ever after.
+  What was read as a whole before is divided for its length and addresses only.
 - A request that cannot be divided and is refused stays, its tags bad.
 """
 
@@ -14,9 +15,9 @@ from dataclasses import dataclass
 
 import structlog
 
-from drivers.modbus.answers import ILLEGAL_ADDRESS, ILLEGAL_VALUE, MISFIT, Refusal, Silent
+from drivers.modbus.answers import BUSY, ILLEGAL_ADDRESS, ILLEGAL_VALUE, MISFIT, Refusal, Silent
 from drivers.modbus.decoding import Decode, decoder
-from drivers.modbus.plan import Block, first_tag, split
+from drivers.modbus.plan import Block, alone, split
 from drivers.modbus.settings import Order
 
 log = structlog.get_logger()
@@ -34,7 +35,9 @@ class Served:
     decode: Decode
     heads: tuple[tuple[str, str | None], ...]  # name and unit of each tag
     proven: bool = False  # whether it was ever answered
+    read: bool = False  # whether it was ever answered with what was asked for
     misfits: int = 0  # how many answers in a row did not fit
+    tried: int = 0  # how often one of the tags between the first and the last was asked for alone
 
 
 class Group:
@@ -66,12 +69,14 @@ class Group:
                 part.proven = True
             if isinstance(answer, Refusal):
                 part.misfits = part.misfits + 1 if answer.code == MISFIT else 0
-                wanted = answer.code in (ILLEGAL_ADDRESS, ILLEGAL_VALUE) or part.misfits >= MISFITS
-                if wanted and self._divide(len(answers), answer.reason):
+                if _its_extent(part, answer) and await _answered_in_part(part, ask):
+                    self._divide(len(answers), answer.reason)
                     continue
                 refused += 1
-            elif part.misfits:
-                part.misfits = 0
+            else:
+                part.read = True
+                if part.misfits:
+                    part.misfits = 0
             answers.append(answer)
         if refused or self.refused:
             self._note(answers)
@@ -83,21 +88,19 @@ class Group:
         if part.proven or split(part.block) is None:
             raise silence
         try:
-            await ask(first_tag(part.block))
+            await ask(alone(part.block))
         except Silent:
             raise silence from None
         self._divide(index, "no answer to a request of this length")
 
-    def _divide(self, index: int, reason: str) -> bool:
+    def _divide(self, index: int, reason: str) -> None:
         block = self.served[index].block
         halves = split(block)
-        if halves is None:
-            return False
+        assert halves is not None
         self.served[index : index + 1] = [self._serving(half) for half in halves]
         if not self._divided:
             self._divided = True
             log.info("device wants smaller requests", device=self._device, request=str(block), reason=reason)
-        return True
 
     def _serving(self, block: Block) -> Served:
         heads = tuple((name, tag.unit) for name, tag in block.tags)
@@ -120,6 +123,33 @@ class Group:
             )
         if ended:
             log.info("device no longer refuses tags", device=self._device, tags=_names(ended))
+
+
+def _its_extent(part: Served, refusal: Refusal) -> bool:
+    """Whether it may be for its length or its addresses that a request is refused, and it can be divided."""
+    if refusal.code == MISFIT:
+        meant = part.misfits >= MISFITS
+    elif part.read:
+        meant = refusal.code in (ILLEGAL_ADDRESS, ILLEGAL_VALUE)
+    else:
+        meant = refusal.code not in BUSY  # some devices refuse a gap as a function they lack or a failure
+    return meant and split(part.block) is not None
+
+
+async def _answered_in_part(part: Served, ask: Ask) -> bool:
+    """Whether the device answers for one of the tags: the first, the last, or another one each time."""
+    count = len(part.block.tags)
+    indices = [0, count - 1]
+    if count > 2:
+        indices.append(1 + part.tried % (count - 2))
+        part.tried += 1
+    for index in indices:
+        try:
+            if not isinstance(await ask(alone(part.block, index)), Refusal):
+                return True
+        except Silent:
+            return False  # it did answer the whole: this is no device that was lost
+    return False
 
 
 def _names(blocks: Sequence[Block]) -> list[str]:

@@ -64,6 +64,7 @@ class Plc:
         }
         self.fault: Fault | None = None  # silence: no answers; exception: refusals; delay: late answers
         self.refuse: set[Register] = set()  # tables that are refused whatever the fault
+        self.lacking: set[int] = set()  # addresses for which a request is refused, in any table
         self.exception_code = ExcCodes.DEVICE_BUSY
         self.delay_s = 0.2
         self.requests: list[
@@ -146,7 +147,8 @@ class Plc:
         if register is None:
             return ExcCodes.ILLEGAL_FUNCTION
         self.requests = [*self.requests[-999:], (register, address, count)]
-        if self.fault == "exception" or register in self.refuse:
+        lacking = not self.lacking.isdisjoint(range(address, address + count))
+        if self.fault == "exception" or register in self.refuse or lacking:
             return self.exception_code
         if self.fault == "delay":
             await self._late()

@@ -22,7 +22,8 @@ from edge.settings import Settings
 app = typer.Typer(
     no_args_is_help=True,
     help="What PLCs, meters and sensors say now. Nothing is recorded or changed.\n\n"
-    "A second connection is opened beside that of a running collector. A PLC that takes only one refuses it:"
+    "A second connection is opened beside that of a running collector. A PLC that takes only one refuses it"
+    " or drops the first:"
     " look at the pages then, or stop the collector meanwhile (systemctl stop lineside-collect).",
 )
 Names = Annotated[
@@ -60,6 +61,7 @@ def watch(
     """Show tags as they change, until Ctrl-C. Exit code 3 if a device does not answer at the end."""
     loaded = main.load(config)
     asked = probing.asked_for(loaded, names)
+    probing.warn_of_second(loaded, asked)
     shown = _Lines(as_json) if as_json or not out.is_terminal else _LiveTable(loaded, asked)
     with contextlib.suppress(KeyboardInterrupt), probing.quiet(), shown:
         asyncio.run(_watch(loaded, asked, shown, count, for_s))

@@ -30,6 +30,10 @@ SECOND = (
     " refuses this second one: look at its pages at http://{}, or stop it meanwhile"
     " (systemctl stop lineside-collect). Nothing was recorded or changed"
 )
+BESIDE = (
+    "{}: `lineside collect` runs here and is connected. A second connection is opened beside it; a PLC that"
+    " takes only one refuses it, or drops the collector's, which then connects again"
+)
 Within = Annotated[
     float, typer.Option("--timeout", min=0.1, max=600, help="Seconds that each device has to answer.")
 ]
@@ -40,6 +44,7 @@ Asked = Mapping[str, Collection[str]]  # the tags that are asked for, by device
 
 def find(loaded: Settings, asked: Asked, within_s: float) -> list[Found]:
     """Try the devices out, with the drivers' own log lines left out: the finding says the same."""
+    warn_of_second(loaded, asked)
     with quiet():
         return asyncio.run(probed(probes(loaded, asked), SystemClock(), within_s))
 
@@ -62,17 +67,27 @@ def quiet() -> Iterator[None]:
         logging.disable(disabled)
 
 
+def warn_of_second(loaded: Settings, asked: Asked) -> None:
+    """Say before connecting that the running collector is connected: some PLCs then drop the first."""
+    names = sorted(_held(loaded.web.listen) & {name for name, tags in asked.items() if tags})
+    if names:
+        err.print(BESIDE.format(", ".join(names)), markup=False, highlight=False, soft_wrap=True)
+
+
 def served(found: Sequence[Found], listen: str) -> frozenset[str]:
-    """Devices that do not answer the probe, but the running collector, as its metrics say."""
+    """Devices that do not answer the probe, but the running collector."""
     away = {one.device for one in found if not one.reachable}
-    if not away:
-        return frozenset()
+    return away & _held(listen) if away else frozenset()
+
+
+def _held(listen: str) -> frozenset[str]:
+    """Devices that answer the running collector, as its metrics say; none where none runs."""
     try:
         with urllib.request.urlopen(f"http://{listen}/metrics", timeout=5) as answer:
             text = answer.read(_METRICS_BYTES).decode(errors="replace")
     except (OSError, HTTPException, ValueError):
-        return frozenset()  # no collector runs there
-    return frozenset(away & set(_UP.findall(text)))
+        return frozenset()
+    return frozenset(_UP.findall(text))
 
 
 def code(found: Sequence[Found], served: Collection[str] = ()) -> int:

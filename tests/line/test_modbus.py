@@ -5,6 +5,7 @@ import math
 from typing import Any
 
 import pytest
+from pymodbus.constants import ExcCodes
 from structlog.testing import capture_logs
 
 from drivers.modbus.driver import ModbusDriver
@@ -147,6 +148,67 @@ async def test_a_divided_block_stays_divided_so_that_polls_stay_cheap() -> None:
         await told.polls(4)
     assert sorted(set(plc.requests)) == [("holding", 0, 10), ("holding", 18, 5)]
     assert set(told.qualities.values()) == {Quality.good}
+
+
+@pytest.mark.parametrize("code", [1, 2, 3, 4])
+async def test_a_plc_that_refuses_everything_while_it_starts_is_asked_in_whole_requests_again(
+    code: int,
+) -> None:
+    """One poll refused as a whole says nothing about the lengths that the device wants."""
+    plc = Plc(holding=dict.fromkeys(range(300), 7))
+    plc.refuse, plc.exception_code = {"holding"}, ExcCodes(code)
+    async with (
+        plc,
+        serving(driver(plc, {f"t{n}": {"register": "holding", "address": n} for n in range(300)})) as told,
+    ):
+        await told.until_down()
+        assert len(plc.requests) <= 2 * 3 * 4  # of each request no more than three tags are tried alone
+        plc.refuse = set()
+        await told.until_up()
+        plc.requests.clear()
+        await told.polls(4)
+    assert sorted(set(plc.requests)) == [("holding", 0, 125), ("holding", 125, 125), ("holding", 250, 50)]
+    assert set(told.qualities.values()) == {Quality.good}
+
+
+@pytest.mark.parametrize("code", [1, 4])
+async def test_a_gap_refused_as_a_failure_or_a_function_is_worked_around_too(code: int) -> None:
+    plc = Plc(holding=dict.fromkeys(range(30), 7))
+    plc.lacking, plc.exception_code = {14}, ExcCodes(code)
+    tags = {f"t{n}": {"register": "holding", "address": n} for n in (0, 5, 9, 18, 22)}
+    async with plc, serving(driver(plc, tags)) as told:
+        await told.polls(2)
+        plc.requests.clear()
+        await told.polls(4)
+    assert sorted(set(plc.requests)) == [("holding", 0, 10), ("holding", 18, 5)]
+    assert set(told.qualities.values()) == {Quality.good}
+
+
+async def test_a_failure_of_what_was_read_before_divides_nothing() -> None:
+    plc = Plc(holding=dict.fromkeys(range(20), 7))
+    plc.exception_code = ExcCodes.DEVICE_FAILURE
+    async with (
+        plc,
+        serving(driver(plc, {f"t{n}": {"register": "holding", "address": n} for n in range(20)})) as told,
+    ):
+        await told.until_up()
+        plc.lacking = {11}
+        await told.until(lambda: told.qualities["t0"] is Quality.bad)
+        plc.lacking = set()
+        await told.until(lambda: told.qualities["t0"] is Quality.good)
+        plc.requests.clear()
+        await told.polls(3)
+    assert set(plc.requests) == {("holding", 0, 20)}
+
+
+async def test_registers_missing_at_both_ends_spoil_no_others_for_long() -> None:
+    plc = Plc(holding=dict.fromkeys(range(2, 18), 7))
+    tags = {f"t{n}": {"register": "holding", "address": n} for n in range(20)}
+    async with plc, serving(driver(plc, tags)) as told:
+        await told.until(lambda: list(told.qualities.values()).count(Quality.good) == 16)
+    assert {name for name, quality in told.qualities.items() if quality is Quality.bad} == {
+        "t0", "t1", "t18", "t19"
+    }  # fmt: skip
 
 
 async def test_a_block_that_is_refused_is_bad_while_the_others_go_on_and_is_logged_once_each_way() -> None:

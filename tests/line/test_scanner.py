@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import termios
 import time
 from pathlib import Path
 from typing import Any
@@ -141,6 +142,23 @@ async def test_garbage_is_told_and_the_next_code_is_read(link: Path) -> None:
         await gun.scan("LSOK")
         await told.until(lambda: told.texts == ["LSOK"])
     assert [(flaw.reason, flaw.raw) for flaw in told.flaws] == [("garbage", b"\xff\xfe\x00\x80")]
+
+
+async def test_a_byte_with_a_wrong_parity_is_asked_to_come_as_noise_and_not_as_another_character(
+    link: Path,
+) -> None:
+    """A pty has no parity: what can be seen is that the system is told to check it, and what NUL leads to."""
+    async with Gun(link) as gun, serving(driver(link, parity="even", bytesize=7)) as told:
+        await told.until_up()
+        port = os.open(_target(link), os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK)
+        try:
+            taken = termios.tcgetattr(port)[0]
+        finally:
+            os.close(port)
+        assert taken & termios.INPCK and not taken & (termios.PARMRK | termios.IGNPAR)
+        await gun.scan("LSQ5\x000")
+        await told.until(lambda: bool(told.flaws))
+    assert told.texts == [] and told.flaws[0].reason == "garbage"
 
 
 async def test_an_over_long_line_is_told_once_and_the_next_code_is_read(link: Path) -> None:
