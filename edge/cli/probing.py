@@ -77,7 +77,7 @@ def warn_of_second(loaded: Settings, asked: Asked) -> None:
 def served(found: Sequence[Found], listen: str) -> frozenset[str]:
     """Devices that do not answer the probe, but the running collector."""
     away = {one.device for one in found if not one.reachable}
-    return away & _held(listen) if away else frozenset()
+    return _held(listen) & away if away else frozenset()
 
 
 def _held(listen: str) -> frozenset[str]:
