@@ -3,6 +3,8 @@
 Needed where SQLite itself cannot be asked: SQLite ends a log at the first frame that does not fit, silently.
 """
 
+import os
+import shutil
 import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -10,6 +12,7 @@ from pathlib import Path
 
 _HEADER = struct.Struct(">8I")  # magic, format, page size, checkpoint, salt 1, salt 2, checksum 1 and 2
 _FRAME = struct.Struct(">6I")  # page, pages after a commit or 0, salt 1, salt 2, checksum 1 and 2
+CHECKPOINT_FRAMES = 1000  # SQLite's own: behind them it begins the log anew, without shortening it
 _MAGIC = 0x377F0682  # with the lowest bit: checksums over big-endian words
 
 
@@ -58,6 +61,21 @@ def read(path: Path) -> Log:
             return Log(page_size, frames, pages, lost, tuple(at for at, _ in behind) if lost else ())
     except FileNotFoundError:
         return Log()
+
+
+def lengthen(path: Path) -> None:
+    """Give a log at once the length that it comes to, where its disk has ten times that. Raises OSError.
+
+    While a log grows each commit waits for the file system's journal too, and so for what others write there:
+    twice as long on a quiet disk. Zeros behind the last frame end a log as its end does. Nothing may be
+    written to the log meanwhile.
+    """
+    length = _HEADER.size + CHECKPOINT_FRAMES * (_FRAME.size + Log.page_size)
+    with path.open("r+b", buffering=0) as file:
+        lacking = length - file.seek(0, os.SEEK_END)
+        if lacking > 0 and shutil.disk_usage(path).free > 10 * length:
+            file.write(bytes(lacking))  # written, not only allocated: that too is the file system's to note
+            os.fsync(file.fileno())
 
 
 def _lost(commits: Iterable[bool]) -> bool:

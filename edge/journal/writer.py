@@ -21,7 +21,7 @@ import aiosqlite
 import msgspec
 from msgspec.structs import replace
 
-from edge import alerts, schema
+from edge import alerts, schema, wal
 from edge.alerts import Alert
 from edge.events import Draft, Event, JournalOpened, chain_of, instant, seal
 from edge.faults import Damaged, StorageFault
@@ -97,6 +97,9 @@ class Journal:
         journal = cls(path, connection, lock, clock)
         try:
             await journal._identify(site, edge_id, begin or Beginning())
+            log = path.with_name(path.name + "-wal")
+            with suppress(OSError):  # it grows by itself then
+                await asyncio.to_thread(wal.lengthen, log)
             # The WAL was made by now; its name must be on the disk before a note says that it is needed.
             schema.sync_directory(path.parent)
             lock.note(Left(journal.epoch, open=True, head=journal.head))

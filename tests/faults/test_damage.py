@@ -14,7 +14,7 @@ from typing import Literal
 
 import pytest
 
-from edge import epochs
+from edge import epochs, wal
 from edge.events import WorkStarted
 from tests.faults.accounts import ORDER, Account, outcome
 from tests.faults.survival import Record
@@ -71,7 +71,7 @@ def log_gone(path: Path, chance: random.Random) -> None:
 
 def log_bit(path: Path, chance: random.Random) -> None:
     log = path.with_name(path.name + "-wal")
-    size = log.stat().st_size
+    size = 32 + wal.read(log).frames * (24 + PAGE)  # behind them it is empty
     flip(log, chance.randrange(size // 4, size * 3 // 4), chance)
 
 

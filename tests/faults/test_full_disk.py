@@ -69,8 +69,8 @@ class Operator:
             self.tally.acknowledged.append(number)
         return verdict
 
-    async def until(self, wanted: str, within: int = 400) -> None:
-        """Take on until the gun says so."""
+    async def until(self, wanted: str, within: int = 2000) -> None:
+        """Take on until the gun says so. The journal's log has blocks of its own, for some hundred facts."""
         for _ in range(within):
             if await self.take() == wanted:
                 return

@@ -6,9 +6,11 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from edge import wal
 from edge.events import Draft, OperatorSignedOn, WorkPaused, decode
 from edge.faults import JournalDamaged, StorageFault
 from edge.ids import new_id
@@ -115,6 +117,30 @@ async def test_synchronous_full_and_wal_are_in_force(journal: Journal) -> None:
     assert [tuple(row) for row in rows] == [(2,)]
     rows = await journal._connection.execute_fetchall("PRAGMA journal_mode")
     assert [tuple(row) for row in rows] == [("wal",)]
+
+
+async def test_a_commit_takes_no_new_block_for_the_log(journal: Journal) -> None:
+    """Its length is written beforehand, and what stands in it is only what was committed."""
+    log = journal.path.with_name("journal.db-wal")
+    length = log.stat().st_size
+    assert length == 32 + 1000 * (24 + 4096)
+    assert log.stat().st_blocks * 512 >= length  # no hole in it
+    before = wal.read(log).frames
+    for number in range(20):
+        await journal.append(drafts(f"{number}"))
+    assert log.stat().st_size == length
+    assert before + 20 <= wal.read(log).frames < before + 60
+
+
+async def test_a_disk_with_little_room_keeps_it_for_facts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = 10 * 1000 * 4096
+    monkeypatch.setattr(wal.shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
+    async with await opened(tmp_path) as journal:
+        await journal.append(drafts("1042"))
+        assert journal.path.with_name("journal.db-wal").stat().st_size < 100_000
+    assert await operators(tmp_path) == ["1042"]
 
 
 async def test_a_full_disk_records_nothing_says_so_and_goes_on_when_space_is_back(

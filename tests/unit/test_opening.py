@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from edge import epochs
+from edge import epochs, wal
 from edge.backup import back_up, put_back
 from edge.events import Draft, JournalOpened, OperatorSignedOn, decode
 from edge.faults import Damaged, StorageFault
@@ -245,7 +245,7 @@ async def test_a_torn_last_transaction_in_the_wal_is_no_damage(tmp_path: Path) -
     epoch, _ = killed(tmp_path, 20)
     log = tmp_path / "journal.db-wal"
     with log.open("r+b") as file:
-        file.truncate(log.stat().st_size - 700)
+        file.truncate(32 + wal.read(log).frames * (4096 + 24) - 700)
     journal, notice = await start(tmp_path)
     async with journal:
         assert (journal.epoch, notice, journal.head) == (epoch, None, 19)
