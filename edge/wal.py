@@ -13,6 +13,7 @@ from pathlib import Path
 _HEADER = struct.Struct(">8I")  # magic, format, page size, checkpoint, salt 1, salt 2, checksum 1 and 2
 _FRAME = struct.Struct(">6I")  # page, pages after a commit or 0, salt 1, salt 2, checksum 1 and 2
 CHECKPOINT_FRAMES = 1000  # SQLite's own: behind them it begins the log anew, without shortening it
+_PIECE = 1 << 16
 _MAGIC = 0x377F0682  # with the lowest bit: checksums over big-endian words
 
 
@@ -72,9 +73,11 @@ def lengthen(path: Path) -> None:
     """
     length = _HEADER.size + CHECKPOINT_FRAMES * (_FRAME.size + Log.page_size)
     with path.open("r+b", buffering=0) as file:
-        lacking = length - file.seek(0, os.SEEK_END)
-        if lacking > 0 and shutil.disk_usage(path).free > 10 * length:
-            file.write(bytes(lacking))  # written, not only allocated: that too is the file system's to note
+        held = os.fstat(file.fileno()).st_size
+        if held < length and shutil.disk_usage(path).free > 10 * length:
+            # Written, not only allocated: the file system's journal would note each block's first use too.
+            for at in range(held, length, _PIECE):
+                os.pwrite(file.fileno(), bytes(min(_PIECE, length - at)), at)
             os.fsync(file.fileno())
 
 

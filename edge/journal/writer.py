@@ -2,9 +2,10 @@
 
 Invariants: one writer per file (a lock file holds others off). `append` returns after COMMIT under
 synchronous=FULL. The drafts of one call are one transaction; calls that wait at the same time share one
-(group commit). seq runs from 1 without gaps, each event's `chain` follows on the one before. After a failed
-commit nothing of the group is recorded and the head stands where it stood. (After a failed fsync its frames
-may be whole in the WAL until the next write takes their place; the collector tries one every two seconds.)
+(group commit): SQLite's thread takes all that wait when it comes to it, numbers and chains them. seq runs
+from 1 without gaps, each event's `chain` follows on the one before. After a failed commit nothing of the
+group is recorded and the head stands where it stood. (After a failed fsync its frames may be whole in the WAL
+until the next write takes their place; the collector tries one every two seconds.)
 """
 
 import asyncio
@@ -51,6 +52,9 @@ class _Call:
         self.done = done
 
 
+_Sealed = list[tuple[Event, ...]]  # of each call
+
+
 class Journal:
     """The writer. Open it with `async with Journal.open(...)`; close waits for what was handed in."""
 
@@ -65,11 +69,10 @@ class Journal:
         self._lock = lock
         self._clock = clock
         self._calls: deque[_Call] = deque()  # bounded by the callers: each waits for its commit
-        self._called = asyncio.Event()
+        self._called = False  # SQLite's thread has been told that calls wait
         self._closing = False  # nothing more is taken
         self._closed = False
         self._suspected = False
-        self._task: asyncio.Task[None] | None = None
 
     @classmethod
     async def open(
@@ -126,11 +129,12 @@ class Journal:
             return ()
         if self._closing:
             raise StorageFault("the journal is closed; nothing was recorded", hint="Restart lineside")
-        if self._task is None:
-            self._task = asyncio.create_task(self._write(), name="journal-writer")
         done: asyncio.Future[tuple[Event, ...]] = asyncio.get_running_loop().create_future()
         self._calls.append(_Call(drafts, done))
-        self._called.set()
+        if not self._called:
+            self._called = True
+            # Not by aiosqlite's methods: they need a task that waits, for whose turns a scan would wait too.
+            self._connection._tx.put_nowait((None, self._write))
         return await done
 
     async def read_after(self, seq: int, limit: int) -> list[tuple[int, bytes]]:
@@ -188,17 +192,13 @@ class Journal:
         if self._closed:
             return
         self._closing = self._closed = True
-        try:
-            if self._task is not None:
-                self._called.set()
-                await self._task
-        finally:
-            if self.epoch and not self._suspected and await self._checkpointed():
-                # Before SQLite removes the WAL: its absence would look like a loss.
-                with suppress(OSError):
-                    self._lock.note(Left(self.epoch, head=self.head))
-            await self._connection.close()
-            self._lock.release()
+        # What was handed in comes first: SQLite's thread works in turn.
+        if self.epoch and not self._suspected and await self._checkpointed():
+            # Before SQLite removes the WAL: its absence would look like a loss.
+            with suppress(OSError):
+                self._lock.note(Left(self.epoch, head=self.head))
+        await self._connection.close()
+        self._lock.release()
 
     async def _asked(self, sql: str, *values: object) -> Iterable[sqlite3.Row]:
         """The rows of a question. Raises StorageFault, Damaged where a page of the file is."""
@@ -247,25 +247,28 @@ class Journal:
             opened = replace(begin.opened, clock=now.clock, boot_id=now.boot_id)
             await self.append([Draft(new_id(now.wall_ms), now.wall_ms, opened)])
 
-    async def _write(self) -> None:
-        while True:
-            await self._called.wait()
-            self._called.clear()
-            while self._calls:
-                group = [self._calls.popleft()]
-                size = len(group[0].drafts)
-                while self._calls and size + len(self._calls[0].drafts) <= GROUP_EVENTS:
-                    group.append(self._calls.popleft())
-                    size += len(group[-1].drafts)
-                await self._commit(group)
-            if self._closing:
-                return
+    def _write(self) -> None:
+        """Commit what waits. In SQLite's thread, which alone counts and chains."""
+        self._called = False  # before looking: who comes now is either seen or tells again
+        while self._calls:
+            group = [self._calls.popleft()]
+            size = len(group[0].drafts)
+            while self._calls and size + len(self._calls[0].drafts) <= GROUP_EVENTS:
+                group.append(self._calls.popleft())
+                size += len(group[-1].drafts)
+            outcome: _Sealed | BaseException
+            try:
+                outcome = self._commit(group)
+            except BaseException as error:  # noqa: BLE001 whoever waits raises it
+                outcome = error
+            group[0].done.get_loop().call_soon_threadsafe(self._answer, group, outcome)
 
-    async def _commit(self, group: list[_Call]) -> None:
+    def _commit(self, group: list[_Call]) -> _Sealed:
+        """Number, chain and write the drafts of some calls as one transaction; the events of each call."""
         recorded = instant(self._clock.now().wall_ms)
         seq, chain = self.head, self._chain
         values: list[int | str] = []
-        sealed: list[tuple[Event, ...]] = []
+        sealed: _Sealed = []
         for call in group:
             events = []
             for draft in call.drafts:
@@ -275,28 +278,30 @@ class Journal:
                 events.append(event)
                 values += (seq, body.decode())
             sealed.append(tuple(events))
-        try:
-            await self._connection.execute(_insert(len(values) // 2), values)
-        except sqlite3.Error as error:
-            fault = schema.unusable(self.path, error)
-            if isinstance(fault, Damaged):
-                self.suspect(str(error))
-            self._answer(group, fault)
-            return
-        except BaseException as error:
-            self._closing = True  # nobody knows what was written: whoever waits must end, and start anew
-            self._answer(group, error)
-            raise
+        self._connection._conn.execute(_insert(len(values) // 2), values)
         self.head, self._chain = seq, chain
-        for call, numbered in zip(group, sealed, strict=True):
+        return sealed
+
+    def _answer(self, group: list[_Call], outcome: _Sealed | BaseException) -> None:
+        """Tell the callers what came of their group."""
+        if isinstance(outcome, BaseException):
+            fault = self._fault(outcome)
+            for call in group:
+                if not call.done.done():
+                    call.done.set_exception(fault)
+            return
+        for call, numbered in zip(group, outcome, strict=True):
             if not call.done.done():
                 call.done.set_result(numbered)
 
-    @staticmethod
-    def _answer(group: list[_Call], fault: BaseException) -> None:
-        for call in group:
-            if not call.done.done():
-                call.done.set_exception(fault)
+    def _fault(self, error: BaseException) -> BaseException:
+        if not isinstance(error, sqlite3.Error):
+            self._closing = True  # nobody knows what was written: whoever waits must end, and start anew
+            return error
+        fault = schema.unusable(self.path, error)
+        if isinstance(fault, Damaged):
+            self.suspect(str(error))
+        return fault
 
 
 def place(path: Path) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sqlite3
+import threading
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from edge import wal
 from edge.events import Draft, OperatorSignedOn, WorkPaused, decode
 from edge.faults import JournalDamaged, StorageFault
 from edge.ids import new_id
-from edge.journal import Journal, Reader, Snapshot, replay, verify
+from edge.journal import Journal, Reader, Snapshot, replay, verify, writer
 from tests.patience import best_of
 from tests.unit.clocks import ManualClock
 
@@ -74,23 +75,24 @@ async def test_what_append_returned_is_on_the_disk_in_order(journal: Journal, tm
 
 
 async def test_calls_that_wait_together_share_a_commit(journal: Journal, tmp_path: Path) -> None:
-    commits = 0
-
-    def counted() -> None:
-        nonlocal commits
-        commits += 1
-
-    connection = journal._connection
-    original = connection.commit
-
-    async def commit() -> None:
-        counted()
-        await original()
-
-    connection.commit = commit  # type: ignore[method-assign]
+    statements: list[str] = []
+    await journal._connection.set_trace_callback(statements.append)
     await asyncio.gather(*(journal.append(drafts(str(n))) for n in range(64)))
-    assert commits <= 3
-    assert len(await operators(tmp_path)) == 64
+    commits = [one for one in statements if one.startswith("INSERT INTO events")]
+    assert 1 <= len(commits) <= 3
+    assert await operators(tmp_path) == [str(n) for n in range(64)]
+
+
+async def test_closing_commits_what_was_handed_in_and_answers_it(tmp_path: Path) -> None:
+    async with await opened(tmp_path) as journal:
+        free = threading.Event()
+        slow = asyncio.ensure_future(journal._connection._execute(free.wait))  # type: ignore[no-untyped-call]
+        waiting = [asyncio.create_task(journal.append(drafts(name))) for name in ("a", "b")]
+        asyncio.get_running_loop().call_later(0.05, free.set)
+        await asyncio.sleep(0)
+    assert [event.seq for one in waiting for event in one.result()] == [2, 3]
+    assert await operators(tmp_path) == ["a", "b"]
+    await slow
 
 
 async def test_a_cancelled_caller_loses_and_doubles_nothing(journal: Journal, tmp_path: Path) -> None:
@@ -208,19 +210,19 @@ async def test_a_file_whose_making_a_power_cut_ended_is_made_anew(tmp_path: Path
     assert await operators(tmp_path) == ["a"]
 
 
-async def test_an_unexpected_error_ends_whoever_waits_and_every_later_append(journal: Journal) -> None:
-    async def broken(*_: object) -> None:
+async def test_an_unexpected_error_ends_whoever_waits_and_every_later_append(
+    journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
         raise MemoryError
 
-    journal._connection.execute = broken  # type: ignore[method-assign,assignment]
-    with pytest.raises(MemoryError):
-        await journal.append(drafts("a"))
+    with monkeypatch.context() as patch:
+        patch.setattr(writer, "seal", broken)
+        with pytest.raises(MemoryError):
+            await journal.append(drafts("a"))
     with pytest.raises(StorageFault, match="closed"):
         await journal.append(drafts("b"))
-    assert journal._task is not None
-    with pytest.raises(MemoryError):
-        await journal._task
-    journal._task = None
+    assert await operators(tmp_path) == []
 
 
 async def test_a_file_of_a_newer_generation_is_refused(tmp_path: Path) -> None:
