@@ -117,12 +117,23 @@ def _asked(ground: Ground, lock: Lock, log: Path) -> Doubt | None:
             if left.epoch == meta["epoch"] and last < left.head:
                 why = f"it ends at {last}, but held {left.head} when it was last used: it is an older copy"
                 return Doubt("restored", why, open_end=True)
-            # An empty log for the next life: what a crash leaves in it is then that life's alone.
-            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            _empty_log(db)
             lock.note(Left(meta["epoch"], head=last))  # closing removes the log
     except sqlite3.Error as error:
         raise schema.unusable(path, error) from error
     return _moved(ground, meta, last)
+
+
+def _empty_log(db: sqlite3.Connection) -> None:
+    """An empty log for the next life: what a crash leaves in it is then that life's alone.
+
+    On a full disk it is gone on with as it is: pages that say so are worth more.
+    """
+    try:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    except sqlite3.OperationalError as error:
+        if schema.code_of(error) != sqlite3.SQLITE_FULL:
+            raise
 
 
 def _moved(ground: Ground, meta: Mapping[str, str], last: int) -> Doubt | None:

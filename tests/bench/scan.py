@@ -1,7 +1,7 @@
 """A scan at the pty to the good byte at the pty, through the real collector as a process of its own.
 
-Raw: the same bytes committed by bare sqlite3 (one FULL commit, to a new file whose log still grows), plus a pty
-round trip to a bare echo process.
+Raw: the same bytes committed by bare sqlite3 (one FULL commit, to a new file whose log still grows), plus a
+pty round trip to a bare echo process.
 """
 
 import asyncio

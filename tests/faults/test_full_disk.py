@@ -30,6 +30,7 @@ from tests.faults.survival import Record
 from tests.faults.table import Row
 from tests.line.plant import Line, facts, line, until
 from tests.patience import PATIENCE_S
+from tests.unit.test_opening import ids_of, killed, put, start
 
 DISK_MIB = 160
 ORDER = "10045678"
@@ -265,6 +266,21 @@ async def test_a_checkpoint_that_finds_no_room_makes_no_commit_doubtful(tmp_path
         async with await Reader.open(path) as reader:
             found = await verify(reader)
         assert (found.problems, found.last) == ((), seqs[-1])
+
+
+async def test_a_start_on_a_full_disk_goes_on_with_a_log_that_cannot_be_emptied(tmp_path: Path) -> None:
+    with mounted(tmp_path, tmp_path / "data", 64) as disk:
+        epoch, ids = killed(disk.mount, 600)
+        disk.fill_up()
+        journal, notice = await start(disk.mount)
+        async with journal:
+            assert (journal.epoch, notice, journal.head) == (epoch, None, 600)
+            disk.free()
+            ids += await put(journal, 601, 650)
+        assert list((await ids_of(disk.mount / "journal.db")).values())[1:] == ids
+        journal, notice = await start(disk.mount)
+        async with journal:
+            assert (journal.epoch, notice, journal.head) == (epoch, None, 650)
 
 
 async def test_a_damaged_journal_waits_for_the_room_that_its_rescue_needs(tmp_path: Path) -> None:
