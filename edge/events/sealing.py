@@ -99,12 +99,13 @@ def first_broken(rows: Iterable[tuple[int, bytes]], seq: int, chain: str | None)
     before = b"" if chain is None else chain.encode()
     known = chain is not None
     for number, body in rows:
-        held = body[_CHAIN_AT : _CHAIN_AT + 64]
         if known and number == seq + 1:
-            canonical = b"{".join((before, body[_REST_AT:]))
-            if sha256(canonical).hexdigest().encode() != held:
+            before = sha256(b"{".join((before, body[_REST_AT:]))).hexdigest().encode()
+            if body[:_REST_AT] != b'{"chain":"%b",' % before:
                 return number
-        seq, before, known = number, held, True
+        else:
+            before = body[_CHAIN_AT : _CHAIN_AT + 64]
+        seq, known = number, True
     return None
 
 

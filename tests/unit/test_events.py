@@ -60,6 +60,20 @@ def test_any_changed_byte_breaks_the_chain_or_the_form(position: int, flip: int)
     assert not e.chains(bytes(changed), "")
 
 
+@given(st.integers(0, 2), st.integers(0, 10**6), st.integers(1, 255))
+def test_any_changed_byte_in_a_row_of_events_is_found_where_it_is(at: int, position: int, flip: int) -> None:
+    rows, chain = [], ""
+    for seq in (5, 6, 7):
+        _, body = sealed(e.WorkPaused(reason="04"), seq, chain)
+        rows.append((seq, body))
+        chain = e.chain_of(body)
+    assert e.first_broken(rows, 4, "") is None
+    changed = bytearray(rows[at][1])
+    changed[position % len(changed)] ^= flip
+    rows[at] = rows[at][0], bytes(changed)
+    assert e.first_broken(rows, 4, "") == 5 + at
+
+
 def test_absent_null_and_nought_are_three_things() -> None:
     resources = e.Resources(machine_s=None, labour=(), setup_s=Decimal("0.000"))
     _, body = sealed(e.WorkReported(resources=resources))
