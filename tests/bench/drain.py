@@ -25,7 +25,7 @@ from edge.ids import new_id
 from edge.journal import Journal
 from edge.readings import Moment
 from sync.agent import Agent
-from sync.http import BATCH_TYPE, HttpUplink
+from sync.http import BATCH_TYPE, ZSTD_LEVEL, HttpUplink
 from sync.metrics import Metrics
 from sync.settings import HttpSettings
 from sync.store import Store
@@ -151,7 +151,7 @@ async def by_agent(journal: Path, store: Path, url: str, *marks: int) -> list[fl
 async def by_hand(folder: Path, url: str) -> None:
     """Drain with a bare loop that keeps no cursor and reads no answer."""
     database = sqlite3.connect(folder / "journal.db")
-    compressor = zstandard.ZstdCompressor(level=3)
+    compressor = zstandard.ZstdCompressor(level=ZSTD_LEVEL)
     headers = {"Content-Type": BATCH_TYPE, "Content-Encoding": "zstd"}
     seq = 0
     async with aiohttp.ClientSession() as session:
