@@ -109,6 +109,23 @@ def settle(batch: Batch, outcomes: Sequence[Outcome]) -> Settlement:
     )
 
 
+def taken(batch: Batch) -> Settlement:
+    """What it means that the receiver took a whole batch, with nothing kept back, and says no more of it."""
+    posted = [row[0] for row in batch.rows]
+    return Settlement(
+        epoch=batch.epoch,
+        cursor=None if batch.again else batch.last,
+        posted=posted,
+        documents=None,
+        posting_dates=None,
+        quarantine=(),
+        decisions=_decided(batch, batch.last + 1),
+        counts={"accepted": len(posted)},
+        forked=None,
+        complete=True,
+    )
+
+
 def _documents(posted: list[int], outcomes: Sequence[Outcome]) -> bytes | None:
     """Document numbers by seq, as JSON; None where none is given."""
     given = {

@@ -24,10 +24,11 @@ from sync.masterage import REPLACED, STALE, invalid
 from sync.metrics import Metrics
 from sync.mqtt import wire
 from sync.mqtt.comparing import Comparing
-from sync.mqtt.connection import Connection, Denied, Incoming, Outgoing
+from sync.mqtt.connection import Connection, Denied
 from sync.mqtt.consumer import Consumer
 from sync.mqtt.feed import Feed
 from sync.mqtt.journals import Journals
+from sync.mqtt.packets import Incoming, Outgoing
 from sync.mqtt.settings import MqttSettings
 from sync.mqtt.topics import ASKED, Topics
 from sync.mqtt.wire import Refused

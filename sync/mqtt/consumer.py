@@ -20,7 +20,7 @@ from sync.mqtt.settings import MqttSettings
 from sync.mqtt.wire import Refused
 from sync.outcome import Outcome
 from sync.proof import Proof
-from sync.settlement import settle
+from sync.settlement import settle, taken
 from sync.store import Condition, Cursor, Standing, Store, paused_key
 
 _ACCEPTED = Outcome(status="accepted")
@@ -192,9 +192,10 @@ class Consumer:
                 Outcome(id_, "rejected", problem=rejected[id_]) if id_ in rejected else _ACCEPTED
                 for id_ in batch.ids
             ]
+            settlement = settle(batch, outcomes)
         else:
-            outcomes = [_ACCEPTED] * len(batch.rows)
-        settlement, now_ms = settle(batch, outcomes), self._clock.now().wall_ms
+            settlement = taken(batch)
+        now_ms = self._clock.now().wall_ms
         at = await self.place()
         await self._store.settle(self.name, settlement, "shipping", now_ms, recovered=at.state == "halted")
         if settlement.cursor is not None:

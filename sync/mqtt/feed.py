@@ -15,8 +15,9 @@ from edge import __version__
 from edge.alerts import Alert
 from edge.journal import Reader
 from edge.ports import Clock
-from sync.mqtt.connection import Connection, Outgoing
+from sync.mqtt.connection import Connection
 from sync.mqtt.journals import identity
+from sync.mqtt.packets import Outgoing
 from sync.mqtt.topics import Topics
 from sync.status import load_alerts
 

@@ -6,7 +6,8 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from edge.faults import UplinkFault
-from sync.mqtt.connection import Connection, Outgoing
+from sync.mqtt.connection import Connection
+from sync.mqtt.packets import Outgoing
 from sync.mqtt.settings import MqttSettings
 from tests.patience import PATIENCE_S
 

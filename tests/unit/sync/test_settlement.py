@@ -2,17 +2,19 @@
 
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.events import ReviewSettled
+from edge.events import Fact, ReviewSettled
 from sync.batch import pack
 from sync.outcome import Outcome
-from sync.settlement import decisions, settle
+from sync.settlement import decisions, settle, taken
 from tests.unit.sync.making import EPOCH, SOURCE, paused, stored
 
 ROWS = stored(*[paused(number) for number in range(1, 7)], first=11)
 BATCH = pack(EPOCH, SOURCE, ROWS)
+DECIDED = ReviewSettled(settles=("a",), how="retried", person="chief")
 LETTERS = {"a": "accepted", "d": "duplicate", "r": "retry", "x": "rejected"}
 
 
@@ -50,6 +52,15 @@ def test_documents_and_dates_go_with_their_seq() -> None:
 def test_one_date_for_all_is_written_once() -> None:
     found = settle(BATCH, [Outcome(status="accepted", posting_date="2026-11-22")] * 6)
     assert json.loads(found.posting_dates or b"") == "2026-11-22" and found.documents is None
+
+
+@pytest.mark.parametrize("again", [False, True])
+@pytest.mark.parametrize("facts", [[paused(1), paused(2)], [paused(1), DECIDED, paused(2)]])
+def test_what_was_taken_as_a_whole_is_settled_as_if_each_was_accepted(facts: list[Fact], again: bool) -> None:
+    batch = pack(EPOCH, SOURCE, stored(*facts, first=11), again=again)
+    found = taken(batch)
+    assert found == settle(batch, [Outcome(status="accepted")] * len(facts))
+    assert len(found.decisions) == (DECIDED in facts and not again)
 
 
 def test_a_fork_settles_nothing_from_its_event_on() -> None:
