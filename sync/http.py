@@ -18,7 +18,7 @@ from sync.settings import HttpSettings
 from sync.wire import Wire
 
 BATCH_TYPE = "application/cloudevents-batch+json"
-ZSTD_LEVEL = 1  # events repeat one another: a batch gets smaller than by level 3, for half the CPU
+ZSTD_LEVEL = 1  # events repeat one another: a batch gets smaller than by level 3, and for less CPU
 _ANSWER_BYTES_MAX = 4 * 1024 * 1024
 _MASTERDATA_BYTES_MAX = 64 * 1024 * 1024
 

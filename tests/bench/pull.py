@@ -25,7 +25,7 @@ from sync.metrics import Metrics
 from sync.mqtt.bus import Bus
 from sync.mqtt.settings import MqttSettings
 from sync.store import Store
-from tests.bench.drain import BenchClock, cpu_s, journal_of
+from tests.bench.drain import BenchClock, cpu_s, frozen, journal_of
 from tests.bench.table import Row
 from tests.contract.mqtt.broker import BASE, Broker
 
@@ -114,6 +114,7 @@ async def rounds(folder: Path, events: int) -> list[tuple[float, float]]:
     broker = Broker(folder / "broker", "message_size_limit 0")
     await broker.start()
     found = []
+    frozen()
     try:
         for number in range(ROUNDS + 1):
             bare = await asyncio.to_thread(by_hand, folder, broker.port)
