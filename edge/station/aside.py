@@ -95,17 +95,13 @@ def _moved(line: Line, fact: OutputReclassified, sign: int) -> Line:
 
 
 def _of_jobs(station: Station, fact: OutputReclassified, sign: int) -> Station:
-    """The station whose job, open or just closed, has these pieces; one that began anew since has not."""
+    """The station whose job, open or completed, has these pieces; one that began anew since has not."""
 
     def moved(job: Job) -> Job:
         held: Decimal = getattr(job, fact.from_ if sign > 0 else fact.to)
         return quantities.with_verdict(job, fact, sign) if held >= fact.quantity else job
 
-    key, closed = _key(fact), station.closed
-    if station.find(key) is not None:
-        jobs = tuple(moved(job) if job.key == key else job for job in station.jobs)
-        return replace(station, jobs=jobs)
-    return replace(station, closed=moved(closed)) if closed is not None and closed.key == key else station
+    return station.with_held(_key(fact), moved)
 
 
 def _less(line: Line, place: SetAside, quantity: Decimal) -> Line:

@@ -183,9 +183,7 @@ def drawn(lots: Sequence[Mounted], quantity: Decimal) -> Iterator[tuple[Mounted 
 
 def _present(work: Booking, job: Job) -> Job:
     """The job as it is now; a report may just have closed it."""
-    station = work.station
-    closed = station.closed if station.closed and station.closed.key == job.key else None
-    return station.find(job.key) or closed or job
+    return work.station.held(job.key) or job
 
 
 def unit_of(master: MasterData, line: BomLine) -> str:

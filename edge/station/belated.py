@@ -1,9 +1,10 @@
 """The fold of what a person entered later or corrected: facts of a time that is past.
 
 No time is shared out by them and no clock told; their resources never were a job's unreported ones. A
-correction takes back what its original did, as the open list keeps it, on a job that is open or just closed:
-pieces, the time spent on them, what the bill asked, lots, made and drawn amounts. What counters said
-meanwhile stays. An order that was completed and began anew since is another job: its figures stay.
+correction takes back what its original did, as the open list keeps it, on a job that is open, or completed
+and not forgotten (`closing`): pieces, the time spent on them, what the bill asked, lots, made and drawn
+amounts; a completion that did not occur opens its job again. What counters said meanwhile stays. An order
+that was completed and began anew since is another job: its figures stay.
 """
 
 from collections.abc import Callable
@@ -19,13 +20,15 @@ from edge.events import (
     Need,
     OutputReclassified,
     ReviewSettled,
+    WorkCompleted,
     WorkCorrected,
     WorkReported,
 )
-from edge.station import aside, known, lots, quantities, resources, serials
+from edge.station import aside, closing, known, lots, quantities, resources, serials
+from edge.station.changes import key_of
 from edge.station.review import waiting
 from edge.station.review.waiting import Waiting
-from edge.station.state import ZERO, Job, JobKey, Line, Station
+from edge.station.state import ZERO, Job, Line, Station
 
 
 def after(line: Line, draft: Draft) -> Line:
@@ -52,36 +55,47 @@ def _entered(line: Line, fact: Fact) -> Line:
             line, station = serials.reported(line, fact), _with_report(station, fact)
         case MaterialConsumed():
             station = lots.consumed(_not_to_be_undone(station, fact.caused_by), fact)
-    return replace(line, stations={**line.stations, name: station})
+    return _with(line, name, station)
 
 
 def settled(line: Line, fact: ReviewSettled) -> Line:
-    """The line after a settlement: a completion whose remainder somebody was given is no more to be undone.
+    """The line after a settlement: a remainder of a completion that somebody decided on is the job's no more.
 
-    Its job would propose the same pieces once more.
+    The completion is not undone any more; where it is reversed, its job does not propose these pieces.
     """
     for one in line.waiting.values():
         if one.kind == "count" and one.caused_by is not None and set(one.ids).intersection(fact.settles):
             station = _not_to_be_undone(line.station(one.station), one.caused_by)
-            line = replace(line, stations={**line.stations, one.station: station})
+            line = _with(line, one.station, _without_rest(line, station, one))
     return line
+
+
+def _without_rest(line: Line, station: Station, rest: Waiting) -> Station:
+    """The station whose completed job has not counted a remainder, where its completion may be reversed."""
+    entry = next((one for one in line.waiting.values() if rest.caused_by in one.ids), None)
+    name, quantity = rest.counter, rest.quantity
+    if entry is None or entry.job is None or entry.earlier_run or name is None or quantity is None:
+        return station
+
+    def less(job: Job) -> Job:
+        return replace(job, counted={**job.counted, name: job.counted.get(name, ZERO) - quantity})
+
+    return station.with_held(entry.job, less)
 
 
 def _apart(line: Line, fact: Fact, change: Callable[[Line], Line]) -> Line:
     """The line after a fact of an earlier run of an order: the job that began anew has no part in it."""
-    key, name = (fact.work_order or "", fact.operation or ""), fact.station or ""
+    name = fact.station or ""
     before = line.station(name)
-    line = change(replace(line, stations={**line.stations, name: without(before, key)}))
+    line = change(_with(line, name, before.without(key_of(fact))))
     after = line.station(name)
-    jobs = tuple(after.find(job.key) or job for job in before.jobs)
-    closed = before.closed if after.closed is None else after.closed
-    return replace(line, stations={**line.stations, name: replace(after, jobs=jobs, closed=closed)})
-
-
-def without(station: Station, key: JobKey) -> Station:
-    """The station as if it had no job of that order and operation, neither open nor just closed."""
-    closed = None if station.closed is not None and station.closed.key == key else station.closed
-    return replace(station, jobs=tuple(job for job in station.jobs if job.key != key), closed=closed)
+    restored = replace(
+        after,
+        jobs=tuple(after.find(job.key) or job for job in before.jobs),
+        closed=before.closed if after.closed is None else after.closed,
+        doubted=tuple(after.held(job.key) or job for job in before.doubted),
+    )
+    return _with(line, name, restored)
 
 
 def _with_report(station: Station, fact: WorkReported, sign: int = 1) -> Station:
@@ -91,7 +105,7 @@ def _with_report(station: Station, fact: WorkReported, sign: int = 1) -> Station
         sums = {name: job.counted.get(name, ZERO) + sign * more for name, more in fact.counted.items()}
         return replace(job, counted={**job.counted, **sums}) if sums else job
 
-    return known.made(_of_job(station, fact, booked), fact, sign)
+    return known.made(station.with_held(key_of(fact), booked), fact, sign)
 
 
 def _corrected(line: Line, entry: Waiting | None, correction: WorkCorrected) -> Line:
@@ -99,7 +113,7 @@ def _corrected(line: Line, entry: Waiting | None, correction: WorkCorrected) -> 
     name = correction.station or ""
     station = _not_to_be_undone(line.station(name), correction.corrects)
     if entry is None or original is None:
-        return replace(line, stations={**line.stations, name: station})
+        return _with(line, name, station)
     if isinstance(original, MaterialConsumed):
         station = _not_to_be_undone(station, original.caused_by)
     consumed = [original, *(msgspec.json.decode(one, type=MaterialConsumed) for _, one in entry.caused)]
@@ -110,7 +124,9 @@ def _corrected(line: Line, entry: Waiting | None, correction: WorkCorrected) -> 
                 station = _not_asked_again(station, fact)
     if isinstance(original, WorkReported):
         station = _with_report(station, original, -1)
-    line = replace(line, stations={**line.stations, name: station})
+    if isinstance(original, WorkCompleted) and correction.reason == "did_not_occur":
+        station = closing.reopened(station, key_of(original))
+    line = _with(line, name, station)
     moved = [msgspec.json.decode(one, type=OutputReclassified) for _, one in entry.moved]
     return serials.taken_back(aside.taken_back(line, original, moved), original)
 
@@ -126,7 +142,7 @@ def _not_asked_again(station: Station, fact: MaterialConsumed) -> Station:
     def less(job: Job) -> Job:
         return replace(job, required=lots.with_need(job.required, need, -1))
 
-    return _of_job(station, fact, less)
+    return station.with_held(key_of(fact), less)
 
 
 def _not_to_be_undone(station: Station, id_: str | None) -> Station:
@@ -135,10 +151,5 @@ def _not_to_be_undone(station: Station, id_: str | None) -> Station:
     return replace(station, last=None) if last is not None and last.id == id_ else station
 
 
-def _of_job(station: Station, fact: Fact, change: Callable[[Job], Job]) -> Station:
-    """The station whose job of a fact, open or just closed, is changed."""
-    key, closed = (fact.work_order or "", fact.operation or ""), station.closed
-    if station.find(key) is not None:
-        jobs = tuple(change(job) if job.key == key else job for job in station.jobs)
-        return replace(station, jobs=jobs)
-    return replace(station, closed=change(closed)) if closed is not None and closed.key == key else station
+def _with(line: Line, name: str, station: Station) -> Line:
+    return replace(line, stations={**line.stations, name: station})

@@ -10,7 +10,7 @@ from edge import events, wallclock
 from edge.calendar import Period
 from edge.events import Draft, Event, Fact, parse_instant
 from edge.readings import Moment
-from edge.station import aside, belated, hours, lots, serials
+from edge.station import aside, belated, closing, hours, lots, serials
 from edge.station.changes import APPLY, key_of, original
 from edge.station.handover import taken_over
 from edge.station.noting import NOTED, detail, noted
@@ -48,6 +48,8 @@ def _evolved(line: Line, draft: Draft) -> Line:
     if apply is not None and fact.station is not None:
         before = line.station(fact.station)
         station = crossed(before, apply(before, fact, draft.id, at))
+        if isinstance(fact, events.WorkCompleted):
+            station = replace(station, doubted=closing.kept(line, fact.station, key_of(fact)))
         station = noted(before, station, draft, at)
         line = replace(line, stations={**line.stations, fact.station: station})
     return hours.left(line, fact.operator) if isinstance(fact, events.OperatorSignedOff) else line

@@ -62,15 +62,10 @@ def used(job: Job, fact: MaterialConsumed, sign: int = 1) -> Job:
 
 
 def consumed(station: Station, fact: MaterialConsumed, sign: int = 1) -> Station:
-    """The station with a consumption: of its lots, and of the job, which is open or was closed just now."""
+    """The station with a consumption: of its lots, and of the job, which may be completed."""
     station = taken(known.drawn(station, fact, sign), fact, sign)
-    key, closed = (fact.work_order or "", fact.operation or ""), station.closed
-    if station.find(key) is not None:
-        jobs = tuple(used(job, fact, sign) if job.key == key else job for job in station.jobs)
-        return replace(station, jobs=jobs)
-    if closed is not None and closed.key == key:
-        return replace(station, closed=used(closed, fact, sign))
-    return station
+    key = fact.work_order or "", fact.operation or ""
+    return station.with_held(key, lambda job: used(job, fact, sign))
 
 
 def taken(station: Station, fact: MaterialConsumed, sign: int = 1) -> Station:

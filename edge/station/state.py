@@ -3,10 +3,12 @@
 What is no fact yet is in `live.py`.
 """
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from edge.calendar import Period
 from edge.events import Blocked, Method, Phase, ToolShare
@@ -14,7 +16,7 @@ from edge.readings import Moment
 from edge.station.review.waiting import Waiting
 from edge.wallclock import Wall
 
-STATE_VERSION = "11"
+STATE_VERSION = "12"
 ZERO = Decimal(0)
 MACHINE = ("running", "energy")  # counters of the machine; all others count pieces
 SWITCHED = "switched"  # the pause of a job whose station went on with another
@@ -232,6 +234,7 @@ class Station(msgspec.Struct, frozen=True, kw_only=True):
     jobs: tuple[Job, ...] = ()
     selected: JobKey | None = None
     closed: Job | None = None  # the last completed job, for its undo
+    doubted: tuple[Job, ...] = ()  # completed before it, while a check of their completion waits
     counters: dict[str, Counter] = {}
     mounted: tuple[Mounted, ...] = ()
     made: tuple[Made, ...] = ()  # the latest last; at most 256, like the next
@@ -248,6 +251,36 @@ class Station(msgspec.Struct, frozen=True, kw_only=True):
 
     def find(self, key: JobKey) -> Job | None:
         return next((job for job in self.jobs if job.key == key), None)
+
+    @property
+    def completed(self) -> tuple[Job, ...]:
+        """Completed jobs that may still change: the last one, and those whose completion waits."""
+        return (self.closed, *self.doubted) if self.closed is not None else self.doubted
+
+    def held(self, key: JobKey) -> Job | None:
+        """The job of that order and operation, open or completed, as far as it may still change."""
+        return self.find(key) or next((job for job in self.completed if job.key == key), None)
+
+    def with_held(self, key: JobKey, change: "Callable[[Job], Job]") -> "Station":
+        """The station whose job of that key is changed: the open one, else a completed one."""
+
+        def changed(job: Job) -> Job:
+            return change(job) if job.key == key else job
+
+        if self.find(key) is not None:
+            return replace(self, jobs=tuple(map(changed, self.jobs)))
+        closed = changed(self.closed) if self.closed is not None else None
+        if closed is not self.closed:
+            return replace(self, closed=closed)
+        return replace(self, doubted=tuple(map(changed, self.doubted))) if self.doubted else self
+
+    def without(self, key: JobKey) -> "Station":
+        """The station as if it had no job of that order and operation, neither open nor completed."""
+        closed = None if self.closed is not None and self.closed.key == key else self.closed
+        jobs = tuple(job for job in self.jobs if job.key != key)
+        return replace(
+            self, jobs=jobs, closed=closed, doubted=tuple(job for job in self.doubted if job.key != key)
+        )
 
 
 class SetAside(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,7 +2,8 @@
 
 The whole fact is cancelled, with everything that it caused; what replaces it bears its time, and the
 present posting date. The time that it carried stays with the order where pieces are restated; of a report
-that did not occur it is nobody's. What a counter saw beyond a completion waits as before.
+that did not occur it is nobody's, but of a completion the order's: by it the job is open again, and proposes
+its pieces and what a counter saw beyond them. Beyond a restated completion they wait as before.
 """
 
 from collections.abc import Sequence
@@ -31,6 +32,9 @@ def reverse(desk: Desk, who: Authority, one: Waiting, note: str | None) -> None:
     _check_rework(desk, one)
     beyond = _beyond(desk, one)
     desk.corrects(who, fact, one.id, "did_not_occur", note)
+    if isinstance(fact, WorkCompleted) and _reopened(desk, one):
+        _give_back(desk, who, one, fact)
+        return
     _keep(desk, who, beyond, None)
     if isinstance(fact, WorkReported) and fact.resources is not None:
         _release(desk, who, one, fact, fact.resources)
@@ -60,6 +64,25 @@ def restate(desk: Desk, who: Authority, one: Waiting, shares: Sequence[Share], n
         earlier_run=one.earlier_run, **more,
     )  # fmt: skip
     _keep(desk, who, beyond, restated)
+
+
+def _reopened(desk: Desk, one: Waiting) -> bool:
+    """Whether the job of a completion that was cancelled is open again, and proposes what was beyond it."""
+    if one.job is None or one.earlier_run:
+        return False
+    desk.reopened = one.job if desk.line.station(one.station).find(one.job) is not None else None
+    return desk.reopened is not None
+
+
+def _give_back(desk: Desk, who: Authority, one: Waiting, fact: WorkCompleted) -> None:
+    """The order keeps the time of a completion by which it only went on: as a report of that time alone."""
+    if fact.resources is None:
+        return
+    posted = desk.drafts[-1].data.posting_date
+    desk.reported(
+        who, one.station, desk.target(one.station, one.job or ("", "")), one.from_ms, outputs=(),
+        resources=fact.resources, interval=fact.interval, replaces=one.id, posting_date=posted,
+    )  # fmt: skip
 
 
 def _beyond(desk: Desk, one: Waiting) -> list[Waiting]:

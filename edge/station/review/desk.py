@@ -25,7 +25,7 @@ from edge.events import (
 )
 from edge.masterdata import MasterData
 from edge.readings import Moment
-from edge.station import backflush, belated, lots, rework
+from edge.station import backflush, lots, rework
 from edge.station.evolve import evolve
 from edge.station.review.periods import open_date
 from edge.station.review.rights import Authority
@@ -63,6 +63,7 @@ class Desk:
         self.now = judged(line.wall, now, site.calendar)
         self.drafts: list[Draft] = []
         self.moved: tuple[str, str] | None = None  # a locked date and the one it became
+        self.reopened: JobKey | None = None  # the job whose completion did not occur
         self._new_id = new_id
         if not self.now.sound:
             raise Unsettled("clock")
@@ -99,7 +100,7 @@ class Desk:
         at_ms = self.now.wall_ms if at_ms is None else at_ms
         apart = target.key if earlier_run else None
         booking = Booking(self, who, station, at_ms, fields.get("posting_date"), apart)
-        held = _held(booking.station, target.key)
+        held = booking.station.held(target.key)
         job = held or self._stub(target)
         asked = backflush.asked(booking, job, outputs)
         asked["needs"] = tuple(one for one in asked.get("needs", ()) if one.bom_line not in brought)
@@ -143,7 +144,7 @@ class Desk:
     def target(self, station: str, key: JobKey) -> Target:
         """The job of that order and operation. Raises Unsettled where nobody knows it."""
         order, operation = key
-        job = _held(self.line.station(station), key)
+        job = self.line.station(station).held(key)
         if job is not None and not job.provisional:
             return Target(
                 work_order=order, operation=operation, order_line=job.order_line, product=job.product,
@@ -168,12 +169,12 @@ class Desk:
     def counted(self, station: str, target: Target, outputs: Iterable[Output]) -> dict[str, Decimal]:
         """What a job's counter gains, so that what its next proposal holds as new stays the same.
 
-        The job is open, or was closed just now: its completion may be undone, and proposed again. Only a
+        The job is open, or its completion may still be taken back, and proposed again. Only a
         counter of all pieces takes note of defects and concessions.
         """
         settings = self.site.stations.get(station)
         name = settings.main_counter if settings else None
-        if settings is None or name is None or _held(self.line.station(station), target.key) is None:
+        if settings is None or name is None or self.line.station(station).held(target.key) is None:
             return {}
         beside = {"scrap", "rework", "concession"} if settings.counters[name].counts == "all" else set()
         known = {"good"} | beside
@@ -245,12 +246,6 @@ class Desk:
         return posted
 
 
-def _held(station: Station, key: JobKey) -> Job | None:
-    """A job that is open at a station, or was closed there just now."""
-    closed = station.closed
-    return station.find(key) or (closed if closed is not None and closed.key == key else None)
-
-
 class Booking:
     """A belated report's place, where what it causes is drafted: of its time, and on its posting date.
 
@@ -284,7 +279,7 @@ class Booking:
     def station(self) -> Station:
         """The station as it is now."""
         station = self.line.station(self._name)
-        return station if self._apart is None else belated.without(station, self._apart)
+        return station if self._apart is None else station.without(self._apart)
 
     def emit(
         self, fact: type[Fact], *, job: Job | None = None, origin: Origin = "scan", **fields: Any

@@ -75,6 +75,8 @@ def settle(
         who, message = _decide(desk, asked)
     else:
         raise TypeError(f"{type(asked).__name__} is no settlement")
+    if desk.reopened:
+        message = message + word("reopened", order=desk.reopened[0])
     if desk.moved:
         message = message + word("moved", date=desk.moved[0], posted=desk.moved[1])
     if not who.checked:
@@ -102,6 +104,9 @@ def _decide(desk: Desk, asked: Decision) -> tuple[Authority, Text]:
             ways = ", ".join(way.__name__.lower() for way in possible(one))
             how = word(type(asked).__name__.lower(), person=who.person)
             raise Unsettled("not_so", kind=word(f"kind_{one.kind}"), how=how, possible=ways)
+    ids = {id_ for one in entries for id_ in one.ids}
+    if not isinstance(asked, Accept) and any(one.caused_by in ids for one in entries):
+        raise Unsettled("one_by_one")
     for one in entries:
         if isinstance(asked, Accept):
             _accept(desk, who, one)
@@ -109,8 +114,8 @@ def _decide(desk: Desk, asked: Decision) -> tuple[Authority, Text]:
             _reverse(desk, who, one, asked.note)
         else:
             _share_out(desk, who, one, shares, asked.note)
-    ids = tuple(id_ for one in entries for id_ in one.ids)
-    desk.settled(who, entries[0].station, ids, _HOW[type(asked)], asked.note)
+    settled = tuple(id_ for one in entries for id_ in one.ids)
+    desk.settled(who, entries[0].station, settled, _HOW[type(asked)], asked.note)
     return who, word(type(asked).__name__.lower(), person=who.person)
 
 

@@ -179,7 +179,7 @@ def _leaves(fact: Fact) -> bool:
 def _found(line: "Line", fact: Fact, draft: Draft) -> Waiting | None:
     """What a fact leaves to a person."""
     leaves, failed = _leaves(fact), (*fact.warnings, *fact.confirmed)
-    undecided = events.MaterialConsumed | events.CountUnattributed
+    undecided = events.MaterialConsumed | events.CountUnattributed | events.TimeUnassigned
     decided = fact.origin == "manual" and not isinstance(fact, undecided)
     if fact.station is None or decided or not (leaves or failed):
         return None

@@ -37,6 +37,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "make_up": ("Made up by {person}: WO {order}, {time}", "{person}已补录：工单{order}，{time}"),
     "retried": ("{count} to be offered again, by {person}", "{person}：{count}条将重新发送"),
     "discarded": ("{count} discarded by {person}", "{person}：{count}条已作废"),
+    "reopened": (". WO {order} is open again at its station: it goes on with a scan of its order", "。工单{order}在工位重新打开，扫工单继续"),
     "moved": (". Posting period of {date} is locked: posted on {posted}", "。{date}所在期间已关账，记账日期为{posted}"),
     "unchecked": (". People were never received from the ERP: rights were not checked", "。尚未收到ERP人员数据，未核对权限"),
     # refused
@@ -54,6 +55,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "quantity_needed": ("Nobody knows how many. Nothing recorded. Give the quantity", "数量不明，未记录，请输入数量"),
     "quantity_sum": ("The parts are {given}, {waits} waits. Nothing recorded. Split all of it; a part without an order belongs to none", "各部分合计{given}，待处理{waits}，未记录。请全部拆分；不属于任何工单的部分不填工单"),
     "quantity_above_nought": ("A quantity must be above 0. Nothing recorded. Correct it", "数量必须大于0，未记录，请更正"),
+    "one_by_one": ("Some of these entries follow from another one. Nothing recorded. Settle them one by one", "部分条目由另一条引起，未记录，请逐条处理"),
     "own_order": ("A report is corrected on its own order. Nothing recorded. Reverse it, then make up the other order's", "报工只能在原工单上更正，未记录，请先冲销，再补录到其他工单"),
     "reworked": ("Pieces of this report were reworked meanwhile. Nothing recorded. Have the rework undone first", "该报工的部分产品已返工，未记录，请先撤销返工"),
     "side_open": ("{material} is made beside WO {order}, which is open here. Nothing recorded. Complete the order first", "{material}为工单{order}的联产品，该工单在此生产中，未记录，请先完工"),
@@ -103,7 +105,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "time_paused": ("the order was paused", "工单暂停"),
     "time_break": ("a paid break", "带薪休息"),
     "time_unconfirmed": ("badge not scanned again", "未再扫工牌确认"),
-    "time_undone": ("the start was undone", "开工已撤销"),
+    "time_undone": ("the start or report was undone", "开工或报工已撤销"),
     # why a counter's movement is held
     "doubt_implausible": ("faster than the machine can", "超过设备最大速度"),
     "doubt_backwards": ("it went back", "计数倒退"),

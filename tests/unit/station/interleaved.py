@@ -108,6 +108,23 @@ _MOVES: tuple[Move, ...] = (  # as often as they stand here
     *(("settle", (which, how)) for which in (0, 0, 1, 1, 2, 3) for how in _WAYS),
     *(("make up", where) for where in (("100", PRESS), ("100", PRESS), ("200", PRESS), ("700", BENCH))),
 )
+# A completion beyond the plan, with strokes left over, is reversed behind another order; it goes on and ends.
+REVERSED: dict[str, list[Move]] = {
+    name: [
+        ("strokes", 12), ("strokes", 11), ("figure", 2), (PRESS, "LSW200"), ("strokes", 3), *decided,
+        ("settle", (0, "reverse")), ("strokes", 4), (PRESS, "LSCDONE,LSCOK"), ("kill", 0), (PRESS, "LSW100"),
+        ("strokes", 5), (PRESS, "LSCDONE,LSCOK"),
+    ]
+    for name, decided in {
+        "at once": (), "its rest accepted": (("settle", (1, "accept")),),
+        "its rest given away": (("settle", (1, "reassign")),),
+        "behind two": ((PRESS, "LSCDONE,LSCOK"), (PRESS, "LSW500 0020,LSCOK"), ("strokes", 2)),
+    }.items()
+}  # fmt: skip
+WARNING: dict[str, Any] = {
+    "shared": None, "start": "off", "pause": "off", "posting": "production",
+    "checks": {"output": "warn", "missing_lot": "off"},
+}  # fmt: skip
 _REBOOTS: tuple[Move, ...] = tuple(("reboot", s) for s in (30, 4000, 11 * HOUR, 60 * HOUR))
 
 
@@ -146,9 +163,8 @@ class Shop(Watched):
         self.moved = 0  # strokes
         self.jumped = 0  # what no press can have made
         self.decided = ZERO  # by how many pieces people put the counter right
-        self.until_undone: list[
-            tuple[str, Decimal]
-        ] = []  # the same, by the completion that may be undone yet
+        self.closed_by: list[tuple[str, Decimal]] = []  # the same on completed jobs, by their completion
+        self.reopened: set[str] = set()  # completions that people reversed, by which their job is open again
         self.commits = [0]  # how many facts there were behind each
         self.watch()
         self.strokes(0)
@@ -257,26 +273,39 @@ class Shop(Watched):
         if which >= len(self.waiting):
             return
         one = self.waiting[which]
-        here = self.line.station(one.station)
-        was_open = not one.earlier_run and here.find(one.job or ("", "")) is not None
-        if self._ask(one.station, **_asked(one, how)):
-            pieces_ = self._decided(one, how, was_open=was_open)
-            last = self.station.last
-            if how == "reverse" and last is not None and last.type == e.WorkCompleted.type:
-                self.until_undone.append((last.id, pieces_))
-            else:
-                self.decided += pieces_
-
-    def _decided(self, one: Waiting, how: str, *, was_open: bool) -> Decimal:
-        """By how many pieces a decision about a report puts the press's counter right."""
+        completion = None if self._is_open(one) else self._completion(one)
+        if not self._ask(one.station, **_asked(one, how)):
+            return
         report = original(one) if one.kind == "check" else None
         if one.station != PRESS or not isinstance(report, e.WorkReported) or how == "accept":
-            return ZERO
+            return
         if how != "reverse":
-            return Decimal(3) - pieces(report)
-        if was_open:
-            return ZERO  # its counter proposes them again
-        return -pieces(report)
+            self.decided += Decimal(3) - pieces(report)
+        elif completion is None and one.earlier_run:
+            self.decided -= pieces(report)
+        elif completion is not None and completion == one.id:
+            assert self._is_open(one), "a completion that did not occur opens its job again"
+            self.reopened.add(completion)
+        elif completion is not None:
+            self.closed_by.append((completion, -pieces(report)))
+
+    def _is_open(self, one: Waiting) -> bool:
+        """Whether the job of an entry is open, and is the same run of it."""
+        return not one.earlier_run and self.line.station(one.station).find(one.job or ("", "")) is not None
+
+    def _completion(self, one: Waiting) -> str | None:
+        """The completion that closed the job of an entry, where that did not begin anew since."""
+        if one.earlier_run:
+            return None
+        return next(
+            (
+                event.id
+                for event in reversed(self.events)
+                if isinstance(event.data, e.WorkCompleted) and event.data.station == one.station
+                if (event.data.work_order, event.data.operation) == one.job
+            ),
+            None,
+        )
 
     def _ask(self, at: str, **asked: Any) -> bool:
         """Whether it could be settled so."""

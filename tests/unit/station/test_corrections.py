@@ -259,11 +259,94 @@ def test_what_a_counter_saw_beyond_a_restated_completion_waits_on() -> None:
     assert sums(made, "good") == {"good": 19} and not [one for one in made.waiting if one.kind == "count"]
 
 
-def test_what_a_counter_saw_beyond_a_completion_that_did_not_occur_waits_on() -> None:
+def test_a_completion_that_did_not_occur_opens_its_job_again_and_proposes_all_that_was_counted() -> None:
     made = beyond()
     settle(made, "reverse", "check")
-    assert [one.quantity for one in made.waiting if one.kind == "count"] == [2]
-    assert sums(made, "good", "unattributed") == {"unattributed": 2}
+    assert sums(made, "good", "backflushed") == {} and made.station.finished == ()
+    assert not [one for one in made.waiting if one.kind == "count"], "the job proposes them again"
+    strokes(made, 3)
+    (job,) = made.station.jobs
+    assert (job.paused, job.counted) == ("switched", {"good": 20}), "set aside until its order is scanned"
+    made.scan("LSW100")
+    strokes(made, 5).scan("LSCDONE", "LSCOK")
+    assert sums(made, "good", "unattributed") == {"good": 25, "unattributed": 3}
+    assert sums(made, "backflushed") == {"backflushed": Decimal("0.25")} and drawn(made, "O1") == Decimal(
+        "0.25"
+    )
+    (*_, done) = [one for one in made.facts(e.WorkCompleted) if isinstance(one, e.WorkCompleted)]
+    assert (done.total_quantity, done.final) == (25, True)
+
+
+def test_the_order_keeps_the_time_of_a_completion_that_did_not_occur() -> None:
+    made = flagged_completion()
+    spent = sums(made, "labour_s", "machine_s")
+    settle(made, "reverse", "check")
+    assert sums(made, "labour_s", "machine_s", "good") == spent
+    made.wait(600).scan("LSW100")
+    strokes(made, 1).scan("LSCDONE", "LSCOK")
+    assert sums(made, "labour_s")["labour_s"] - spent["labour_s"] < 600, "not while it was set aside"
+    undone = [one for one in made.facts(e.TimeUnassigned) if isinstance(one, e.TimeUnassigned)]
+    assert not [one for one in undone if one.category == "undone"]
+
+
+def test_time_of_a_report_that_did_not_occur_waits_for_a_person() -> None:
+    made = flagged()
+    strokes(made.wait(1000), 1).scan("LSCPART", "LSCOK")
+    last = [one for one in made.waiting if one.kind == "check"][-1]
+    made.settle(how="reverse", settles=[last.id], person="2001")
+    (time,) = [one for one in made.waiting if one.kind == "time"]
+    assert (time.subject, time.category, time.job) == ("1042", "undone", ("100", "0020"))
+    labour = sums(made, "labour_s")["labour_s"]
+    settle(made, "reassign", "time", to={"work_order": "100", "operation": "0020"})
+    assert sums(made, "labour_s")["labour_s"] == labour + (time.quantity or 0)
+
+
+@pytest.mark.parametrize("between", [(), ("LSW500 0020,LSCOK", "LSCDONE,LSCOK")])
+def test_a_job_is_opened_again_behind_others_that_are_at_work(between: tuple[str, ...]) -> None:
+    """Whether it was the last to be completed or not."""
+    made = flagged_completion()
+    for codes in between:
+        made.wait(3).scan(*codes.split(","))
+    assert [job.work_order for job in made.station.doubted] == ["100"] * bool(between)
+    made.wait(3).scan("LSW200")
+    settle(made, "reverse", "check")
+    assert made.job.work_order == "200"
+    strokes(made, 4).scan("LSCDONE", "LSCOK", "LSW100", "LSCDONE", "LSCOK")
+    totals_ = [one for one in made.facts(e.WorkCompleted) if isinstance(one, e.WorkCompleted)]
+    assert [(one.work_order, one.total_quantity) for one in totals_][-2:] == [("200", 4), ("100", 20)]
+    assert sums(made, "good") == {"good": 24} and not made.station.jobs
+
+
+def test_what_waits_of_no_completion_is_forgotten_when_the_next_job_is_completed() -> None:
+    made = flagged_completion()
+    made.wait(3).scan("LSW200")
+    strokes(made, 1).scan("LSCDONE", "LSCOK")
+    assert [job.work_order for job in made.station.doubted] == ["100"]
+    settle(made, "accept", "check")
+    made.wait(3).scan("LSW500 0020", "LSCOK", "LSCDONE", "LSCOK")
+    assert not made.station.doubted
+
+
+@pytest.mark.parametrize(("order", "proposed"), [("100", 20), ("200", 18), (None, 18)])
+def test_a_remainder_that_somebody_decided_on_is_not_proposed_again(order: str | None, proposed: int) -> None:
+    made = beyond()
+    if order is None:
+        settle(made, "accept", "count")
+    else:
+        settle(made, "reassign", "count", to={"work_order": order, "operation": "0020"})
+    settle(made, "reverse", "check")
+    made.wait(3).scan("LSW100")
+    assert made.scan("LSCDONE").message.en.startswith(f"Good {proposed} = ")
+    made.scan("LSCOK")
+    assert sums(made, "good") == {"good": 20 if order else 18}
+
+
+def test_a_completion_and_what_follows_from_it_are_settled_one_by_one() -> None:
+    made = beyond()
+    ids = [waiting(made, kind).id for kind in ("count", "check")]
+    with pytest.raises(Unsettled) as found:
+        made.settle(how="reverse", settles=ids, person="2001")
+    assert found.value.key == "one_by_one" and len(made.waiting) == 2
 
 
 def test_what_was_settled_of_a_completion_does_not_wait_again() -> None:

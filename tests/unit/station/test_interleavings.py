@@ -9,14 +9,25 @@ from fractions import Fraction
 from typing import Any
 
 import msgspec
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from edge import events as e
 from edge.station.evolve import fold
 from edge.station.pending import PendingReport
 from edge.station.state import Line
-from tests.unit.station.interleaved import BENCH, PLANTS, PRESS, ZERO, Move, Shop, moves, pieces
+from tests.unit.station.interleaved import (
+    BENCH,
+    PLANTS,
+    PRESS,
+    REVERSED,
+    WARNING,
+    ZERO,
+    Move,
+    Shop,
+    moves,
+    pieces,
+)
 
 RULES = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
@@ -31,6 +42,10 @@ def entered(fact: e.WorkReported) -> bool:
 
 
 @RULES
+@example(WARNING, REVERSED["at once"])
+@example(WARNING, REVERSED["its rest accepted"])
+@example(WARNING, REVERSED["its rest given away"])
+@example(WARNING, REVERSED["behind two"])
 @given(PLANTS, moves())
 def test_what_the_counter_moved_is_reported_or_open_or_waits_or_is_held(
     plant: dict[str, Any], given_: list[Move]
@@ -81,7 +96,8 @@ def test_what_the_counter_moved_is_reported_or_open_or_waits_or_is_held(
         for fact in shop.facts(e.WorkCorrected)
         if isinstance(fact, e.WorkCorrected) and fact.origin == "scan"
     }
-    decided = shop.decided + sum((one for id_, one in shop.until_undone if id_ not in undone), ZERO)
+    again = undone | shop.reopened  # their jobs propose what was reversed meanwhile
+    decided = shop.decided + sum((one for id_, one in shop.closed_by if id_ not in again), ZERO)
     assert shop.moved + decided == reported + still_open + unattributed
 
     waiting = {id_: one.kind for one in shop.waiting for id_ in one.ids}
@@ -90,6 +106,10 @@ def test_what_the_counter_moved_is_reported_or_open_or_waits_or_is_held(
 
 
 @RULES
+@example(WARNING, REVERSED["at once"])
+@example(WARNING, REVERSED["its rest accepted"])
+@example(WARNING, REVERSED["its rest given away"])
+@example(WARNING, REVERSED["behind two"])
 @given(PLANTS, moves(reboots=False))
 def test_presence_is_labour_and_unassigned_time_and_breaks_behind_every_commit(
     plant: dict[str, Any], given_: list[Move]
@@ -247,6 +267,10 @@ def _complete(shop: Shop, name: str) -> None:
 
 
 @RULES
+@example(WARNING, REVERSED["at once"], 0.7)
+@example(WARNING, REVERSED["its rest accepted"], 0.7)
+@example(WARNING, REVERSED["its rest given away"], 0.7)
+@example(WARNING, REVERSED["behind two"], 0.7)
 @given(PLANTS, moves(), st.floats(0, 1))
 def test_the_state_folded_from_the_journal_is_the_live_state(
     plant: dict[str, Any], given_: list[Move], cut: float
