@@ -5,6 +5,7 @@ The receiver is a process of its own. Alone: the same scans of the same process 
 
 import os
 import signal
+import socket
 import sqlite3
 import statistics
 import subprocess
@@ -13,7 +14,7 @@ import tempfile
 import time
 import tty
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from edge.masterdata.store import MASTERDATA as FILE
 from tests.bench.scan import CONFIG, answer
 from tests.bench.table import Row
 from tests.deliveries import delivered
+from tests.patience import PATIENCE_S
 
 ORDERS, MATERIALS, LOTS = 25_000, 50_000, 240_000
 ALONE = 300  # scans
@@ -83,6 +85,19 @@ def _child(*command: object) -> Iterator[None]:
 
 
 @contextmanager
+def _receiver(port: int, go: Path) -> Iterator[None]:
+    """A receiver that answers by now: one that refuses the first fetch is asked again a minute later."""
+    with _child("tests.bench.masterdata", port, go):
+        until_s = time.monotonic() + PATIENCE_S
+        while True:
+            with suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)):
+                break
+            assert time.monotonic() < until_s, "the receiver does not come up"
+            time.sleep(0.05)
+        yield
+
+
+@contextmanager
 def _gun(folder: Path) -> Iterator[int]:
     master, slave = os.openpty()
     tty.setraw(slave)
@@ -94,8 +109,8 @@ def _gun(folder: Path) -> Iterator[int]:
         os.close(slave)
 
 
-def scanned(folder: Path) -> tuple[list[float], list[float]]:
-    """Milliseconds from scan to good byte: alone, and while the delivery is fetched and taken."""
+def scanned(folder: Path) -> tuple[list[float], list[float], float]:
+    """Milliseconds from scan to good byte: alone, and while the delivery is fetched and taken; how many s."""
     (folder / "data").mkdir()
     held, go, erp = folder / "data" / FILE, folder / "go", free_port()
     delivered(held, MASTERDATA.read_bytes())
@@ -104,7 +119,7 @@ def scanned(folder: Path) -> tuple[list[float], list[float]]:
     config.write_text(text)
     with (
         _gun(folder) as gun,
-        _child("tests.bench.masterdata", erp, go),
+        _receiver(erp, go),
         _child("edge", "run", "--config", config),
     ):
         while answer(gun, b"LSE1042", 0.5) is None:
@@ -113,10 +128,10 @@ def scanned(folder: Path) -> tuple[list[float], list[float]]:
         time.sleep(3)  # the fetch waits at the receiver by now
         alone = [_scan(gun, n) for n in range(ALONE)]
         go.touch()
-        beside = []
+        beside, began_s = [], time.monotonic()
         while not _taken(held):
             beside += [_scan(gun, n) for n in range(20)]
-    return alone, beside
+    return alone, beside, time.monotonic() - began_s
 
 
 def _scan(gun: int, number: int) -> float:
@@ -131,14 +146,14 @@ def _taken(path: Path) -> bool:
 
 
 def measure(folder: Path) -> list[Row]:
-    """The longest that a scan waited beside a delivery."""
+    """The longest that a scan waited beside a delivery, with no pause between scans."""
     with tempfile.TemporaryDirectory(dir=folder) as one:
-        alone, beside = scanned(Path(one))
+        alone, beside, took_s = scanned(Path(one))
     p99 = statistics.quantiles(beside, n=100)[98]
     return [
         Row(
             "scan to good byte beside 60 MB of master data, longest",
-            f"{max(beside):.1f} ms, p99 {p99:.1f} ms, {len(beside)} scans",
+            f"{max(beside):.1f} ms, p99 {p99:.1f} ms, {len(beside)} scans in {took_s:.0f} s",
             f"alone: {max(alone):.1f} ms",
             max(beside) / max(alone),
             f"≤ {TARGET_MS:g} ms",
