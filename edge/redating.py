@@ -8,7 +8,7 @@ Pure: takes the stored facts one at a time, in order.
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -53,9 +53,11 @@ class _Run:
 
 @dataclass(frozen=True)
 class Notice:
-    """What a person must see."""
+    """What a person must see of the facts from seq `first` to `last`."""
 
-    key: str
+    kind: Literal["undated", "doubted"]
+    first: int
+    last: int
     text: str
     hint: str
 
@@ -179,7 +181,9 @@ def _put(runs: list[_Run], one: _Run) -> None:
 
 def _unknown(run: _Run, before: str | None, after: str | None) -> Notice:
     return Notice(
-        f"clock.undated.{run.first}-{run.last}",
+        "undated",
+        run.first,
+        run.last,
         f"Nobody knows the posting date of seq {run.first} to {run.last}: the clock was wrong, somewhere"
         f" between {before or 'an unknown day'} and {after}",
         BY_HAND,
@@ -188,7 +192,9 @@ def _unknown(run: _Run, before: str | None, after: str | None) -> Notice:
 
 def _doubt(run: _Run) -> Notice:
     return Notice(
-        f"clock.doubted.{run.first}-{run.last}",
+        "doubted",
+        run.first,
+        run.last,
         f"Seq {run.first} to {run.last} bear the posting date {run.own}; by the clock as it is set now they"
         f" belong to {run.date}",
         f"The facts keep {run.own}. Where the new time is right and the day matters, repost them in the ERP",

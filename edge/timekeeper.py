@@ -74,14 +74,14 @@ class Timekeeper:
         if wall.left and wall.seq == 1:
             first, last = wall.left
             await self._alerts.stand(
-                f"clock.undated.before.{first}-{last}",
+                self._key("undated.before", first, last),
                 f"Nobody knows the posting date of seq {first} to {last} of the journal before this one: the"
                 " clock was wrong, and was not set before that journal ended",
                 BY_HAND,
             )
         if ahead(wall, now, self._calendar):
             await self._alerts.stand(
-                f"clock.ahead.{wall.seq}",
+                self._key("ahead", wall.seq),
                 f"Facts up to seq {wall.seq} bear posting dates up to {wall.believed_date}; the clock, now"
                 f" synchronised, shows {instant(now.wall_ms)}",
                 "The clock was ahead before this start: check the dates of the last facts with finance",
@@ -117,8 +117,13 @@ class Timekeeper:
             after = rows[-1][0]
         found = work.findings()
         for notice in found.notices:  # first: an alert too many can be read, one that is lost cannot
-            await self._alerts.stand(notice.key, notice.text, notice.hint)
+            key = self._key(notice.kind, notice.first, notice.last)
+            await self._alerts.stand(key, notice.text, notice.hint)
         return found.steps
+
+    def _key(self, kind: str, *seqs: int) -> str:
+        """The key of an alert about facts: by their journal too, for the next one counts from 1 again."""
+        return f"clock.{kind}.{self._journal.epoch}.{'-'.join(map(str, seqs))}"
 
     async def _read_after(self, seq: int) -> list[tuple[int, bytes]]:
         try:

@@ -28,6 +28,11 @@ class Memory:
         self._alerts.executescript(alerts.TABLE)
 
     @property
+    def epoch(self) -> str:
+        """The journal's name."""
+        return self._source.rpartition(":")[2]
+
+    @property
     def head(self) -> int:
         """The last seq."""
         return len(self.events)

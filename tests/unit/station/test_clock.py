@@ -221,8 +221,8 @@ def test_a_wrong_step_ahead_can_be_taken_back_by_hand() -> None:
     line.correct("unsynced")
     assert taken(line).data.posting_date == "2026-11-22"
     assert isinstance(line.events[ahead.seq - 2].data, e.ShiftChanged), "of the wrong day, too"
-    assert f"clock.doubted.{ahead.seq - 2}-{ahead.seq}" not in line.standing
-    assert f"clock.doubted.{ahead.seq - 1}-{ahead.seq}" in line.standing
+    assert f"clock.doubted.{line.epoch}.{ahead.seq - 2}-{ahead.seq}" not in line.standing
+    assert f"clock.doubted.{line.epoch}.{ahead.seq - 1}-{ahead.seq}" in line.standing
 
 
 def test_a_clock_in_the_seventies_is_not_believed_even_where_the_kernel_says_synced() -> None:
@@ -263,7 +263,7 @@ def test_where_the_days_around_differ_a_person_is_told() -> None:
     line.reboot(60, IN_1970)
     event = taken(line)
     line.reboot(DAY)
-    assert line.standing == [f"clock.undated.{event.seq}-{event.seq}"]
+    assert line.standing == [f"clock.undated.{line.epoch}.{event.seq}-{event.seq}"]
     assert "between 2026-11-22 and 2026-11-23" in line.alerts.standing[line.standing[0]].text
     assert line.date_of(event) is None
     (step,) = line.steps
@@ -284,7 +284,7 @@ def test_two_boots_of_which_only_the_second_was_set() -> None:
     line.correct().settle()
     assert line.date_of(known) == "2026-11-24"
     assert line.date_of(lost) is None
-    assert line.standing == [f"clock.undated.{lost.seq}-{lost.seq}"]
+    assert line.standing == [f"clock.undated.{line.epoch}.{lost.seq}-{lost.seq}"]
 
 
 def test_a_start_before_the_last_facts_under_ntp_says_that_those_were_ahead() -> None:
@@ -294,8 +294,19 @@ def test_a_start_before_the_last_facts_under_ntp_says_that_those_were_ahead() ->
     line.reboot(60, clock="synced")
     assert taken(line).data.posting_date == "2026-11-22"
     key = line.standing[-1]
-    assert key == f"clock.ahead.{last.seq}"
+    assert key == f"clock.ahead.{line.epoch}.{last.seq}"
     assert "2026-11-27" in line.alerts.standing[key].text
+
+
+def test_the_same_numbers_in_two_journals_are_two_alerts() -> None:
+    first, second = at_work(), at_work()
+    second.epoch, second.alerts = 16 * "f", first.alerts  # as the next journal takes them over
+    for line in (first, second):
+        line.set(5 * DAY)
+        taken(line)
+        line.reboot(60, clock="synced")
+    said = [key for key in first.alerts.standing if key.startswith("clock.ahead.")]
+    assert said == [f"clock.ahead.{first.epoch}.6", f"clock.ahead.{second.epoch}.6"]
 
 
 # An unsynchronised clock
@@ -310,7 +321,7 @@ def test_a_correction_that_would_change_dates_goes_to_a_person_and_changes_none(
     line.correct().settle()
     (step,) = line.steps
     assert (span(step), step.posting_date) == ((1, second.seq), None)
-    assert line.standing == [f"clock.doubted.1-{second.seq}"]
+    assert line.standing == [f"clock.doubted.{line.epoch}.1-{second.seq}"]
     assert "posting date 2026-11-22" in line.alerts.standing[line.standing[0]].text
     assert "belong to 2026-11-24" in line.alerts.standing[line.standing[0]].text
     assert [line.date_of(event) for event in (first, second)] == ["2026-11-22"] * 2

@@ -21,6 +21,7 @@ class Watched(Floor):
 
     def __init__(self, **station: object) -> None:
         super().__init__(**station)
+        self.epoch = 16 * "e"
         self.clock = ManualClock()
         self.true_ms = self.now.wall_ms
         self.true_of: dict[int, int] = {}  # seq: when it really was
