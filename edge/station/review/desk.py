@@ -25,12 +25,14 @@ from edge.events import (
 )
 from edge.masterdata import MasterData
 from edge.readings import Moment
-from edge.station import backflush, lots, rework
+from edge.station import backflush, lots, resources, rework
 from edge.station.evolve import evolve
+from edge.station.review import flags
 from edge.station.review.periods import open_date
 from edge.station.review.rights import Authority
 from edge.station.review.words import Unsettled
 from edge.station.state import ZERO, Job, JobKey, Line, Station
+from edge.station.texts import Text
 from edge.station.work import Site
 from edge.wallclock import dates, judged
 
@@ -63,6 +65,7 @@ class Desk:
         self.now = judged(line.wall, now, site.calendar)
         self.drafts: list[Draft] = []
         self.moved: tuple[str, str] | None = None  # a locked date and the one it became
+        self.flagged: list[Text] = []  # what checks say of what is entered
         self.reopened: JobKey | None = None  # the job whose completion did not occur
         self._new_id = new_id
         if not self.now.sound:
@@ -105,6 +108,8 @@ class Desk:
         asked = backflush.asked(booking, job, outputs)
         asked["needs"] = tuple(one for one in asked.get("needs", ()) if one.bom_line not in brought)
         fields |= rework.carried(job, outputs) | asked | {"earlier_run": earlier_run}
+        spent = resources.spent(job, fields.get("resources"))
+        fields |= self._flags(booking.station, station, spent, lambda work: flags.of_report(work, outputs))
         draft = self.draft(fact, at_ms, station, who, **self._job(target), **fields)
         report = draft.data
         assert isinstance(report, WorkReported)
@@ -121,9 +126,9 @@ class Desk:
         fields = {"corrects": id_, "reason": reason, "note": note, "person": who.person}
         return self.draft(WorkCorrected, self.now.wall_ms, station, who, **job, **fields).id
 
-    def again(self, fact: Fact, at_ms: int) -> None:
-        """Draft a fact that is given whole."""
-        self._keep(Draft(self._new_id(self.now.wall_ms), at_ms, fact))
+    def again(self, fact: MaterialConsumed, at_ms: int) -> None:
+        """Draft a consumption that is given whole."""
+        self._keep(Draft(self._new_id(self.now.wall_ms), at_ms, self._looked_at(fact)))
 
     def settled(
         self, who: Authority, station: str | None, settles: tuple[str, ...], how: str, note: str | None
@@ -231,9 +236,36 @@ class Desk:
             fields["lot_quantity"] = self.stock(fields["material"], lot)
         if "posting_date" not in fields:
             common["posting_date"] = self._posted(day.posting_date or "")
-        draft = Draft(self._new_id(self.now.wall_ms), at_ms, fact(**(common | fields)))
+        data = fact(**(common | fields))
+        if isinstance(data, MaterialConsumed) and data.caused_by is None:
+            data = self._looked_at(data)
+        draft = Draft(self._new_id(self.now.wall_ms), at_ms, data)
         self._keep(draft)
         return draft
+
+    def _looked_at(self, used: MaterialConsumed) -> MaterialConsumed:
+        """A consumption that a person says, with what checks say of it."""
+        if used.station is None or used.work_order is None:
+            return used
+        station, key = self.line.station(used.station), (used.work_order, used.operation or "")
+        job = None if used.earlier_run else station.held(key)
+        job = job or self._stub(self.target(used.station, key))
+        found = self._flags(station, used.station, job, lambda work: flags.of_consumption(work, used))
+        return msgspec.structs.replace(used, **found)
+
+    def _flags(
+        self, station: Station, name: str, job: Job, look: Callable[[flags.Looked], None]
+    ) -> dict[str, Any]:
+        """What a fact bears of the checks that it goes against. `station`: as the fact's job sees it."""
+        if name not in self.site.stations:
+            return {}
+        if station.held(job.key) is None:
+            job = flags.planned(job, self.master, station)
+        line = msgspec.structs.replace(self.line, stations={**self.line.stations, name: station})
+        work = flags.Looked(self.site, name, line, self.master, self.now, job)
+        look(work)
+        self.flagged += work.flags.said
+        return {"warnings": work.flags.codes} if work.flags.codes else {}
 
     def _keep(self, draft: Draft) -> None:
         self.drafts.append(draft)

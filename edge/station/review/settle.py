@@ -75,6 +75,7 @@ def settle(
         who, message = _decide(desk, asked)
     else:
         raise TypeError(f"{type(asked).__name__} is no settlement")
+    message = sum(desk.flagged, message)
     if desk.reopened:
         message = message + word("reopened", order=desk.reopened[0])
     if desk.moved:

@@ -179,6 +179,8 @@ def _leaves(fact: Fact) -> bool:
 def _found(line: "Line", fact: Fact, draft: Draft) -> Waiting | None:
     """What a fact leaves to a person."""
     leaves, failed = _leaves(fact), (*fact.warnings, *fact.confirmed)
+    if fact.origin == "manual":
+        failed = ()  # whoever entered it was told
     undecided = events.MaterialConsumed | events.CountUnattributed | events.TimeUnassigned
     decided = fact.origin == "manual" and not isinstance(fact, undecided)
     if fact.station is None or decided or not (leaves or failed):

@@ -37,6 +37,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "make_up": ("Made up by {person}: WO {order}, {time}", "{person}已补录：工单{order}，{time}"),
     "retried": ("{count} to be offered again, by {person}", "{person}：{count}条将重新发送"),
     "discarded": ("{count} discarded by {person}", "{person}：{count}条已作废"),
+    "flagged": (". Warning: {what}; recorded all the same", "。警告：{what}，仍已记录"),
     "reopened": (". WO {order} is open again at its station: it goes on with a scan of its order", "。工单{order}在工位重新打开，扫工单继续"),
     "moved": (". Posting period of {date} is locked: posted on {posted}", "。{date}所在期间已关账，记账日期为{posted}"),
     "unchecked": (". People were never received from the ERP: rights were not checked", "。尚未收到ERP人员数据，未核对权限"),

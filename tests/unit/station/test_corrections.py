@@ -4,12 +4,15 @@ import copy
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as tried
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from edge import events as e
+from edge.masterdata import MasterData, parse
 from edge.replay.totals import totals
 from edge.station.review.waiting import Waiting
 from edge.station.review.words import Unsettled
@@ -418,6 +421,68 @@ def test_a_consumption_beyond_its_lot_is_restated_and_drawn_so() -> None:
     settle(made, "reassign", "check", to={"lot": "A1", "quantity": "0.9"})
     assert drawn(made, "A1") == Decimal("0.9") and made.job.consumed == {"10": Decimal("0.9")}
     assert sums(made, "scanned") == {"scanned": Decimal("0.9")}
+
+
+def last_of(made: Floor, kind: type[e.Fact]) -> Any:
+    return made.facts(kind)[-1]
+
+
+@pytest.mark.parametrize("level", ["warn", "confirm", "block"])
+def test_what_is_restated_goes_through_the_checks_of_a_scan_and_is_flagged_whatever_their_level(
+    level: str,
+) -> None:
+    made = flagged()
+    station = made.site.stations["OP20"]
+    checked = station.checks.model_copy(update={"output": level})
+    made.site = replace(
+        made.site, stations={**made.site.stations, "OP20": station.model_copy(update={"checks": checked})}
+    )
+    asked: dict[str, Any] = {"how": "reassign", "settles": [waiting(made, "check").id], "person": "2001"}
+    done = made.settle(**asked, to={"quantity": "19"})
+    assert last_of(made, e.WorkReported).warnings == ("output",)
+    assert "19 good pieces are more than the planned 10" in done.message.en
+    assert not [one for one in made.waiting if one.kind == "check"], "whoever decided was told"
+    assert made.refolded() == made.line
+
+
+def test_what_is_restated_within_the_plan_is_not_flagged() -> None:
+    made = flagged()
+    settle(made, "reassign", "check", to={"quantity": "10"})
+    assert last_of(made, e.WorkReported).warnings == ()
+
+
+def test_pieces_that_a_person_enters_beyond_the_plan_are_flagged_also_where_the_job_is_open_no_more() -> None:
+    made = floor(0)
+    make_up(made, outputs=[{"quantity": "8"}])
+    assert last_of(made, e.WorkReported).warnings == ()
+    made.scan("LSCDONE", "LSCOK")
+    for order in ("200", "500 0020"):
+        made.wait(3).scan(f"LSW{order}", "LSCOK", "LSCDONE", "LSCOK")
+    assert made.station.held(("100", "0020")) is None
+    make_up(made, outputs=[{"quantity": "2"}])
+    assert last_of(made, e.WorkReported).warnings == ()
+    make_up(made, outputs=[{"quantity": "2"}])
+    assert last_of(made, e.WorkReported).warnings == ("output",)
+
+
+@pytest.mark.parametrize(
+    ("lot", "codes"),
+    [("O2", ()), ("NONE", ("lot_unknown",)), ("BLOCKED", ("lot_status",)), ("LITTLE", ("lot_consumed",))],
+)
+def test_a_lot_that_a_person_names_later_is_checked_as_a_scanned_one(
+    lot: str, codes: tuple[str, ...]
+) -> None:
+    made = floor()
+    given = master()
+    given["lots"] += [
+        {"material": "OIL", "lot": "BLOCKED", "status": "blocked"},
+        {"material": "OIL", "lot": "LITTLE", "quantity": "0.05"},
+    ]
+    made.master = MasterData(parse(msgspec.json.encode(given)), "etag-2")
+    made.scan("LSCPART", "LSCOK")
+    settle(made, "reassign", "lot", to={"lot": lot})
+    assert last_of(made, e.MaterialConsumed).warnings == codes
+    assert not made.waiting
 
 
 def test_where_a_consequence_was_corrected_by_itself_the_whole_is_only_accepted() -> None:
