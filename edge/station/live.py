@@ -21,7 +21,7 @@ class Said(msgspec.Struct, frozen=True):
     tone: Literal["good", "bad", "info"]
     message: Text
     at: Moment
-    warned: bool = False  # taken, but a check or a lot is to be looked at
+    warned: bool = False  # taken or asked, but a check or a lot is to be looked at
 
 
 class Heard(msgspec.Struct, frozen=True):

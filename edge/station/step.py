@@ -5,6 +5,7 @@ a refused scan would have changed is left as it was.
 """
 
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import msgspec
 from msgspec.structs import replace
@@ -130,7 +131,9 @@ def _scan(work: Work, scan: Scan) -> Answer:
         drafted = work.drafts[before[2] :]
         warnings = sum(work.verdicts.said, Text("", "")) + backflush.warned(drafted)
         recorded = any(not isinstance(one.data, CountRecorded) for one in drafted)
-        answer = Answer("recorded" if recorded else "pending", message + warnings, warned=bool(warnings.en))
+        result: Literal["recorded", "pending"] = "recorded" if recorded else "pending"
+        warned = bool(warnings.en) or isinstance(work.live.pending, PendingCheck)
+        answer = Answer(result, message + warnings, warned=warned)
     except Doubted as doubted:
         answer = Answer("refused", without(work, before[1].pending, doubted.text))
     except Refused as refused:

@@ -3,6 +3,7 @@
 A refusal says three things: what happened, whether anything was recorded, what to scan next.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 
 import msgspec
@@ -32,6 +33,17 @@ def say(key: str, **values: object) -> Text:
 def unit(code: str) -> Text:
     """A unit as the floor calls it; UN/ECE Rec 20 codes that are not known here stand for themselves."""
     return _UNITS.get(code) or Text(code, code)
+
+
+def noted(type_: str, detail: str) -> Text:
+    """What is shown of a fact of that type, with its dispositions or its unit in words."""
+    if type_ in ("work.reported", "work.completed", "output.reclassified"):
+        en = _DISPOSED.sub(lambda found: _DISPOSITIONS[found[0]].en, detail)
+        return Text(en, _DISPOSED.sub(lambda found: _DISPOSITIONS[found[0]].zh, detail))
+    if type_ == "material.consumed" and (found := _MEASURED.fullmatch(detail)):
+        in_words = unit(found[2])
+        return Text(f"{found[1]} {in_words.en}", f"{found[1]} {in_words.zh}")
+    return Text(detail, detail)
 
 
 def named(reason: str, text: Mapping[str, str]) -> Text:
@@ -88,6 +100,8 @@ _DISPOSITIONS = {
     "rework": Text("rework", "返工"),
     "scrap": Text("scrap", "报废"),
 }
+_DISPOSED = re.compile("|".join(rf"\b{word}\b" for word in _DISPOSITIONS))
+_MEASURED = re.compile(r"(.* -?[\d.]+) (\S+)")
 _FLAWS = {
     "garbage": Text("garbage", "乱码"),
     "too_long": Text("an over-long line", "超长内容"),
@@ -95,14 +109,29 @@ _FLAWS = {
 }
 _UNITS = {
     "C62": Text("pcs", "件"),
+    "H87": Text("pcs", "件"),
+    "EA": Text("pcs", "件"),
+    "PR": Text("pairs", "双"),
+    "SET": Text("sets", "套"),
+    "DZN": Text("dozen", "打"),
+    "RO": Text("rolls", "卷"),
     "KGM": Text("kg", "kg"),
     "GRM": Text("g", "g"),
+    "MGM": Text("mg", "mg"),
     "LBR": Text("lb", "磅"),
     "TNE": Text("t", "吨"),
     "MTR": Text("m", "米"),
+    "CMT": Text("cm", "厘米"),
+    "MMT": Text("mm", "毫米"),
+    "FOT": Text("ft", "英尺"),
     "MTK": Text("m²", "平方米"),
     "MTQ": Text("m³", "立方米"),
     "LTR": Text("l", "升"),
+    "MLT": Text("ml", "毫升"),
+    "KWH": Text("kWh", "kWh"),
+    "HUR": Text("h", "小时"),
+    "MIN": Text("min", "分钟"),
+    "SEC": Text("s", "秒"),
     "CEN": Text("hundred", "百件"),
 }
 

@@ -27,7 +27,7 @@ from edge.station.pending import (
 from edge.station.scans import beside
 from edge.station.signals import sharing, states
 from edge.station.state import ZERO, Job, Line, Station
-from edge.station.texts import Text, disposition, named, say, unit
+from edge.station.texts import Text, disposition, named, noted, say, unit
 from edge.station.work import Site, Work, number
 
 State = Literal["no_operator", "ready", "setup", "running", "paused", "confirm"]
@@ -40,6 +40,7 @@ class Noted(msgspec.Struct, frozen=True):
     time_ms: int  # the same, UTC
     type: str
     detail: str
+    detail_text: Text  # the same with dispositions and units in words
 
 
 class View(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,7 +110,13 @@ def view(site: Site, name: str, line: Line, live: Live, master: MasterData, now:
         warned=live.said.warned if live.said else False,
         next=_next(station, live, state, master),
         noted=tuple(
-            Noted(site.calendar.local(one.time_ms).strftime("%H:%M:%S"), one.time_ms, one.type, one.detail)
+            Noted(
+                site.calendar.local(one.time_ms).strftime("%H:%M:%S"),
+                one.time_ms,
+                one.type,
+                one.detail,
+                noted(one.type, one.detail),
+            )
             for one in station.noted
         ),
         masterdata=_age(master, now),

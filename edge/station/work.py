@@ -55,7 +55,7 @@ class Answer(msgspec.Struct, frozen=True):
     result: Literal["recorded", "pending", "repeated", "refused"]
     message: Text
     why: str = ""  # the name of a refusal, for programs
-    warned: bool = False  # taken, and a warning is in the message
+    warned: bool = False  # taken or asked, and what a check says is in the message
 
 
 class Work:

@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from msgspec.structs import replace
 from playwright.async_api import Page, Route, expect
 
 from edge.readings import Link
+from edge.settings import Checks
 from edge.web.delivery import Delivery, Receiver
 from tests.unit.web.rig import Rig
 
@@ -69,6 +71,28 @@ async def test_what_waits_for_confirmation_has_no_tick(rig: Rig, page: Page) -> 
     await expect(page.locator("#state")).to_have_text("CONFIRM 待确认")
     await scan(rig, page, "LSCOK")
     await expect(page.locator(MARK)).to_have_text("✓")
+
+
+async def test_the_question_of_a_check_stands_out_from_others_until_it_is_answered(
+    rig: Rig, page: Page
+) -> None:
+    rig.collector.site = replace(rig.collector.site, checks=Checks(order_status="confirm"))
+    said = page.locator("#said")
+    await scan(rig, page, "LSE1042", "LSW400")
+    await expect(page.locator(MARK)).to_have_text("?!")
+    await expect(page.locator(MESSAGE)).to_contain_text("Scan OK if it is right")
+    await expect(said).not_to_have_class("fresh", timeout=3000)
+    await expect(said).to_have_css("background-color", "rgb(107, 71, 0)")
+    await scan(rig, page, "LSCOK", "LSCPART", "LSQ4")
+    await expect(page.locator(MARK)).to_have_text("?")
+    await expect(said).not_to_have_css("background-color", "rgb(107, 71, 0)")
+
+
+async def test_the_last_facts_say_units_in_words(rig: Rig, page: Page) -> None:
+    await running(rig, page)
+    await scan(rig, page, "LSL A1", "LSQ5", "LSCSCRAP04")
+    for one in ("scrap 1", "A1 5 kg"):
+        await expect(page.locator("#noted")).to_contain_text(one)
 
 
 async def test_an_unknown_code_stays_until_the_next_scan_and_says_what_to_do(rig: Rig, page: Page) -> None:

@@ -41,7 +41,7 @@ export class Sender {
 
   // What may not follow on this answer. An OK given before a refusal was read would confirm something else.
   #drop(answer) {
-    if (["recorded", "warned", "pending", "repeated"].includes(answer.result)) return [];
+    if (["recorded", "warned", "pending", "doubted", "repeated"].includes(answer.result)) return [];
     const goes = (scan) => answer.result === "unknown" || scan.text.trim().toUpperCase() === CONFIRMATION;
     const dropped = this.queue.filter(goes);
     this.queue = this.queue.filter((scan) => !goes(scan));
@@ -58,7 +58,8 @@ export class Sender {
         } else if (status === 412) {
           return { result: "unknown", text: this.page.say("restarted", { text }) };
         } else if (body.texts) {
-          const result = body.warned && body.result === "recorded" ? "warned" : body.result;
+          const loud = { recorded: "warned", pending: "doubted" }[body.result];
+          const result = (body.warned && loud) || body.result;
           return { result, text: { en: body.texts.en.message, zh: body.texts.zh.message } };
         } else {
           return { result: "refused", text: this.page.say("refused", { text, detail: body.detail }) };

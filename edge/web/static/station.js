@@ -32,9 +32,10 @@ function both(element, text) {
   element.replaceChildren(spans[0], " ", spans[1]);
 }
 
-// "ask": taken, but recorded only with what is still missing. "warn": recorded, and to be looked at.
-const MARKS = { good: "✓", warn: "✓!", ask: "?", bad: "✕", wait: "…", info: "i" };
-const TONES = { recorded: "good", warned: "warn", pending: "ask", repeated: "good", wait: "wait" };
+// "ask": taken, but recorded only with what is still missing. "doubt": the same, against a check: OK takes it upon
+// oneself. "warn": recorded, and to be looked at.
+const MARKS = { good: "✓", warn: "✓!", ask: "?", doubt: "?!", bad: "✕", wait: "…", info: "i" };
+const TONES = { recorded: "good", warned: "warn", pending: "ask", doubted: "doubt", repeated: "good", wait: "wait" };
 let freshTimer;
 
 // The answer to the last scan: by colour and mark while fresh, then calm; what is bad stays.
@@ -80,9 +81,9 @@ function draw(next) {
   both(byId("masterdata"), screen.masterdata ?? { en: "", zh: "" });
   if (before?.said_ms !== screen.said_ms || before?.instance !== screen.instance) {
     unrecorded = false;
-    const asks = screen.state === "confirm" && screen.tone === "good";
-    const warns = screen.warned && screen.tone === "good";
-    answer(asks ? "ask" : warns ? "warn" : screen.tone, screen.message ?? { en: "", zh: "" });
+    const [calm, loud] = screen.state === "confirm" ? ["ask", "doubt"] : ["good", "warn"];
+    const tone = screen.tone !== "good" ? screen.tone : screen.warned ? loud : calm;
+    answer(tone, screen.message ?? { en: "", zh: "" });
   }
   drawAlarm();
   fit(); // a device line takes room from the message
@@ -109,7 +110,7 @@ function drawNoted() {
       const line = document.createElement("li");
       const name = document.createElement("span");
       both(name, words[`event.${one.type}`] ?? { en: one.type, zh: "" });
-      line.append(`${one.time} `, name, ` ${one.detail}`);
+      line.append(`${one.time} `, name, ` ${one.detail_text[languages[0]]}`);
       return line;
     }),
   );

@@ -9,6 +9,7 @@ from edge import events as e
 from edge.events import instant
 from edge.readings import Scan
 from edge.station.live import Heard
+from edge.station.texts import Text, noted
 from tests.unit.station.floor import START_MS, Floor
 
 
@@ -444,3 +445,20 @@ def test_the_interval_of_a_report_begins_where_the_one_before_ended() -> None:
     assert first.interval is not None and second.interval is not None
     assert first.interval.from_ == instant(START_MS + 2000)
     assert second.interval.from_ == first.interval.to
+
+
+@pytest.mark.parametrize(
+    ("type_", "detail", "en", "zh"),
+    [
+        ("work.reported", "good 12, scrap 0.5", "good 12, scrap 0.5", "良品 12, 报废 0.5"),
+        ("output.reclassified", "rework → concession 2", "rework → concession 2", "返工 → 让步接收 2"),
+        ("material.consumed", "A1 5.2 MTR", "A1 5.2 m", "A1 5.2 米"),
+        ("material.consumed", "A 1 5 H87", "A 1 5 pcs", "A 1 5 件"),
+        ("material.consumed", "KGM 5", "KGM 5", "KGM 5"),
+        ("lot.mounted", "scrap KGM", "scrap KGM", "scrap KGM"),
+    ],
+)
+def test_the_last_facts_are_shown_in_words_and_numbers_of_lots_as_they_are(
+    type_: str, detail: str, en: str, zh: str
+) -> None:
+    assert noted(type_, detail) == Text(en, zh)

@@ -12,7 +12,7 @@ COLOURS = dict(re.findall(r"--(\w+): (#[0-9a-f]{6})", CSS))
 PAIRS = [
     *[(text, ground) for text in ("ink", "quiet") for ground in ("ground", "panel", "white")],
     ("good", "panel"),
-    *[("white", ground) for ground in ("good", "bad", "alarm", "ink")],
+    *[("white", ground) for ground in ("good", "bad", "doubt", "alarm", "ink")],
 ]
 
 
