@@ -96,7 +96,9 @@ class Collector:
         self._answering = Answering(site, lambda station: self.view(station).next)
         self._reminding = Reminding(site, self.alerts)
         self._ticked = False  # since people were last reminded
-        self._timekeeper = Timekeeper(journal, clock, site.calendar, self.alerts)
+        self._timekeeper = Timekeeper(
+            journal, clock, site.calendar, self.alerts, lambda: self.master.document.periods or ()
+        )
         self._inbox = Inbox(site)
         self._stopping = False
         self._changed = asyncio.Event()
@@ -119,13 +121,13 @@ class Collector:
         await self.alerts.load()
         self.line, self._seq = await restored(self._journal)
         HEAD.set(self._journal.head)
+        await self.masterdata.look()
         try:
             await self._arrived()
             await self._retire_stations()
         except StorageFault as fault:
             # The pages say so; what the clock did is recorded by the first round that can.
             self._storage(fault)
-        await self.masterdata.look()
         for name in self.site.stations:
             self._inbox.put(Entry(name, Restarted()))
 

@@ -5,17 +5,20 @@ commit that fails leaves the step to be seen again.
 """
 
 import sqlite3
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
 
 import msgspec
 import structlog
+from msgspec.structs import replace
 
 from edge.alerts import Alerts
 from edge.calendar import Calendar
 from edge.events import ClockStepped, Draft, instant
 from edge.ids import new_id
 from edge.journal import Log
+from edge.masterdata import Period
+from edge.masterdata.periods import open_date
 from edge.ports import Clock
 from edge.readings import Moment
 from edge.redating import BY_HAND, Redating, stamps, stepped
@@ -32,7 +35,16 @@ Commit = Callable[[Sequence[Draft]], Awaitable[object]]
 class Timekeeper:
     """Holds where the clock stood at the last look."""
 
-    def __init__(self, journal: Log, clock: Clock, calendar: Calendar, alerts: Alerts) -> None:
+    def __init__(
+        self,
+        journal: Log,
+        clock: Clock,
+        calendar: Calendar,
+        alerts: Alerts,
+        periods: Callable[[], Collection[Period]] = tuple,
+    ) -> None:
+        """`periods`: the ERP's posting periods as they are known now."""
+        self._periods = periods
         self._journal = journal
         self._clock = clock
         self._calendar = calendar
@@ -119,7 +131,13 @@ class Timekeeper:
         for notice in found.notices:  # first: an alert too many can be read, one that is lost cannot
             key = self._key(notice.kind, notice.first, notice.last)
             await self._alerts.stand(key, notice.text, notice.hint)
-        return found.steps
+        return [self._posted(step) for step in found.steps]
+
+    def _posted(self, step: ClockStepped) -> ClockStepped:
+        """The date that it gives, or the first open one where finance has locked that meanwhile."""
+        if step.posting_date is None:
+            return step
+        return replace(step, posting_date=open_date(self._periods(), step.posting_date))
 
     def _key(self, kind: str, *seqs: int) -> str:
         """The key of an alert about facts: by their journal too, for the next one counts from 1 again."""

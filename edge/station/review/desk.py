@@ -24,11 +24,11 @@ from edge.events import (
     seconds,
 )
 from edge.masterdata import MasterData
+from edge.masterdata.periods import open_date
 from edge.readings import Moment
 from edge.station import backflush, lots, resources, rework
 from edge.station.evolve import evolve
 from edge.station.review import flags
-from edge.station.review.periods import open_date
 from edge.station.review.rights import Authority
 from edge.station.review.words import Unsettled
 from edge.station.state import ZERO, Job, JobKey, Line, Station

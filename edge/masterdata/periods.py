@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from datetime import date, timedelta
 
-from edge.masterdata import Period
+from edge.masterdata.records import Period
 
 
 def open_date(periods: Collection[Period], day: str) -> str:
