@@ -120,6 +120,7 @@ class Collector:
         """Rebuild the stations' state from the snapshot and the events behind it."""
         await self.alerts.load()
         self.line, self._seq = await restored(self._journal)
+        self.lives = {name: Live(resumed=self.line.at) for name in self.site.stations}
         HEAD.set(self._journal.head)
         await self.masterdata.look()
         try:

@@ -83,6 +83,7 @@ class LiveTool(msgspec.Struct, frozen=True):
 class Live(msgspec.Struct, frozen=True, kw_only=True):
     """What is no fact yet."""
 
+    resumed: Moment | None = None  # the journal's last fact at the start: until about then all was heard
     pending: Pending | None = None
     until: Moment | None = None  # when the pending entry began
     tested: tuple[Tested, ...] = ()  # checks that the pending entry failed

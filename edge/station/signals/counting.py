@@ -18,6 +18,7 @@ Moves = Callable[[Decimal, Decimal, int], counters.Move]
 _WATT_HOUR = Decimal("0.001")
 _ENERGY_SLACK_KWH = Decimal("0.1")
 _PIECES_SLACK = Decimal(2)
+_UNHEARD_MS = 120_000  # what moves may be recorded so much later: a record's interval, and a slow poll's
 _ABSURD = Decimal(10**18)  # beyond what a fact can say
 
 
@@ -109,9 +110,21 @@ def raw_of(reading: Reading, grain: Decimal | None = None) -> Decimal | None:
 
 
 def _recorded(work: Work, name: str) -> LiveCounter | None:
-    """After a restart the counter goes on from its last recorded value."""
+    """After a restart the counter goes on from its last recorded value.
+
+    What moves is recorded, so that a counter stood there up to the last fact: it had no longer to move than
+    since then. Else one that stood for hours might jump by hours of work, or fall back and pass for reset.
+    """
     counter = work.station.counters.get(name)
-    return LiveCounter(counter.raw, counter.at) if counter else None
+    if counter is None:
+        return None
+    resumed = work.live.resumed
+    if counter.silent or resumed is None:
+        return LiveCounter(counter.raw, counter.at)
+    wall_ms, monotonic_ms = resumed.wall_ms - _UNHEARD_MS, resumed.monotonic_ms - _UNHEARD_MS
+    heard = replace(resumed, wall_ms=wall_ms, monotonic_ms=monotonic_ms)
+    earlier = heard.boot_id == counter.at.boot_id and heard.monotonic_ms < counter.at.monotonic_ms
+    return LiveCounter(counter.raw, counter.at if earlier else heard)
 
 
 def _hold(work: Work, name: str, before: Decimal, to: Decimal, kind: counters.Kind) -> None:

@@ -167,7 +167,7 @@ class Floor:
     def restart(self) -> "Floor":
         """The collector was killed: state comes from the journal alone."""
         self.line = self.refolded()
-        self.lives = {name: Live() for name in self.site.stations}
+        self.lives = {name: Live(resumed=self.line.at) for name in self.site.stations}
         self.put(Restarted(), "OP20")
         return self
 

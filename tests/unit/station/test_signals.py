@@ -259,3 +259,26 @@ def test_only_the_gap_itself_is_nobodys_when_the_device_comes_back() -> None:
     floor.wait(20).read(cycles=518)
     floor.scan("LSCDONE")
     assert floor.job.counted == {"good": Decimal(18)}
+
+
+@pytest.mark.parametrize(("to", "held"), [(1500, "implausible"), (400, "backwards"), (503, None)])
+def test_a_counter_that_stood_still_for_hours_before_a_kill_has_no_hours_to_jump_in(
+    to: int, held: str | None
+) -> None:
+    """Falling back to 400 strokes would else pass for a reset, and count 400 pieces."""
+    floor = Floor()
+    floor.read(cycles=500, running=True, energy=1.0).scan("LSE1042", "LSW100")
+    floor.wait(5 * 3600).read(cycles=500, running=False, energy=1.0).scan("LSCSCRAP04")
+    floor.wait(1).restart()
+    floor.wait(20).read(cycles=to, running=True, energy=1.0)
+    counts = [fact for fact in floor.facts(e.CountUnattributed) if isinstance(fact, e.CountUnattributed)]
+    assert [one.held for one in counts] == ([held] if held else [])
+
+
+def test_what_was_made_while_lineside_was_down_is_counted() -> None:
+    floor = Floor()
+    floor.read(cycles=500, running=True, energy=1.0).scan("LSE1042", "LSW100")
+    floor.wait(1).restart()
+    floor.wait(3600).read(cycles=500 + 3600, running=True, energy=1.0)
+    floor.scan("LSCPART")
+    assert "Good 3600" in floor.view().next.en

@@ -80,7 +80,7 @@ class Watched(Floor):
     def start(self) -> "Watched":
         """The collector starts: state comes from the journal alone."""
         self.line = self.refolded()
-        self.lives = {name: Live() for name in self.site.stations}
+        self.lives = {name: Live(resumed=self.line.at) for name in self.site.stations}
         self.watch()
         self.put(Restarted(), "OP20")
         return self
