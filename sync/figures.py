@@ -1,7 +1,7 @@
 """Our figures of a range: the tally, read from the journal page by page, with what the receiver answered.
 
 Of flat memory: a page of events and of posting dates at a time. What the range's corrections name before it
-is sought backwards and no further than needed.
+is sought backwards and no further than needed; what is behind the range is read only where it may matter.
 """
 
 from collections.abc import AsyncIterator
@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 import msgspec
 
-from edge.events import ClockStepped, Event, decode, parse_instant
+from edge.events import ClockStepped, Event, WorkCorrected, decode, parse_instant
 from edge.journal import Reader
 from sync.store import Store
-from sync.tally import Report, Tally
+from sync.tally import Report, Tally, Turn
 
 _PAGE = 500
-_STEPPED = f"lineside.{ClockStepped.type}.v1".encode()
+_LATER = tuple(f"lineside.{one.type}.v1".encode() for one in (ClockStepped, WorkCorrected))
 
 
 @dataclass(frozen=True)
@@ -32,18 +32,18 @@ class Figures:
 async def reckoned(
     reader: Reader, store: Store, uplink: str, from_seq: int, to_seq: int, settled: int
 ) -> Figures:
-    """The figures of a range, inclusive; steps through `settled` may date what is in it.
+    """The figures of a range, inclusive; steps and corrections through `settled` may bear on what is in it.
 
     Raises StorageFault, sqlite3.Error, msgspec.DecodeError.
     """
     book = await _Book.opened(store, uplink, reader.epoch, settled)
-    tally = Tally(book.excluded, book.dates)
+    tally = Tally(book.excluded, book.dates, book.late)
     stored, first, last = 0, None, None
     async for event in _forwards(reader, book, from_seq, to_seq):
         tally.take(event)
         stored, first, last = stored + 1, first or event, event
-    if tally.undated:  # a step behind the range may give the date, and the receiver has that step too
-        async for event in _steps(reader, book, to_seq + 1, settled):
+    if tally.undated or tally.overtaken:  # the receiver has the step or the correction behind the range too
+        async for event in _later(reader, book, to_seq + 1, settled):
             tally.take_later(event, book.dates.get(event.seq))
     await _look_back(reader, book, tally, to_seq)
     report = tally.report(reader.source, from_seq, to_seq)
@@ -83,19 +83,20 @@ class _Book:
     uplink: str
     epoch: str
     excluded: frozenset[int]  # not held there
-    late: frozenset[int]  # held since it was sent again
+    late: dict[int, Turn]  # held since it was sent again
     dates: dict[int, str]
 
     @classmethod
     async def opened(cls, store: Store, uplink: str, epoch: str, settled: int) -> "_Book":
         rows = await store.rows(
-            "SELECT seq, how IS 'posted' FROM quarantine WHERE uplink = ? AND epoch = ? AND seq <= ?",
+            "SELECT seq, how IS 'posted', ifnull(behind, seq), at_ms FROM quarantine"
+            " WHERE uplink = ? AND epoch = ? AND seq <= ?",
             uplink,
             epoch,
             settled,
         )
-        posted = frozenset(seq for seq, is_posted in rows if is_posted)
-        return cls(store, uplink, epoch, frozenset(row[0] for row in rows) - posted, posted, {})
+        late = {seq: (behind, at_ms) for seq, is_posted, behind, at_ms in rows if is_posted}
+        return cls(store, uplink, epoch, frozenset(row[0] for row in rows) - late.keys(), late, {})
 
     async def turn(self, first: int, last: int) -> None:
         """Have the dates of these seqs, no others. Of what was sent again the last answer counts."""
@@ -125,11 +126,11 @@ async def _forwards(reader: Reader, book: _Book, first: int, last: int) -> Async
         at = rows[-1][0]
 
 
-async def _steps(reader: Reader, book: _Book, first: int, last: int) -> AsyncIterator[Event]:
-    """The clock's steps of a range, inclusive."""
+async def _later(reader: Reader, book: _Book, first: int, last: int) -> AsyncIterator[Event]:
+    """The clock's steps and the corrections of a range, inclusive."""
     at = first - 1
     while at < last and (rows := await reader.read_after(at, min(_PAGE, last - at))):
-        if found := [(seq, body) for seq, body in rows if _STEPPED in body]:
+        if found := [(seq, body) for seq, body in rows if any(one in body for one in _LATER)]:
             await book.turn(found[0][0], found[-1][0])
         for _, body in found:
             yield decode(body)

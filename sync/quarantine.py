@@ -61,6 +61,7 @@ async def carry_out(
         await connection.execute(alerts.CLEAR, (at_ms, key))
 
 
+_WHOLE = 2**62  # behind everything of a journal that delivery has left
 _QUARANTINE = (
     "INSERT INTO quarantine (uplink, epoch, seq, id, subject, work_order, body, problem, state, at_ms)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (uplink, epoch, seq)"
@@ -72,7 +73,9 @@ _LOST = (
     " SET state = excluded.state, how = NULL, at_ms = excluded.at_ms WHERE how = 'posted'"
 )
 _POSTED = (
-    "UPDATE quarantine SET state = 'settled', how = 'posted', at_ms = ?"
+    "UPDATE quarantine SET state = 'settled', how = 'posted', at_ms = ?, behind = (SELECT"  # noqa: S608
+    f" iif(uplinks.epoch = quarantine.epoch, uplinks.seq, {_WHOLE}) FROM uplinks"
+    " WHERE uplinks.uplink = quarantine.uplink)"
     " WHERE uplink = ? AND epoch = ? AND seq = ?"
 )
 _RETRY = (

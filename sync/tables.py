@@ -32,6 +32,9 @@ UPDATE certificates SET bytes = length(CAST(report AS BLOB)) + length(CAST(answe
     + ifnull(length(CAST(findings AS BLOB)), 0);
 CREATE INDEX certificates_weight ON certificates (occasion, id, bytes);
 """
+_ORDERED = """
+ALTER TABLE quarantine ADD COLUMN behind INTEGER;  -- of posted: through which seq all was settled before
+"""
 TABLES = Schema(
     f"""
 CREATE TABLE uplinks (
@@ -87,5 +90,5 @@ CREATE TABLE certificates (
 ) STRICT;
 {alerts.TABLE}
 """,
-    steps=(_WEBHOOKS, _RECONCILED, _WEIGHED),
+    steps=(_WEBHOOKS, _RECONCILED, _WEIGHED, _ORDERED),
 )

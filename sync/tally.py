@@ -5,7 +5,8 @@ A fact counts on the posting date that the receiver gave it, else on its own, el
 before its own date, for the period may have been closed. The totals are those of DESIGN, section 6:
 increments by posting date, work order, operation, material, kind and unit. A correction subtracts the whole
 event that it names, with everything that event caused, on its own date. Each is subtracted once: of several
-corrections the first counts, also where it lies before the range. What the receiver does not hold counts for
+corrections the one that the receiver took first counts, also where it lies outside the range. That is the one
+of the lowest seq, unless it went out once more behind others. What the receiver does not hold counts for
 nothing.
 
 No fact is kept. What corrections name and what waited for a date is found by a second look, which goes
@@ -31,6 +32,8 @@ from edge.events import (
     WorkReported,
 )
 
+# Behind which seq the receiver took an event, and in which order those behind the same one.
+Turn = tuple[int, int]
 # posting date, work order, operation, material, kind, unit
 _Key = tuple[str | None, str | None, str | None, str | None, str, str]
 _SECONDS, _ENERGY = "SEC", "KWH"  # UN/ECE Rec 20
@@ -73,6 +76,7 @@ class Figure:
 class _Correction(NamedTuple):
     """What of a correction must be kept until the end."""
 
+    turn: Turn
     seq: int
     date: str | None
 
@@ -102,34 +106,39 @@ _CORRECTED = f"lineside.{WorkCorrected.type}.v1"
 
 
 class Tally:
-    """`take` the range's events in order, then steps behind it (`take_later`); while it is `seeking`, what is
-    `wanted` from the range's end backwards (`look_back`); then `report`.
+    """`take` the range's events in order, then steps and corrections behind it (`take_later`); while it is
+    `seeking`, what is `wanted` from the range's end backwards (`look_back`); then `report`.
     """
 
-    def __init__(self, excluded: frozenset[int], dates: Mapping[int, str]) -> None:
+    def __init__(
+        self, excluded: frozenset[int], dates: Mapping[int, str], late: Mapping[int, Turn] | None = None
+    ) -> None:
         self._excluded = excluded  # also before and behind the range
         self._dates = dates  # by seq, as the receiver gave them
+        self._late = late or {}  # by seq, of what was not taken in the order of seq
         self._digest = hashlib.sha256()
         self._count = 0
-        self._first = 0  # the first seq of the range
+        self._first = self._last = 0  # the seqs of the range
         self._sums: dict[_Key, Decimal] = {}
         self._steps: list[_Step] = []
         self._waiting = 0  # facts of the range without a date, not summed yet
         self._undated = range(0)  # where they lie
         self._corrections: dict[str, _Correction] = {}  # by the id they name, the first of each
+        self.overtaken = False  # whether one of the range's may have been taken behind one beyond the range
         self._sought: set[str] = set()  # ids that the range's corrections name and that were not met yet
 
     def take(self, event: Event) -> None:
         """Count an event of the range."""
-        self._first = self._first or event.seq
+        self._first, self._last = self._first or event.seq, event.seq
         if event.seq in self._excluded:
             return
-        self.take_later(event, self._dates.get(event.seq))
+        self._date_by(event, self._dates.get(event.seq))
         self._digest.update((b"\n" if self._count else b"") + event.id.encode())
         self._count += 1
         if isinstance(event.data, WorkCorrected):
             self._sought.add(event.data.corrects)
             self._correct(event.data.corrects, event)
+            self.overtaken = self.overtaken or event.seq in self._late
         elif found := tuple(figures(event)):
             if (date := self._own_date(event)) is not None:
                 self._add(event, found, date, 1)
@@ -138,7 +147,12 @@ class Tally:
                 self._undated = range(self._undated.start or event.seq, event.seq + 1)
 
     def take_later(self, event: Event, given: str | None) -> None:
-        """Keep a step that dates something; `given` is the receiver's date for it."""
+        """Keep a step that dates something, or a correction; `given` is the receiver's date for it."""
+        self._date_by(event, given)
+        if isinstance(event.data, WorkCorrected) and event.seq not in self._excluded:
+            self._correct(event.data.corrects, event)
+
+    def _date_by(self, event: Event, given: str | None) -> None:
         step = event.data
         if isinstance(step, ClockStepped) and step.posting_date and event.seq not in self._excluded:
             date = given or step.posting_date
@@ -148,7 +162,7 @@ class Tally:
     def undated(self) -> bool:
         """Whether something of the range has no posting date, or only a step gives it one."""
         held = (one for one in self._corrections.values() if one.date is None)
-        return self._waiting > 0 or any(one.seq >= self._first for one in held)
+        return self._waiting > 0 or any(self._within(one.seq) for one in held)
 
     @property
     def seeking(self) -> bool:
@@ -191,16 +205,17 @@ class Tally:
         return Report(source, from_seq, to_seq, self._count, digest, excluded, totals)
 
     def _correct(self, named: str, event: Event) -> None:
-        """Keep the first correction of what it names."""
+        """Keep the correction of what it names that the receiver took first."""
+        turn = self._late.get(event.seq, (event.seq, 0))
         known = self._corrections.get(named)
-        if known is None or event.seq < known.seq:
-            self._corrections[named] = _Correction(event.seq, self._own_date(event))
+        if known is None or (turn, event.seq) < known[:2]:
+            self._corrections[named] = _Correction(turn, event.seq, self._own_date(event))
 
     def _cancel(self, event: Event, found: tuple[Figure, ...]) -> None:
         """Subtract what the first correction of it or of its cause takes back, if that is the range's."""
         cause = getattr(event.data, "caused_by", None)
         named = [self._corrections[id_] for id_ in (event.id, cause) if id_ in self._corrections]
-        if named and (first := min(named)).seq >= self._first:
+        if named and self._within((first := min(named)).seq):
             self._add(event, found, first.date or self._stepped(first.seq), -1)
 
     def _add(self, event: Event, found: tuple[Figure, ...], date: str | None, sign: int) -> None:
@@ -208,6 +223,9 @@ class Tally:
             what = (figure.material, figure.kind, figure.unit)
             key: _Key = (date, event.data.work_order, event.data.operation, *what)
             self._sums[key] = self._sums.get(key, Decimal(0)) + sign * figure.quantity
+
+    def _within(self, seq: int) -> bool:
+        return self._first <= seq <= self._last
 
     def _own_date(self, event: Event) -> str | None:
         return self._dates.get(event.seq) or event.data.posting_date

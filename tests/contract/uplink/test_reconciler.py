@@ -42,10 +42,9 @@ def steel(quantity: str, **more: Any) -> MaterialConsumed:
     )  # fmt: skip
 
 
-def correction(of: str) -> WorkCorrected:
+def correction(of: str, date: str = "2026-11-19") -> WorkCorrected:
     return WorkCorrected(
-        corrects=of, reason="did_not_occur", person="chief", posting_date="2026-11-19", work_order="W",
-        operation="1",
+        corrects=of, reason="did_not_occur", person="chief", posting_date=date, work_order="W", operation="1",
     )  # fmt: skip
 
 
@@ -133,6 +132,42 @@ async def test_what_the_receiver_swallowed_is_found_sent_again_and_posted_once(t
         assert rig.alerts() == [] and rig.quarantine == []
         outcome = await compared(rig)
         assert outcome.match and outcome.certificates == (), "nothing is left to compare"
+
+
+async def test_of_two_corrections_the_one_that_was_posted_first_counts_whatever_their_numbers(
+    tmp_path: Path,
+) -> None:
+    async with posting(tmp_path) as (rig, endpoint):
+        swallows(endpoint, 4)
+        ids = await rig.append(steel("1"), steel("2"))
+        await rig.append(correction(ids[0], "2026-11-19"), correction(ids[0], "2026-11-20"))
+        rig.start()
+        await rig.drained()
+        outcome = await compared(rig)
+        assert held(endpoint) == [1, 2, 3, 5, 4], "the earlier correction was posted behind the later one"
+        assert outcome.match, kept(rig)[-1].differences
+        assert rig.alerts() == []
+
+
+async def test_a_correction_that_was_overtaken_from_beyond_its_range_takes_nothing_back(
+    tmp_path: Path,
+) -> None:
+    async with posting(tmp_path) as (rig, endpoint):
+        swallows(endpoint, 4)
+        ids = await rig.append(steel("1"), steel("2"))
+        await rig.append(correction(ids[0], "2026-11-19"))
+        await rig.append(correction(ids[0], "2026-11-20"), correction(ids[1], "2026-11-20"))
+        rig.start()
+        await rig.drained()
+        assert rig.uplink is not None and rig.agent is not None
+        journal = rig.folder / "journal.db"
+        one = Reconciliation(rig.uplink, rig.store, journal, rig.time)
+        assert await one.send_again(Range(journal, 1, 4), [4]) == 1
+        rig.agent.resend()
+        await rig.until(lambda: held(endpoint)[-1] == 4 and not rig.quarantine)
+        for given in (Range(journal, 1, 4), Range(journal, 5, 6), Range(journal, 1, 6)):
+            found = await one.compare(given)
+            assert found is not None and found.match, (given, found.differences)
 
 
 async def test_a_quantity_changed_there_raises_an_alert_with_both_figures(tmp_path: Path) -> None:
