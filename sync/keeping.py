@@ -20,6 +20,7 @@ from edge import epochs
 from edge.journal import Reader
 from edge.ports import Clock
 from edge.settings import Storage
+from sync import lost
 from sync.store import Store
 
 _log = structlog.get_logger("lineside.sync")
@@ -64,6 +65,7 @@ class Keeping:
         if not found:
             return  # nobody knows yet what is still here
         first = {one.epoch: await _first(one.path) for one in found}
+        await lost.forget(self._store, first, self._clock.now().wall_ms)
         count = await self._settled(_RECEIPTS, first) + await self._settled(_QUARANTINE, first)
         count += await self._old(first)
         count += await self._crowded(first)

@@ -6,6 +6,7 @@ new, in seq order, each under its own id, so that it is never posted twice.
 """
 
 import asyncio
+import hashlib
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from edge.ports import Clock
 from edge.ring import SAMPLES
 from sync import quarantine
 from sync.batch import Head
-from sync.certificates.record import Certificate, Counts, Findings, keep
+from sync.certificates.record import LOST, Certificate, Counts, Findings, keep
 from sync.certificates.scanned import scanned
 from sync.comparison import Said, understood
 from sync.figures import Figures, reckoned
@@ -33,9 +34,11 @@ from sync.heldback import Held, HeldBack
 from sync.outcome import Answer, excerpt
 from sync.settlement import Quarantined
 from sync.store import Store
+from sync.tally import Report
 from sync.uplink import Books
 
 _PAGE = 500
+_OF_NOTHING = hashlib.sha256().hexdigest()  # the digest of no facts
 _head = msgspec.json.Decoder(Head)
 
 
@@ -75,9 +78,34 @@ class Reconciliation:
         answer = await self._uplink.reconcile(msgspec.json.encode(figures.report))
         if answer.status == 404:
             return None
-        said = self._understood(answer, figures)
+        said = self._understood(answer, figures.report)
         findings = await self._findings(epoch, figures, said, resent)
-        return await self._kept(epoch, given, figures, said.match, findings, answer.body)
+        return await self._kept(epoch, given.occasion, figures.report, said.match, findings, answer.body)
+
+    async def beyond(self, journal: epochs.Epoch, span: range) -> Certificate | None:
+        """Ask what the receiver holds of what the journal has lost; None where it does not offer to compare.
+
+        The certificate is no match, whatever it says. Raises UplinkFault, StorageFault.
+        """
+        where = (self._uplink.name, journal.epoch, span.start, span[-1])
+        excluded = [row[0] for row in await self._store.rows(_EXCLUDED, *where)]
+        report = Report(journal.source, span.start, span[-1], 0, _OF_NOTHING, excluded, [])
+        answer = await self._uplink.reconcile(msgspec.json.encode(report))
+        if answer.status == 404:
+            return None
+        said = self._understood(answer, report)
+        ((unsent, waiting),) = await self._store.rows(_UNSENT, *where)
+        told = next((one.there for one in said.differences if one.what == "count"), "0" if said.match else "")
+        settled = int(told) + len(said.missing) if told.isdecimal() else len(span) - len(excluded)
+        findings = Findings(
+            Counts(None, 0, len(span) - unsent, settled),
+            missing=said.missing,
+            absurd=said.absurd,
+            differences=said.differences,
+            held_back=await self._held_back(where),
+            waiting=waiting,
+        )
+        return await self._kept(journal.epoch, LOST, report, False, findings, answer.body)
 
     async def send_again(self, given: Range, missing: Sequence[int]) -> int:
         """Put up what the receiver does not hold for the agent to send; how many. Raises StorageFault."""
@@ -152,10 +180,10 @@ class Reconciliation:
         path = self._journal.parent / MASTERDATA
         return await asyncio.to_thread(_priced, held, path) if at else ()
 
-    def _understood(self, answer: Answer, figures: Figures) -> Said:
+    def _understood(self, answer: Answer, report: Report) -> Said:
         if answer.status == 200:
             try:
-                return understood(answer.body, figures.report)
+                return understood(answer.body, report)
             except (msgspec.DecodeError, RecursionError):
                 pass
         raise UplinkFault(
@@ -164,12 +192,10 @@ class Reconciliation:
         )
 
     async def _kept(
-        self, epoch: str, given: Range, figures: Figures, match: bool, findings: Findings, answer: bytes
+        self, epoch: str, occasion: str, report: Report, match: bool, findings: Findings, answer: bytes
     ) -> Certificate:
         now_ms = self._clock.now().wall_ms
-        made = Certificate(
-            0, self._uplink.name, epoch, given.occasion, now_ms, match, figures.report, findings
-        )
+        made = Certificate(0, self._uplink.name, epoch, occasion, now_ms, match, report, findings)
         found: list[Certificate] = []
 
         async def work(connection: aiosqlite.Connection) -> None:
@@ -200,6 +226,10 @@ def ranges(certificates: Iterable[Certificate], found: Sequence[epochs.Epoch]) -
 _UNSENT = (
     "SELECT count(*) FILTER (WHERE state = 'held' AND epoch = ?2 AND seq BETWEEN ?3 AND ?4),"
     " count(*) FILTER (WHERE state <> 'settled') FROM quarantine WHERE uplink = ?1"
+)
+_EXCLUDED = (
+    "SELECT seq FROM quarantine WHERE uplink = ? AND epoch = ? AND seq BETWEEN ? AND ?"
+    " AND how IS NOT 'posted' ORDER BY seq"
 )
 _NOT_POSTED = (
     "SELECT seq, CAST(body AS BLOB) FROM quarantine WHERE uplink = ? AND epoch = ?"

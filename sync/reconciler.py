@@ -12,8 +12,8 @@ anywhere compares once more, which harms nobody.
 import asyncio
 import random
 import sqlite3
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import aiosqlite
@@ -25,9 +25,10 @@ from edge.faults import UplinkFault
 from edge.journal import Reader
 from edge.ports import Clock
 from sync.backoff import Backoff
-from sync.certificates.record import ASKED, OPEN, Certificate, of
+from sync.certificates.record import ASKED, LOST, OPEN, Certificate, of
 from sync.due import Due, due
 from sync.figures import last_recorded
+from sync.lost import taken_and_lost, tell, whole
 from sync.reconcile import Range, Reconciliation, ranges
 from sync.store import Store
 from sync.uplink import Uplink
@@ -137,8 +138,27 @@ class Reconciler:
             if certificate is None:
                 return Outcome(offered=False)
             certificates.append(certificate)
+        untold: list[UplinkFault] = []
+        for journal in found[:-1]:
+            certificates += await self._beyond(journal, untold)
         await self._tell()
+        if untold and until_ms is None:
+            raise untold[0]  # who asks hears it; at the end of a shift it delays nothing
         return Outcome(True, tuple(certificates))
+
+    async def _beyond(self, journal: epochs.Epoch, untold: list[UplinkFault]) -> list[Certificate]:
+        """What the receiver says of what a journal has lost, once of each part; `untold`: it did not."""
+        if not (spans := await taken_and_lost(self._store, self.name, journal)):
+            return []
+        certificates = []
+        for span in spans:
+            if not await self._store.rows(_TOLD, self.name, journal.epoch, span.start, span[-1]):
+                try:
+                    certificates.append(await self._one.beyond(journal, span))
+                except UplinkFault as fault:
+                    untold.append(fault)  # asked again next time, and the alert says it
+        await tell(self._store, self.name, journal, spans, self._now_ms())
+        return [one for one in certificates if one is not None]
 
     async def _fresh(
         self, found: list[epochs.Epoch], occasion: str, until_ms: int | None
@@ -165,10 +185,13 @@ class Reconciler:
         """The ranges that did not match and could now, oldest first."""
         certificates = await self._unmatched()
         asked = ranges([one for one in certificates[-_OPEN_MAX:] if await self._changed(one)], found)
-        return [one for one in asked if (await _held(one.path, None)).start <= one.from_seq]
+        kept = [one for one in asked if (await _held(one.path, None)).start <= one.from_seq]
+        return [part for one in kept for part in _parts(one, found)]
 
     async def _changed(self, one: Certificate) -> bool:
         """Whether another comparison may say something else: the receiver's figures may, quarantine must."""
+        if one.occasion == LOST:
+            return False
         if one.missing or one.differences:
             return True
         rows = await self._store.rows(_EXCLUDED, self.name, *one.span)
@@ -206,7 +229,8 @@ class Reconciler:
 
     async def _tell(self) -> None:
         """Keep the alert true: it stands while a range differs, or lacks what was sent again."""
-        open_ = [one for one in await self._unmatched() if one.missing or one.differences]
+        unmatched = [one for one in await self._unmatched() if one.occasion != LOST]
+        open_ = [one for one in unmatched if one.missing or one.differences]
         key, now_ms = f"uplink.{self.name}.reconciliation", self._now_ms()
         text = "; ".join(_words(one) for one in open_[-3:])
 
@@ -247,14 +271,11 @@ async def _held(path: Path, until_ms: int | None) -> range:
         return range(first, max(last, first - 1) + 1)
 
 
-def whole(span: range, missing: str) -> list[range]:
-    """The parts of a span without the seqs that could not be saved: `12-15,40`, `301-`."""
-    found, first = [], span.start
-    for gap in filter(None, missing.split(",")):
-        begin, dash, end = gap.partition("-")
-        found.append(range(first, min(int(begin), span.stop)))
-        first = max(first, int(end or (span.stop if dash else begin)) + 1)
-    return [part for part in (*found, range(first, span.stop)) if part]
+def _parts(one: Range, found: Iterable[epochs.Epoch]) -> list[Range]:
+    """A range without what its journal has lost since."""
+    journal = next(journal for journal in found if journal.path == one.path)
+    span = range(one.from_seq, min(one.to_seq, journal.head) + 1)
+    return [replace(one, from_seq=part.start, to_seq=part[-1]) for part in whole(span, journal.missing)]
 
 
 async def _passed(connection: aiosqlite.Connection, uplink: str, due_ms: int) -> None:
@@ -279,9 +300,14 @@ _HINT = (
     " `lineside reconcile run`"
 )
 _COMPARED = (
-    "SELECT (SELECT max(to_seq) FROM certificates WHERE uplink = ?1 AND epoch = ?2 AND occasion <> ''),"
+    "SELECT (SELECT max(to_seq) FROM certificates WHERE uplink = ?1 AND epoch = ?2"  # noqa: S608 our own
+    f" AND occasion NOT IN ('', '{LOST}')),"
     " (SELECT min(first) FROM (SELECT min(first_seq) AS first FROM receipts WHERE uplink = ?1 AND epoch = ?2"
     " UNION ALL SELECT min(seq) FROM quarantine WHERE uplink = ?1 AND epoch = ?2))"
+)
+_TOLD = (
+    f"SELECT 1 FROM certificates WHERE occasion = '{LOST}' AND uplink = ? AND epoch = ?"  # noqa: S608
+    " AND from_seq = ? AND to_seq = ? LIMIT 1"
 )
 _EXCLUDED = (
     "SELECT seq FROM quarantine WHERE uplink = ? AND epoch = ? AND seq BETWEEN ? AND ?"

@@ -18,7 +18,7 @@ from edge.cli.calling import call_sync
 from edge.cli.common import FAULT, UNREACHABLE, USAGE, AsJson, Config, err, guarded, out
 from edge.settings import Settings
 from sync.certificates.page import money, number, page, verdict
-from sync.certificates.record import Certificate, load, load_one, load_open, shown
+from sync.certificates.record import LOST, Certificate, load, load_one, load_open, shown
 from sync.heldback import worth
 
 app = typer.Typer(
@@ -34,6 +34,7 @@ _VERDICTS = {
     "match": "[bold cyan]✓ match[/]",
     "waiting": "[bold yellow]! match, quarantine open[/]",
     "open": "[bold red]✕ no match[/]",
+    "lost": "[bold red]✕ lost here[/]",
 }
 _ROWS = 20  # of differences and what is held back
 
@@ -157,12 +158,8 @@ def _row(one: Certificate) -> dict[str, Any]:
         "id": one.id, "uplink": one.uplink, "occasion": one.occasion, "at_ms": one.at_ms,
         "epoch": one.epoch, "from_seq": one.report.from_seq, "to_seq": one.report.to_seq,
         "verdict": verdict(one), "scanned": counts.scanned, "stored": counts.stored, "sent": counts.sent,
-        "posted": _posted(one), "missing": len(one.missing), "differences": len(one.differences),
+        "posted": one.posted, "missing": len(one.missing), "differences": len(one.differences),
     }  # fmt: skip
-
-
-def _posted(one: Certificate) -> int:
-    return one.findings.counts.posted - len(one.missing)
 
 
 def _list(loaded: Settings, found: Sequence[Certificate]) -> None:
@@ -178,7 +175,7 @@ def _list(loaded: Settings, found: Sequence[Certificate]) -> None:
     for one in found:
         counts, span = one.findings.counts, f"{one.report.from_seq}-{one.report.to_seq}"
         what = (str(one.id), _local(loaded, one.at_ms), one.uplink, one.occasion or "-", span)
-        figures = (counts.scanned, counts.stored, counts.sent, _posted(one))
+        figures = (counts.scanned, counts.stored, counts.sent, one.posted)
         table.add_row(*map(escape, (*what, *map(number, figures))), _VERDICTS[verdict(one)])
     out.print(table)
 
@@ -203,15 +200,18 @@ def _show(loaded: Settings, one: Certificate) -> None:
     table = Table(title="Facts", title_justify="left")
     for column in ("scanned", "stored", "sent", "posted"):
         table.add_column(column, justify="right")
-    table.add_row(*map(number, (counts.scanned, counts.stored, counts.sent, _posted(one))))
+    table.add_row(*map(number, (counts.scanned, counts.stored, counts.sent, one.posted)))
     out.print(table)
     if counts.scanned is None:
         out.print("Scans of that time are not kept any more, or not yet (samples.db).")
+    if one.occasion == LOST:
+        out.print("The journal has lost these facts since. What the receiver holds of them is under 'there'.")
     if one.missing:
         listed = ", ".join(map(str, one.missing[:_ROWS])) + (" …" if len(one.missing) > _ROWS else "")
         out.print(f"Missing there: {len(one.missing):,} facts, seq {listed}", highlight=False)
     if one.differences:
-        differing = Table(title="Figures that differ", title_justify="left")
+        title = "What only the receiver holds" if one.occasion == LOST else "Figures that differ"
+        differing = Table(title=title, title_justify="left")
         for column in ("what", "here", "there"):
             differing.add_column(column)
         for line in one.differences[:_ROWS]:

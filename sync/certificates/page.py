@@ -13,7 +13,7 @@ import jinja2
 
 from edge import __version__
 from edge.settings import Edge
-from sync.certificates.record import ASKED, Certificate
+from sync.certificates.record import ASKED, LOST, Certificate
 from sync.heldback import worth
 
 _TEMPLATE = Path(__file__).parent / "certificate.html"
@@ -34,6 +34,12 @@ _KINDS = {
     "energy_kwh": "energy 能耗",
 }
 _UNITS = {"C62": "pcs", "KGM": "kg", "GRM": "g", "MTR": "m", "LTR": "l", "SEC": "s", "KWH": "kWh"}
+_OCCASIONS = {
+    "shift": "Shift 班次",
+    "day": "Posting date 过账日期",
+    ASKED: "On request 人工发起",
+    LOST: "Lost here 本端丢失",
+}
 _WORTH = {"consumed": "material consumed 已耗材料", "made": "output 产出"}
 
 
@@ -62,7 +68,11 @@ def page(certificate: Certificate, edge: Edge) -> str:
 
 
 def verdict(certificate: Certificate) -> str:
-    """`match`; `waiting`: this range matches, but facts wait in quarantine; else `open`."""
+    """`match`; `waiting`: this range matches, but facts wait in quarantine; `lost`: the journal has lost it
+    since, only the receiver may hold it; else `open`.
+    """
+    if certificate.occasion == LOST:
+        return "lost"
     if not certificate.match:
         return "open"
     return "waiting" if certificate.findings.waiting else "match"
@@ -71,8 +81,7 @@ def verdict(certificate: Certificate) -> str:
 def occasion(certificate: Certificate) -> str:
     """What the range ended with, as a person reads it."""
     kind, _, name = certificate.occasion.partition(" ")
-    words = {"shift": "Shift 班次", "day": "Posting date 过账日期", ASKED: "On request 人工发起"}
-    return f"{words.get(kind, certificate.occasion or '–')} {name}".rstrip()
+    return f"{_OCCASIONS.get(kind, certificate.occasion or '–')} {name}".rstrip()
 
 
 def number(value: Decimal | int | None) -> str:

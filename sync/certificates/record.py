@@ -17,6 +17,7 @@ from sync.status import reading
 from sync.tally import Report
 
 ASKED = "asked"  # a person's comparison; else a shift or a day names the occasion
+LOST = "lost"  # what only the receiver holds: the journal has lost it since
 _ANSWER_MAX = 64 * 1024  # characters kept of what a receiver answered
 _LISTED = 1000
 
@@ -27,7 +28,7 @@ class Counts(msgspec.Struct, frozen=True):
     scanned: int | None  # scans that were answered as recorded; None: that evidence is not kept any more
     stored: int  # facts in the journal
     sent: int  # facts that the receiver was offered
-    posted: int  # facts that it says it holds
+    posted: int  # of them, facts that it settled; less the missing it says it holds them
 
 
 class Findings(msgspec.Struct, frozen=True):
@@ -64,6 +65,11 @@ class Certificate(msgspec.Struct, frozen=True):
     @property
     def differences(self) -> tuple[Difference, ...]:
         return self.findings.differences
+
+    @property
+    def posted(self) -> int:
+        """Facts that the receiver says it holds."""
+        return self.findings.counts.posted - len(self.missing)
 
     @property
     def span(self) -> tuple[str, int, int]:
@@ -174,14 +180,21 @@ _ONE = (
     " WHERE id = ?"
 )
 OPEN = (
-    "SELECT id, uplink, epoch, at_ms, match, report, answer, occasion, findings FROM certificates AS one"
+    "SELECT id, uplink, epoch, at_ms, match, report, answer, occasion, findings FROM certificates AS one"  # noqa: S608
     " WHERE match = 0 AND occasion <> '' AND (?1 IS NULL OR uplink = ?1) AND NOT EXISTS"
     " (SELECT 1 FROM certificates AS later WHERE later.uplink = one.uplink AND later.epoch = one.epoch"
     " AND later.from_seq = one.from_seq AND later.to_seq = one.to_seq AND later.id > one.id)"
+    # Of what was lost the alert tells as long as its journal is kept.
+    f" AND CASE occasion WHEN '{LOST}' THEN EXISTS (SELECT 1 FROM alerts WHERE alerts.cleared_ms IS NULL"
+    " AND alerts.key = 'uplink.' || one.uplink || '.lost.' || one.epoch)"
+    # A range in which something was lost is compared in parts from then on.
+    " ELSE NOT EXISTS (SELECT 1 FROM certificates AS part WHERE part.uplink = one.uplink"
+    " AND part.epoch = one.epoch AND part.id > one.id"
+    f" AND part.occasion = '{LOST}' AND part.from_seq BETWEEN one.from_seq AND one.to_seq)"
     # What a person discarded is settled: a range that lacks nothing else is as good as it will ever be.
     " AND (findings ->> '$.missing[0]' IS NOT NULL OR findings ->> '$.differences[0]' IS NOT NULL"
     " OR EXISTS (SELECT 1 FROM quarantine AS q WHERE q.uplink = one.uplink AND q.epoch = one.epoch"
-    " AND q.seq BETWEEN one.from_seq AND one.to_seq AND q.how IS NOT 'discarded')) ORDER BY id"
+    " AND q.seq BETWEEN one.from_seq AND one.to_seq AND q.how IS NOT 'discarded')) END ORDER BY id"
 )
 _STANDING = (
     f"WITH open AS ({OPEN}) SELECT uplink, max(at_ms),"  # noqa: S608 our own text

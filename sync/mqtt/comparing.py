@@ -17,8 +17,9 @@ from edge import alerts, epochs
 from edge.epochs import Epoch
 from edge.faults import Damaged, UplinkFault
 from edge.ports import Clock
-from sync.certificates.record import Certificate
+from sync.certificates.record import LOST, Certificate
 from sync.comparison import Claim, Difference, differing
+from sync.lost import taken_and_lost, tell
 from sync.mqtt import wire
 from sync.mqtt.wire import Refused
 from sync.outcome import Answer
@@ -71,6 +72,8 @@ class Comparing:
         journal = await self._journal_of(request.source)
         claimed = _Claimed(self.name, request.claim)
         one = Reconciliation(claimed, self._store, self._journal, self._clock)
+        if await self._lost(journal, request):
+            return await self._beyond(one, journal, request)
         try:
             found = await one.compare(Range(journal.path, request.from_seq, request.to_seq))
         except UplinkFault as fault:
@@ -79,6 +82,30 @@ class Comparing:
             raise Refused("damaged", "the range cannot be read at the edge") from fault
         assert found is not None, "a claim is always there"
         return found
+
+    async def _beyond(self, one: Reconciliation, journal: Epoch, request: wire.Compare) -> Certificate:
+        """What the consumer says of a range that the journal has lost."""
+        found = await one.beyond(journal, range(request.from_seq, request.to_seq + 1))
+        spans = await taken_and_lost(self._store, self.name, journal)
+        await tell(self._store, self.name, journal, spans, self._clock.now().wall_ms)
+        assert found is not None, "a claim is always there"
+        return found
+
+    async def _lost(self, journal: Epoch, request: wire.Compare) -> bool:
+        """Whether the range is one that the journal has lost. Raises Refused: only a part of it is lost."""
+        if journal.path == self._journal:
+            return False
+        span = range(request.from_seq, request.to_seq + 1)
+        for gap in await taken_and_lost(self._store, self.name, journal):
+            if span == gap:
+                return True
+            if span.start < gap.stop and gap.start < span.stop:
+                raise Refused(
+                    "lost",
+                    f"the edge has lost seq {gap.start} to {gap[-1]} since they were settled: compare what is"
+                    " around them, and exactly these apart: these figures are the evidence of what was lost",
+                )
+        return False
 
     async def _journal_of(self, source: str) -> Epoch:
         listed = await asyncio.to_thread(epochs.listed, self._journal)
@@ -94,7 +121,7 @@ class Comparing:
         async def work(connection: aiosqlite.Connection) -> None:
             async with connection.execute(_OPEN, (self.name,)) as found:
                 is_open = await found.fetchone() is not None
-            if latest.differences:
+            if latest.differences and latest.occasion != LOST:
                 await alerts.stand(connection, key, _words(latest), _HINT, now_ms)
             elif not is_open:
                 await connection.execute(alerts.CLEAR, (now_ms, key))
@@ -147,11 +174,13 @@ _HINT = (
     "Facts here never change: the consumer pulls again what it lacks (docs/mqtt.md), then compares the whole"
     " range once more"
 )
-_DIFFERS = "json_array_length({}.findings, '$.differences') > 0"
+_DIFFERS = f"{{0}}.occasion <> '{LOST}' AND json_array_length({{0}}.findings, '$.differences') > 0"
 _OPEN = f"""
 SELECT 1 FROM certificates AS one WHERE uplink = ? AND {_DIFFERS.format("one")} AND NOT EXISTS (
     SELECT 1 FROM certificates AS later WHERE later.uplink = one.uplink AND later.epoch = one.epoch
-    AND later.to_seq >= one.to_seq AND later.from_seq <= one.from_seq AND later.id > one.id
-    AND NOT {_DIFFERS.format("later")}
+    AND later.id > one.id AND (
+        later.to_seq >= one.to_seq AND later.from_seq <= one.from_seq AND NOT ({_DIFFERS.format("later")})
+        -- what is lost of a range since: it cannot be compared whole any more
+        OR later.occasion = '{LOST}' AND later.from_seq BETWEEN one.from_seq AND one.to_seq)
 ) LIMIT 1
 """  # noqa: S608

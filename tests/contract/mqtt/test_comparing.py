@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from edge.events import MaterialConsumed
-from sync.certificates.record import load
+from sync.certificates.record import LOST, load
 from sync.mqtt.comparing import RANGE_MAX
 from sync.status import load_status
 from tests.contract.mqtt.broker import Asking, Rig, needs_mosquitto, numbered, rigged
 from tests.contract.mqtt.test_pulling import drained
-from tests.contract.uplink.test_epochs import renamed
+from tests.contract.uplink.test_epochs import damaged, renamed
 
 pytestmark = needs_mosquitto
 Held = Sequence[tuple[int, str]]
@@ -130,6 +130,28 @@ async def test_a_journal_that_was_set_aside_can_be_compared(tmp_path: Path) -> N
         await renamed(rig, "edge2")  # type: ignore[arg-type]
         await drained(rig, client)
         assert (await rig.ask(client, "reconcile", request))["match"] is True
+
+
+async def test_what_the_edge_lost_is_compared_apart_and_never_matches(tmp_path: Path) -> None:
+    async with rigged(tmp_path) as rig:
+        client = await rig.client()
+        held, gone = await drained(rig, client), rig.journal.epoch
+        whole, before = figures(rig, held, 1, 20), figures(rig, held, 1, 11)
+        lost = figures(rig, held, 12, 12)
+        await damaged(rig, 12)  # type: ignore[arg-type]
+        await drained(rig, client)
+        refused = await rig.ask(client, "reconcile", whole)
+        assert refused["problem"]["type"] == "urn:lineside:problem:lost"
+        assert "lost seq 12 to 12" in refused["problem"]["detail"]
+        assert (await rig.ask(client, "reconcile", before))["match"] is True
+        answer = await rig.ask(client, "reconcile", lost)
+        assert answer["match"] is False
+        count = next(one for one in answer["differences"] if one["what"] == "count")
+        assert (count["here"], count["there"]) == ("0", "1")
+        assert not alert_of(rig), "it is no difference"
+        (alert,) = [one for one in load_status(rig.store.path).alerts if one.cleared_ms is None]
+        assert alert.key == f"uplink.bus/erp.lost.{gone}" and "It holds 1 of them" in alert.text
+        assert load(rig.store.path)[0].occasion == LOST
 
 
 BAD: list[tuple[dict[str, Any], str]] = [

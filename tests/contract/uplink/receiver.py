@@ -38,6 +38,7 @@ class Receiver:
     masterdata: Callable[[web.Request], web.Response] | None = None
     reconciliations: list[dict[str, Any]] = field(default_factory=list)
     reconciliation: dict[str, Any] | None = None
+    mute_from: set[int] = field(default_factory=set)  # ranges from here are not compared: 503
     reconciling: Callable[[], web.Response] | None = None  # answers instead
     url: str = ""
 
@@ -75,6 +76,8 @@ class Receiver:
         if self.reconciliation is None:
             return web.Response(status=404)
         self.reconciliations.append(await request.json())
+        if self.reconciliations[-1]["from_seq"] in self.mute_from:
+            return web.Response(status=503)
         return web.json_response(self.reconciliation)
 
     async def _masterdata(self, request: web.Request) -> web.Response:
