@@ -138,7 +138,10 @@ async def test_what_the_edge_lost_is_compared_apart_and_never_matches(tmp_path: 
         held, gone = await drained(rig, client), rig.journal.epoch
         whole, before = figures(rig, held, 1, 20), figures(rig, held, 1, 11)
         lost = figures(rig, held, 12, 12)
+        await rig.stop()
         await damaged(rig, 12)  # type: ignore[arg-type]
+        rig.start()
+        client = await rig.client()
         await drained(rig, client)
         refused = await rig.ask(client, "reconcile", whole)
         assert refused["problem"]["type"] == "urn:lineside:problem:lost"
