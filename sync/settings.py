@@ -87,14 +87,32 @@ class HttpSettings(Delivery):
     @property
     def exposure(self) -> Exposure | None:
         parts = [urlsplit(url) for url in (self.url, self.proxy) if url is not None]
-        if parts[0].scheme == "https" or all(is_loopback(one.hostname or "") for one in parts):
+        beyond = [one for one in parts if not is_loopback(one.hostname or "")]
+        if parts[0].scheme == "https":
+            return self._exposed_at_proxy() if parts[-1] in beyond else None
+        if not beyond:
             return None
-        secrets = {"the token": self.token_file or self.token_url, "user and password": self.user}
+        secrets = {
+            "the token": self.token_file or self.token_url,
+            "user and password": self.user,
+            "the proxy's user and password": self.proxy_user if parts[-1] in beyond else None,
+        }
         return Exposure(
             f"goes to {parts[0].hostname} over plain http",
             (*(name for name, given in secrets.items() if given is not None), "every fact"),
             "Give url an https address (a private authority's certificate: ca_file); a receiver on this"
             " machine is reached at 127.0.0.1",
+        )
+
+    def _exposed_at_proxy(self) -> Exposure | None:
+        """Where a proxy beyond this machine is told its password: the way to it is never encrypted."""
+        if self.proxy is None or self.proxy_user is None:
+            return None
+        return Exposure(
+            f"tells the proxy {urlsplit(self.proxy).hostname} its password over plain http",
+            ("the proxy's user and password",),
+            "Have the proxy let this machine pass by its address, or run one at 127.0.0.1 that logs on to it;"
+            " facts and the receiver's secrets stay encrypted",
         )
 
     @property

@@ -13,6 +13,7 @@ from sync.registry import KINDS
 
 OAUTH = {"token_url": "https://erp.example/token", "client_id": "c", "client_secret_file": "s"}
 FACTS = ("every fact",)
+PROXY, PROXYS = {"proxy_user": "u", "proxy_password_file": "p"}, "the proxy's user and password"
 
 
 def uplink(kind: str, given: Mapping[str, Any]) -> UplinkSettings:
@@ -39,6 +40,9 @@ def carried(found: Exposure | None) -> tuple[str, ...]:
         ({"url": "http://localhost.example/x"}, FACTS),
         ({"url": "http://127.0.0.1/x", "proxy": "http://proxy.example:3128"}, FACTS),
         ({"url": "https://erp.example/x", "proxy": "http://proxy.example:3128"}, ()),
+        ({"url": "https://erp.example/x", "proxy": "http://proxy.example:3128", **PROXY}, (PROXYS,)),
+        ({"url": "http://erp.example/x", "proxy": "http://proxy.example:3128", **PROXY}, (PROXYS, *FACTS)),
+        ({"url": "https://erp.example/x", "proxy": "http://127.0.0.1:3128", **PROXY}, ()),
     ],
 )
 def test_plain_http_beyond_this_machine_is_named(given: dict[str, Any], expected: tuple[str, ...]) -> None:
