@@ -54,11 +54,13 @@ def used(job: Job, fact: MaterialConsumed, sign: int = 1) -> Job:
         if fact.method == "metered":
             waiting = job.metered.get(fact.bom_line, ZERO) - quantity
             job = replace(job, metered={**job.metered, fact.bom_line: waiting})
-    place = fact.bom_line, fact.material, fact.lot, fact.method
-    before = next((one.quantity for one in job.used if one.place == place), ZERO)
-    others = tuple(one for one in job.used if one.place != place)
+    more = Used(
+        fact.bom_line, fact.material, fact.lot, fact.method, fact.unit, quantity, posted_by=fact.posted_by
+    )
+    before = next((one.quantity for one in job.used if one.place == more.place), ZERO)
+    others = tuple(one for one in job.used if one.place != more.place)
     after = before + quantity
-    return replace(job, used=(*others, Used(*place, fact.unit, after)) if after else others)
+    return replace(job, used=(*others, replace(more, quantity=after)) if after else others)
 
 
 def consumed(station: Station, fact: MaterialConsumed, sign: int = 1) -> Station:

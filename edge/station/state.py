@@ -16,7 +16,7 @@ from edge.readings import Moment
 from edge.station.review.waiting import Waiting
 from edge.wallclock import Wall
 
-STATE_VERSION = "12"
+STATE_VERSION = "13"
 ZERO = Decimal(0)
 MACHINE = ("running", "energy")  # counters of the machine; all others count pieces
 SWITCHED = "switched"  # the pause of a job whose station went on with another
@@ -99,10 +99,11 @@ class Used(msgspec.Struct, frozen=True):
     method: Method
     unit: str
     quantity: Decimal
+    posted_by: Literal["edge", "erp"] = "edge"
 
     @property
-    def place(self) -> tuple[str | None, str, str | None, Method]:
-        return self.bom_line, self.material, self.lot, self.method
+    def place(self) -> tuple[str | None, str, str | None, Method, Literal["edge", "erp"]]:
+        return self.bom_line, self.material, self.lot, self.method, self.posted_by
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):

@@ -87,7 +87,7 @@ def _returning(work: Work, scan: Lot) -> PendingLot:
         bom_line=one.bom_line,
         unit=one.unit,
         warehouse=line.warehouse if line else None,
-        posted_by=line.posted_by if line else "edge",
+        posted_by=one.posted_by,
         serial=scan.serial,
         use="return",
     )

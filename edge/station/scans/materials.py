@@ -3,13 +3,15 @@
 from decimal import Decimal
 from typing import Any, Literal
 
+from msgspec.structs import replace
+
 from edge.events import Entered, LotMounted, MaterialConsumed
 from edge.masterdata import BomLine
 from edge.station import backflush, checks
 from edge.station.grammar import Amount, Lot
 from edge.station.pending import PendingLot
 from edge.station.scans import beside
-from edge.station.state import ZERO, Job
+from edge.station.state import ZERO, Job, Used
 from edge.station.texts import Text, say
 from edge.station.texts import unit as named
 from edge.station.units import converted
@@ -83,18 +85,15 @@ def consume(work: Work, pending: PendingLot, amount: Amount) -> Text:
     quantity = converted(work.master, pending.material, pending.unit, amount.quantity, unit)
     if quantity <= 0:
         raise Refused("quantity_zero")
-    entered = Entered(quantity=amount.quantity, unit=unit)
-    if pending.use == "return":
-        check_return(work, pending, quantity)
-        quantity, entered = -quantity, Entered(quantity=-amount.quantity, unit=unit)
-    else:
-        checks.consumption(work, pending.material, pending.lot, pending.bom_line, quantity, pending.unit)
-    work.end_wait()
-    consumed(work, pending, quantity, entered=entered)
-    if pending.use is not None:
-        text = "lot_returned" if pending.use == "return" else "extra_recorded"
-        return say(text, lot=pending.lot, quantity=number(abs(quantity)), unit=named(pending.unit))
     shown = {"lot": pending.lot, "quantity": number(quantity), "unit": named(pending.unit)}
+    if pending.use == "return":
+        _give_back(work, pending, quantity, Entered(quantity=-amount.quantity, unit=unit))
+        return say("lot_returned", **shown)
+    checks.consumption(work, pending.material, pending.lot, pending.bom_line, quantity, pending.unit)
+    work.end_wait()
+    consumed(work, pending, quantity, entered=Entered(quantity=amount.quantity, unit=unit))
+    if pending.use is not None:
+        return say("extra_recorded", **shown)
     if work.master.document.lots is None:
         return say("provisional_lot", **shown)
     if unit != pending.unit:
@@ -131,18 +130,34 @@ def _use(job: Job) -> Literal["production", "setup", "rework"]:
     return "rework" if job.reworks else "production"
 
 
-def held(work: Work, pending: PendingLot) -> Decimal:
-    """What the job took of a lot by scans and did not bring back."""
-    place = pending.bom_line, pending.material, pending.lot, "scanned"
-    return next((one.quantity for one in work.job.used if one.place == place), ZERO)
+def _give_back(work: Work, pending: PendingLot, quantity: Decimal, entered: Entered) -> None:
+    """Draft a return, posted by whom the material was: what was issued from here before what the ERP posts.
 
-
-def check_return(work: Work, pending: PendingLot, quantity: Decimal) -> None:
-    """Raises Refused where more would come back than was taken."""
-    most = held(work, pending)
+    Raises Refused where more would come back than was taken.
+    """
+    taken = [one for one in work.job.used if _is_of(one, pending)]
+    most = sum((one.quantity for one in taken), ZERO)
     if quantity > most:
         shown: dict[str, Any] = {"quantity": number(quantity), "held": number(most)}
         raise Refused("return_too_much", lot=pending.lot, unit=named(pending.unit), **shown)
+    work.end_wait()
+    first: str | None = None
+    for one in sorted(taken, key=lambda used: used.posted_by != "edge"):
+        share = min(one.quantity, quantity)
+        if share <= 0:
+            continue
+        said = entered if share == quantity and first is None else None
+        of = replace(pending, posted_by=one.posted_by)
+        id_ = consumed(work, of, -share, entered=said, caused_by=first)
+        first, quantity = first or id_, quantity - share
+
+
+def _is_of(used: Used, pending: PendingLot) -> bool:
+    """Whether something was taken by scans of the lot and BOM line that comes back."""
+    place = pending.bom_line, pending.material, pending.lot
+    return (
+        used.method == "scanned" and (used.bom_line, used.material, used.lot) == place and used.quantity > 0
+    )
 
 
 def bom_line(work: Work, scan: Lot) -> tuple[BomLine, str]:

@@ -1,5 +1,10 @@
 """Undo: an operator takes back their own last fact in the same shift, by a new fact that names it."""
 
+from collections.abc import Iterator
+from decimal import Decimal
+
+import msgspec
+
 from edge.events import (
     MaterialConsumed,
     OutputReclassified,
@@ -90,13 +95,13 @@ def _equipment(work: Work) -> str:
 
 def _what(last: Last) -> Text:
     match original(last):
-        case MaterialConsumed() as fact if last.caused:
+        case MaterialConsumed() as fact if last.caused and fact.use != "return":
             return say("undo_kit", kit=fact.lot, lots=1 + len(last.caused))
         case MaterialConsumed() as fact:
             return say(
                 "undo_lot",
                 lot=fact.lot or fact.material,
-                quantity=number(fact.quantity),
+                quantity=number(fact.quantity + sum(_caused(last), ZERO)),
                 unit=unit(fact.unit),
             )
         case WorkCompleted() as fact:
@@ -107,6 +112,12 @@ def _what(last: Last) -> Text:
             return say("undo_verdict", quantity=number(fact.quantity), to=disposition(fact.to))
         case fact:
             return say("undo_start", order=fact.work_order)
+
+
+def _caused(last: Last) -> Iterator[Decimal]:
+    """The other parts of a return that was posted in several."""
+    for data in last.caused:
+        yield msgspec.json.decode(data, type=MaterialConsumed).quantity
 
 
 def _outputs(fact: WorkReported) -> Text:

@@ -102,6 +102,26 @@ def test_a_return_taken_back_is_consumed_again() -> None:
     assert here.job.consumed == {"10": D(5)} and here.refolded() == here.line
 
 
+def test_an_extra_issue_comes_back_as_it_was_posted() -> None:
+    """What the ERP backflushes it knows of; what was issued beyond it was posted from here."""
+    here = floor(STEEL | {"posted_by": "erp"})
+    here.scan("LSL A1", "LSQ2", "LSCEXTRA07", "LSL A1", "LSQ1")
+    answer = here.scan("LSCRETURN", "LSL A1", "LSQ1D5")
+    back = consumed(here)[2:]
+    assert [(one.posted_by, one.quantity) for one in back] == [("edge", D(-1)), ("erp", D("-0.5"))]
+    assert "1.5 kg returned" in answer.message.en and here.job.consumed == {"10": D("1.5")}
+    assert "more than the 1.5 kg taken" in here.scan("LSCRETURN", "LSL A1", "LSQ1D6").message.en
+    assert here.refolded() == here.line
+
+
+def test_a_return_that_was_posted_in_two_is_undone_whole() -> None:
+    here = floor(STEEL | {"posted_by": "erp"})
+    here.scan("LSL A1", "LSQ2", "LSCEXTRA07", "LSL A1", "LSQ1", "LSCRETURN", "LSL A1", "LSQ1D5")
+    assert "lot A1, -1.5 kg" in here.scan("LSCUNDO").message.en
+    here.scan("LSCOK")
+    assert here.job.consumed == {"10": D(3)} and here.refolded() == here.line
+
+
 def test_an_extra_issue_needs_a_reason_that_the_erp_knows() -> None:
     here = floor(STEEL)
     assert "Reason 99 is unknown" in here.scan("LSCEXTRA99").message.en
