@@ -95,7 +95,7 @@ def _made(work: Work, name: str, key: JobKey) -> Decimal:
     if job is None or main is None:
         return reported
     counted = job.counted.get(main, ZERO)
-    rejected = job.scrap + job.rework if setting.counters[main].counts == "all" else ZERO
+    rejected = job.scrap + job.rework - job.setup_rework if setting.counters[main].counts == "all" else ZERO
     return max(reported, counted - rejected)
 
 

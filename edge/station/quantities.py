@@ -43,7 +43,10 @@ def with_outputs(job: Job, fact: WorkReported, sign: int) -> Job:
             job = _with_side(job, output.material, output, quantity)
             continue
         job = _with_serials(_with_taken(job, output, quantity), output, sign)
-        if output.cause == "setup":
+        in_setup = output.cause == "setup"
+        if in_setup and output.disposition == "rework":
+            job = replace(job, setup_rework=job.setup_rework + quantity)
+        if in_setup and output.disposition == "scrap":
             job = replace(job, setup_scrap=job.setup_scrap + quantity)
         else:
             held: Decimal = getattr(job, output.disposition)

@@ -131,6 +131,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     good: Decimal = ZERO  # reported here, like the next three
     scrap: Decimal = ZERO  # set-up scrap left out
     rework: Decimal = ZERO
+    setup_rework: Decimal = ZERO  # set-up pieces that were set aside as rework, whatever became of them
     concession: Decimal = ZERO
     regained: Decimal = ZERO  # of the good ones, those that were rework
     counter_scrap: dict[str, Decimal] = {}  # of the scrap, by the scrap counter that a report took it from
@@ -156,6 +157,14 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def key(self) -> JobKey:
         return self.work_order, self.operation
+
+    @property
+    def of_run(self) -> Decimal:
+        """Pieces of the run phase that are not good, or good only by concession.
+
+        What was set aside in set-up and is good now counts below nought: no stroke of the run phase is it.
+        """
+        return self.scrap + self.rework + self.concession - self.setup_rework
 
     @property
     def working(self) -> bool:

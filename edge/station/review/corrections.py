@@ -117,12 +117,14 @@ def _restated(desk: Desk, target: Target, share: Share, before: Sequence[Output]
     same = next((one for one in before if one.role == "main"), None)
     if same is None:
         return output
+    in_setup = same.cause == "setup" and share.disposition in ("scrap", "rework")
     borne = same.disposition == share.disposition and len(same.serials) <= quantity
     return replace(
         output,
         material=same.material,
         unit=same.unit,
         lot=same.lot,
+        cause="setup" if in_setup else output.cause,
         warehouse=same.warehouse,
         serials=same.serials if borne else (),
     )

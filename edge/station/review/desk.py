@@ -183,7 +183,8 @@ class Desk:
             return {}
         beside = {"scrap", "rework", "concession"} if settings.counters[name].counts == "all" else set()
         known = {"good"} | beside
-        pieces = sum((one.quantity for one in outputs if one.disposition in known), ZERO)
+        of_run = (one for one in outputs if one.disposition in known and one.cause != "setup")
+        pieces = sum((one.quantity for one in of_run), ZERO)
         return {name: pieces} if pieces else {}
 
     def stock(self, material: str, lot: str) -> Decimal | None:

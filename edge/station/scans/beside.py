@@ -23,7 +23,7 @@ def good_by_counter(work: Work, one: Job | SideProduct) -> Decimal | None:
     counted = one.counted.get(name, ZERO)
     if work.settings.counters[name].counts == "good":
         return counted + one.regained if isinstance(one, Job) else counted
-    defective = one.scrap + one.rework + one.concession if isinstance(one, Job) else one.defective
+    defective = one.of_run if isinstance(one, Job) else one.defective
     return counted - defective - sum((scrap.quantity for scrap in _open_scrap(work, one, None)), ZERO)
 
 
@@ -113,6 +113,7 @@ def _setup_open(work: Work, one: Job | SideProduct) -> Decimal:
     """Strokes in set-up that are not scrap yet; what was rejected is among them where all are counted."""
     main = work.counter
     strokes = one.setup_counted.get(main or "", ZERO) - one.setup_scrap
+    strokes -= one.setup_rework if isinstance(one, Job) else ZERO
     if main is not None and work.settings.counters[main].counts == "all":
         return strokes
     return strokes + sum((one.setup_counted.get(name, ZERO) for name in work.settings.scrap_counters), ZERO)

@@ -5,7 +5,7 @@ from typing import Literal
 
 from msgspec.structs import replace
 
-from edge.events import Output, WorkCorrected, WorkReported, plain
+from edge.events import Disposition, Output, WorkCorrected, WorkReported, plain
 from edge.masterdata import Reason
 from edge.station import checks
 from edge.station.changes import original
@@ -102,7 +102,7 @@ def _record(work: Work, defect: PendingDefect) -> Text:
         role="main",
         disposition=kind,
         reason=reason,
-        cause=_cause(job, work.master.reasons.get((kind, reason))) if kind == "scrap" else None,
+        cause=_cause(job, kind, work.master.reasons.get((kind, reason))),
         quantity=plain(defect.quantity),
         unit=job.unit,
         lot=beside.output_lot(work, job),
@@ -136,10 +136,9 @@ def _with(work: Work, job: Job, defect: PendingDefect) -> Decimal:
     """All that would be scrap and rework of this phase then."""
     replaced = _replaced(work, defect)
     if job.phase == "setup":
-        return job.setup_scrap - replaced + defect.quantity
+        return job.setup_scrap + job.setup_rework - replaced + defect.quantity
     rejected = (one.quantity for one in beside.counted(work, job) if one.counter and not one.material)
-    defective = job.scrap + job.rework + job.concession
-    return defective + sum(rejected, ZERO) - replaced + defect.quantity
+    return job.of_run + sum(rejected, ZERO) - replaced + defect.quantity
 
 
 def _replaced(work: Work, defect: PendingDefect) -> Decimal:
@@ -152,8 +151,12 @@ def _replaced(work: Work, defect: PendingDefect) -> Decimal:
     return (*report.outputs, *report.reworked)[0].quantity
 
 
-def _cause(job: Job, known: Reason | None) -> Literal["process", "material", "setup"]:
-    """Why a piece is scrap; in set-up it is set-up's, for its stroke is."""
+def _cause(
+    job: Job, disposition: Disposition, known: Reason | None
+) -> Literal["process", "material", "setup"] | None:
+    """Why a piece is scrap, or whose rework it is: in set-up it is set-up's, for its stroke is."""
     if job.phase == "setup":
         return "setup"
+    if disposition != "scrap":
+        return None
     return known.cause if known and known.cause else "process"

@@ -158,3 +158,37 @@ def test_a_doubt_says_what_it_ended() -> None:
     floor.scan("LSCSCRAP04", "LSE1042", "LSCSCRAP04", "LSE1042", "LSCSCRAP04", "LSL A1")
     answer = floor.scan("LSCSCRAP04")
     assert answer.result == "refused" and "lot A1 was not recorded" in answer.message.en
+
+
+def test_what_is_set_aside_in_set_up_is_of_its_strokes_and_not_of_the_runs() -> None:
+    floor = press(all=ALL)
+    floor.scan("LSCSETUP")
+    floor.wait(60).read(cycles=520)
+    floor.scan("LSCREWORK04", "LSQ5", "LSCSCRAP04")
+    assert "14 pieces" in floor.scan("LSCGO").message.en, "20 strokes, 5 of them rework, 1 scrap already"
+    floor.scan("LSCOK")
+    floor.wait(60).read(cycles=560)
+    assert floor.scan("LSCDONE").message.en.startswith("Good 40 = 0 + 40 new")
+    floor.scan("LSCUNDO", "LSCDONE", "LSCOK")
+    assert floor.station.closed is not None and floor.refolded() == floor.line
+    assert (floor.station.closed.good, floor.station.closed.setup_scrap) == (40, 15)
+
+
+def test_rework_of_the_set_up_that_turned_good_comes_on_top_of_the_run() -> None:
+    floor = press(all=ALL)
+    floor.scan("LSCSETUP")
+    floor.wait(60).read(cycles=520)
+    floor.scan("LSCREWORK04", "LSQ5", "LSCGO", "LSCOK")
+    floor.wait(60).read(cycles=540)
+    floor.scan("LSCREWORK04", "LSCGOOD", "LSQ6", "LSCOK")
+    assert floor.scan("LSCDONE").message.en.startswith("Good 25 = 6 + 19 new"), (
+        "20 of the run and 5 of set-up"
+    )
+
+
+def test_no_more_is_set_aside_in_set_up_than_was_made_there_without_ok() -> None:
+    floor = press(all=ALL)
+    floor.scan("LSCSETUP")
+    floor.wait(60).read(cycles=510)
+    floor.scan("LSCREWORK04", "LSQ8")
+    assert floor.scan("LSCSCRAP04", "LSQ5").result == "refused", "13 of 10"
