@@ -20,6 +20,7 @@ Ids = Annotated[list[str], typer.Argument(help="The entries, as `review list` na
 Person = Annotated[str, typer.Option("--person", "-p", help="Whose decision it is: number or badge.")]
 Second = Annotated[str | None, typer.Option("--approved-by", help="The second person, where two are needed.")]
 Note = Annotated[str | None, typer.Option("--note", "-n", help="Why.")]
+Confirm = Annotated[bool, typer.Option("--confirm", help="It is meant, though checks doubt it.")]
 _SAID_ELSEWHERE = ("texts", "evidence", "possible", "words", "of")
 _PART = 'A part is "<quantity> <order>/<operation> [<disposition> [<reason>]]", "<quantity>" for none'
 
@@ -145,6 +146,7 @@ def makeup(
     ] = None,
     labour: Annotated[list[str] | None, typer.Option(help='"<person> <seconds>".')] = None,
     machine_s: Annotated[str | None, typer.Option(help="Machine time in seconds.")] = None,
+    confirm: Confirm = False,
     approved_by: Second = None,
     config: Config = None,
     as_json: AsJson = False,
@@ -159,7 +161,7 @@ def makeup(
         "how": "make_up", "station": station, "time": _instant(loaded, time), "person": person,
         "approved_by": approved_by, "note": note, "outputs": outputs,
         "materials": [_material(one) for one in material or ()],
-        "labour": [_labour(one) for one in labour or ()], "machine_s": machine_s,
+        "labour": [_labour(one) for one in labour or ()], "machine_s": machine_s, "confirm": confirm,
     }  # fmt: skip
     record(loaded, "/api/v1/settlements", _without_none(asked), as_json)
 

@@ -21,6 +21,7 @@ from edge.events import (
 )
 from edge.masterdata import BomLine
 from edge.station.review.desk import Desk, Target
+from edge.station.review.judging import Judging
 from edge.station.review.requests import Made, MakeUp, Used, Worked, number
 from edge.station.review.rights import Authority, authority
 from edge.station.review.words import Unsettled, word
@@ -43,12 +44,14 @@ def enter(desk: Desk, asked: MakeUp) -> tuple[Authority, Text]:
         raise Unsettled("nothing_made")
     at_ms = _time(desk, asked.time)
     target = desk.target(asked.station, (asked.work_order, asked.operation))
+    judging = Judging(desk, asked.station, confirmed=asked.confirm)
     if asked.outputs or asked.labour or asked.machine_s:
-        _report(desk, who, asked, target, at_ms)
+        _report(desk, who, asked, target, at_ms, judging)
     for used in asked.materials:
         _consume(desk, who, asked.station, target, at_ms, used)
     desk.settled(who, asked.station, (), "made_up", asked.note)
-    return who, word("make_up", person=who.person, order=asked.work_order, time=asked.time)
+    done = word("make_up", person=who.person, order=asked.work_order, time=asked.time)
+    return who, sum(judging.said, done)
 
 
 def output(desk: Desk, target: Target, quantity: Decimal, kind: Disposition, reason: str | None) -> Output:
@@ -96,8 +99,12 @@ def _has_offset(given: str) -> bool:
     return given.endswith(("Z", "z")) or "+" in tail or "-" in tail
 
 
-def _report(desk: Desk, who: Authority, asked: MakeUp, target: Target, at_ms: int) -> None:
+def _report(desk: Desk, who: Authority, asked: MakeUp, target: Target, at_ms: int, judging: Judging) -> None:
     outputs = tuple(_output(desk, target, one) for one in asked.outputs)
+    judging.good(target, outputs)
+    labour = tuple(_labour(judging, one) for one in asked.labour)
+    machine_s = _above_nought(asked.machine_s) if asked.machine_s is not None else None
+    judging.lengths(labour, machine_s, at_ms, asked.time)
     lines = (_line(desk, target, used.material) for used in asked.materials)
     desk.reported(
         who,
@@ -106,8 +113,9 @@ def _report(desk: Desk, who: Authority, asked: MakeUp, target: Target, at_ms: in
         at_ms,
         outputs=outputs,
         brought={line.line for line in lines if line},
-        resources=_resources(asked),
+        resources=_resources(labour, machine_s),
         counted=desk.counted(asked.station, target, outputs),
+        **judging.borne(),
     )
 
 
@@ -115,24 +123,22 @@ def _output(desk: Desk, target: Target, made: Made) -> Output:
     return output(desk, target, _above_nought(made.quantity), made.disposition, made.reason)
 
 
-def _resources(asked: MakeUp) -> Resources | None:
+def _resources(labour: tuple[Labour, ...], machine_s: Decimal | None) -> Resources | None:
     """What a person says of time; what they do not say another report carries."""
-    if not asked.labour and asked.machine_s is None:
+    if not labour and machine_s is None:
         return None
     basis: dict[str, Literal["measured", "confirmed", "standard"]] = {}
-    if asked.labour:
+    if labour:
         basis["labour"] = "confirmed"
-    if asked.machine_s is not None:
+    if machine_s is not None:
         basis["machine_s"] = "confirmed"
     return Resources(
-        labour=tuple(map(_labour, asked.labour)) if asked.labour else UNSET,
-        machine_s=_above_nought(asked.machine_s) if asked.machine_s is not None else UNSET,
-        basis=basis,
+        labour=labour or UNSET, machine_s=machine_s if machine_s is not None else UNSET, basis=basis
     )
 
 
-def _labour(one: Worked) -> Labour:
-    return Labour(operator=one.operator, phase="run", s=_above_nought(one.s))
+def _labour(judging: Judging, one: Worked) -> Labour:
+    return Labour(operator=judging.worker(one.operator), phase="run", s=_above_nought(one.s))
 
 
 def _above_nought(given: str) -> Decimal:

@@ -83,7 +83,10 @@ class Worked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class MakeUp(Asked, frozen=True, kw_only=True, tag="make_up"):
-    """What happened at `time` (RFC 3339) and nobody recorded. `note` says why."""
+    """What happened at `time` (RFC 3339) and nobody recorded. `note` says why.
+
+    Work that took time began at `time`. `confirm`: it is meant, though checks doubt it.
+    """
 
     station: Word
     time: Word
@@ -93,6 +96,7 @@ class MakeUp(Asked, frozen=True, kw_only=True, tag="make_up"):
     materials: Annotated[tuple[Used, ...], msgspec.Meta(max_length=50)] = ()
     labour: Annotated[tuple[Worked, ...], msgspec.Meta(max_length=50)] = ()
     machine_s: Figure | None = None
+    confirm: bool = False
 
 
 class Retry(Asked, frozen=True, kw_only=True, tag="retry"):

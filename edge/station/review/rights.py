@@ -50,8 +50,13 @@ def _check(review: Review, person: Person, approver: Person | None, allowed: tup
         raise Unsettled("four_eyes", person=person.person, roles=", ".join(approving))
 
 
+def known_person(master: MasterData, badge: str) -> Person | None:
+    """Who has that badge or number, scanned or typed."""
+    return master.badges.get(badge) or master.badges.get(_number(badge))
+
+
 def _known(master: MasterData, badge: str) -> Person:
-    person = master.badges.get(badge) or master.badges.get(_number(badge))
+    person = known_person(master, badge)
     if person is None:
         raise Unsettled("person_unknown", person=badge)
     return person

@@ -256,6 +256,9 @@ async function send(asked, form) {
     });
     const found = await response.json();
     keys.body = null;
+    const doubted = !response.ok && found.type?.endsWith(":check-confirm") && !asked.confirm;
+    if (doubted && window.confirm(`${found.texts.zh}\n${found.texts.en}`))
+      return await send({ ...asked, confirm: true }, form);
     answer(response.ok ? "good" : "bad", found.texts ?? { en: found.detail, zh: found.detail });
     if (response.ok) {
       form.reset();

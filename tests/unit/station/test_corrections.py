@@ -228,6 +228,7 @@ def test_the_time_of_restated_pieces_is_spent_on_them_once() -> None:
 
 def test_made_up_time_is_held_against_the_pieces_as_measured_time_is() -> None:
     made = floor(0, checks={"missing_lot": "off", "time": "warn"})
+    made.wait(600)
     make_up(made, outputs=[{"quantity": "10"}], machine_s="600", labour=[{"operator": "1042", "s": "90"}])
     assert (made.job.spent_labour_s, made.job.spent_machine_s) == (90, 600)
     assert "11 min of machine time so far" in made.scan("LSCPART").message.en

@@ -460,6 +460,64 @@ def test_a_settlement_never_changes_what_the_next_proposal_holds_as_new(
     assert [(one.disposition, one.quantity) for one in done.outputs] == [("good", 30)]
 
 
+def test_nobody_unknown_is_paid_by_a_made_up_entry() -> None:
+    given = floor()
+    assert refused(given, **made_up(labour=[{"operator": "9999", "s": "480"}])) == "worker_unknown"
+    given.settle(**made_up(labour=[{"operator": "B42", "s": "480"}]))
+    (report,) = given.facts(WorkReported)
+    assert isinstance(report, WorkReported) and report.resources is not None
+    assert [one.operator for one in report.resources.labour or ()] == ["1042"], "as a scan of the badge says"
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        ({"labour": [{"operator": "1042", "s": "999999"}]}, "over_a_day"),
+        ({"labour": [{"operator": "1042", "s": "1900"}]}, "too_long"),
+        ({"labour": [{"operator": "1042", "s": "1000"}, {"operator": "B42", "s": "900"}]}, "too_long"),
+        ({"machine_s": "1900"}, "too_long"),
+        ({"machine_s": "86401", "time": "2026-11-20T09:30:00+08:00"}, "over_a_day"),
+    ],
+)
+def test_nobody_works_longer_than_there_was_time(more: dict[str, Any], why: str) -> None:
+    assert refused(floor(), **made_up(**more)) == why
+
+
+def checked(**checks: object) -> Floor:
+    return Floor(MASTER | {"people": PEOPLE}, checks=checks)
+
+
+def test_pieces_beyond_the_tolerance_are_made_up_as_the_check_says() -> None:
+    """Of 10 planned pieces with a tolerance of a tenth."""
+    within, beyond = [{"quantity": "11"}], [{"quantity": "12"}]
+    for level in ("warn", "confirm", "block"):
+        checked(output=level).settle(**made_up(outputs=within))
+    warned = checked(output="warn")
+    assert "Warning: 12 good pieces are more" in warned.settle(**made_up(outputs=beyond)).message.en
+    assert refused(checked(output="block"), **made_up(outputs=beyond, confirm=True)) == "check_blocked"
+    asked = checked(output="confirm")
+    assert refused(asked, **made_up(outputs=beyond)) == "check_confirm"
+    asked.settle(**made_up(outputs=beyond, confirm=True))
+    said = [(one.warnings, one.confirmed) for given in (warned, asked) for one in given.facts(WorkReported)]
+    assert said == [(("output",), ()), ((), ("output",))]
+
+
+def test_pieces_over_the_plan_are_told_though_nothing_is_checked() -> None:
+    given = floor()
+    given.settle(**made_up(outputs=[{"quantity": "9"}]))
+    done = given.settle(**made_up(outputs=[{"quantity": "999999999"}]))
+    assert "999999998 good pieces over the planned 10" in done.message.en
+
+
+def test_who_has_no_qualification_is_made_up_as_the_check_says() -> None:
+    people = [*PEOPLE[1:], PEOPLE[0] | {"qualifications": ["WC-OTHER"]}]
+    given = Floor(MASTER | {"people": people}, checks={"qualification": "confirm"})
+    worked = made_up(labour=[{"operator": "1042", "s": "60"}])
+    assert refused(given, **worked) == "check_confirm"
+    given.settle(**worked, confirm=True)
+    assert [one.confirmed for one in given.facts(WorkReported)] == [("qualification",)]
+
+
 def test_what_a_settlement_leads_to_fits_the_contract_of_the_costing_endpoint() -> None:
     given = stray()
     given.scan("LSE1042", "LSW100 0020")
