@@ -9,6 +9,7 @@ from edge.inbox import Entry, Recorded, Result
 from edge.ports import Driver, Evidence, Verdict
 from edge.readings import Scan, Unreadable
 from edge.station.review.requests import Asked
+from edge.station.step import Sought
 from edge.station.texts import Text, say
 from edge.station.work import Answer, Site
 
@@ -31,7 +32,7 @@ class Answering:
         if isinstance(entry.given, Scan | Unreadable):
             self.beep(entry.station, entry.given, verdict, answer.result)
             SCANS.labels(answer.result).inc()
-        elif not isinstance(entry.given, Asked):
+        elif not isinstance(entry.given, Asked | Sought):
             # A pending entry ended: tell whoever stands at the station.
             for scanner in self._site.stations[entry.station].scanners:
                 self._signal(scanner, "bad")

@@ -26,6 +26,7 @@ from edge.answering import Answering
 from edge.codes import symbology
 from edge.events import Draft, Event
 from edge.faults import Damaged, MasterDataUnreadable, RestartNeeded, StorageFault
+from edge.history import looked_up, read_on
 from edge.ids import new_id
 from edge.inbox import Entry, Inbox, Result
 from edge.journal import Log, Snapshot
@@ -39,10 +40,10 @@ from edge.settings import PAGE
 from edge.station.evolve import fold
 from edge.station.grammar import Command, Order, Word
 from edge.station.live import Live, Said
-from edge.station.review.requests import Asked
+from edge.station.review.requests import Asked, Correct
 from edge.station.review.words import word
 from edge.station.state import STATE_VERSION, Line
-from edge.station.step import Input, Observed, Restarted, Step, Stopping, step
+from edge.station.step import Input, Observed, Restarted, Sought, Step, Stopping, step
 from edge.station.texts import Text, say
 from edge.station.turn import Turn, turn
 from edge.station.view import View, view
@@ -216,10 +217,18 @@ class Collector:
 
     async def settle(self, asked: Asked) -> Result:
         """What came of a person's decision on what waits, after the commit."""
-        station = self._concerned(asked)
-        if station is None:
-            return Result("refused", word("no_stations"), Text("", ""), why="no_stations")
-        return await self._asked(station, asked)
+        if not isinstance(asked, Correct):
+            return await self._settled(self._concerned(asked), asked)
+        try:
+            looked, seq = await looked_up(self._journal, asked.corrects)
+        except StorageFault as fault:
+            log.error("the journal cannot be searched", error=fault.message, hint=fault.hint)
+            return Result("storage", say("storage"), Text("", ""), why="storage")
+        station = looked.original.station if looked.original else ""
+        given = Sought(asked, looked, seq)
+        return await self._settled(
+            station if station in self.site.stations else self._concerned(asked), given
+        )
 
     def view(self, station: str) -> View:
         """What the page of a station shows now. Raises KeyError."""
@@ -247,7 +256,12 @@ class Collector:
         named += [getattr(asked, "station", ""), *self.site.stations]
         return next((name for name in named if name in self.site.stations), None)
 
-    async def _asked(self, station: str, given: Scan | Asked) -> Result:
+    async def _settled(self, station: str | None, given: Asked | Sought) -> Result:
+        if station is None:
+            return Result("refused", word("no_stations"), Text("", ""), why="no_stations")
+        return await self._asked(station, given)
+
+    async def _asked(self, station: str, given: Scan | Asked | Sought) -> Result:
         done: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         if not self._inbox.put(Entry(station, given, done)):
             return self._answering.unrecorded(station, "busy")
@@ -300,12 +314,20 @@ class Collector:
         while waiting:
             try:
                 now = await self._arrived()
+                await self._read_on(waiting[0])
             except StorageFault as fault:
                 self._storage(fault)
                 self._fail(waiting)
                 return
             if now is not None:
                 await self._round(waiting, now)
+
+    async def _read_on(self, entry: Entry) -> None:
+        """Tell who corrects a fact what was recorded since the search for it."""
+        if isinstance(entry.given, Sought):
+            asked, looked, seq = entry.given.asked, entry.given.looked, entry.given.seq
+            looked, seq = await read_on(self._journal, looked, seq, self._journal.head)
+            entry.given = Sought(asked, looked, seq)
 
     async def _round(self, waiting: deque[Entry], now: Moment | None) -> None:
         """Step and commit what waits, up to where the clock or the calendar has something to say first."""
@@ -318,6 +340,8 @@ class Collector:
             line, lives[entry.station] = done.line, done.live
             steps.append((entry, done))
             drafts += done.drafts
+            if waiting and isinstance(waiting[0].given, Sought):
+                break  # it must know of these facts
             now = self._timekeeper.look(line.wall) if waiting else None
             if now is not None and self._turned(line, lives, now):
                 break

@@ -24,6 +24,8 @@ Confirm = Annotated[bool, typer.Option("--confirm", help="It is meant, though ch
 _SAID_ELSEWHERE = ("texts", "evidence", "possible", "words", "of")
 _PART = 'A part is "<quantity> <order>/<operation> [<disposition> [<reason>]]", "<quantity>" for none'
 
+_FIGURE = 'A right figure: "<quantity> [<disposition> [<reason>]]", of material "[<quantity>] [lot=<lot>]"'
+
 
 @app.command("list")
 @guarded
@@ -132,6 +134,28 @@ def split(
 
 @app.command()
 @guarded
+def correct(
+    fact: Annotated[
+        str, typer.Argument(help="The fact's id, as `events tail --json` or `outbox show` has it.")
+    ],
+    person: Person,
+    note: Annotated[str, typer.Option("--note", "-n", help="Why.")],
+    reverse: Annotated[bool, typer.Option("--reverse", help="It did not occur.")] = False,
+    part: Annotated[list[str] | None, typer.Option(help=_FIGURE)] = None,
+    approved_by: Second = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Correct a report, completion or consumption that does not wait: it did not occur, or was `part`."""
+    asked = {
+        "how": "correct", "corrects": fact, "person": person, "approved_by": approved_by, "note": note,
+        "reverse": reverse, "parts": [_figure(one) for one in part or ()],
+    }  # fmt: skip
+    record(main.load(config), "/api/v1/settlements", _without_none(asked), as_json)
+
+
+@app.command()
+@guarded
 def makeup(
     station: Annotated[str, typer.Option(help="Where it happened.")],
     time: Annotated[str, typer.Option(help="When: 2026-11-23T09:30, in the site's time zone.")],
@@ -216,6 +240,16 @@ def _part(given: str) -> dict[str, str]:
         _usage(f"{given!r}: {_PART}. Nothing recorded")
     named = dict(zip(("disposition", "reason"), rest[1:], strict=False))
     return part | (_job(rest[0]) if rest else {}) | named
+
+
+def _figure(given: str) -> dict[str, str]:
+    words = given.split()
+    lot = next((word[4:] for word in words if word.startswith("lot=")), None)
+    words = [word for word in words if not word.startswith("lot=")]
+    if len(words) > (1 if lot else 3) or not (words or lot):
+        _usage(f"{given!r}: {_FIGURE}. Nothing recorded")
+    found = dict(zip(("quantity", "disposition", "reason"), words, strict=False))
+    return found | ({"lot": lot} if lot else {})
 
 
 def _defect(disposition: str, given: str) -> dict[str, str]:

@@ -416,6 +416,30 @@ class ReviewSettled(Fact, frozen=True, kw_only=True, omit_defaults=True):
     led_to: tuple[str, ...] = ()  # the facts that came of it, in the same commit
 
 
+class OpenedPart(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """A fact that another one caused, whole."""
+
+    id: str
+    original: str  # its data as JSON
+
+
+class ReviewOpened(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """A recorded fact that did not wait is decided on: its correction follows in the same commit.
+
+    It says what the journal held of the fact then, for whoever folds the facts and cannot look back.
+    """
+
+    type = "review.opened"
+    opens: str  # the fact's id
+    original_type: str  # without prefix and version
+    original_time: str
+    original: str  # its data as JSON
+    caused: tuple[OpenedPart, ...] = ()  # consumption that goes with it
+    moved: tuple[OpenedPart, ...] = ()  # reclassification, the same
+    made_up: bool = False  # a person had entered it later
+    earlier_run: bool = False  # of the order as it was completed at the station, before it began there anew
+
+
 class ClockStepped(Fact, frozen=True, kw_only=True, omit_defaults=True):
     """The wall clock was set; gives a posting date to facts of `from_seq` to `to_seq` that have none.
 

@@ -212,7 +212,7 @@ class _Replay:
             await typed
 
     async def _decide(self, collector: Collector, decided: Decided) -> None:
-        settled = asyncio.create_task(collector.settle(decided.request(collector.line)))
+        settled = asyncio.create_task(collector.settle(decided.request(collector.line, self.journal.events)))
         await asyncio.sleep(0)  # it is queued now
         await collector.turn()
         await settled

@@ -31,8 +31,8 @@ _WORDS = {"on": True, "off": False, "true": True, "false": False}
 _PROCESS = ("stop", "start", "kill", "restart", "power off", "power on", "end")
 _ALLOWED = (
     "allowed: <scanner> <code>, <station> <code>, <device>.<tag> = <value>, <device>.<tag> -> <value>,"
-    " <device> lost, <device> back, <scanner> unreadable, masterdata <file>, clock …, settle …, makeup …, "
-    + ", ".join(_PROCESS)
+    " <device> lost, <device> back, <scanner> unreadable, masterdata <file>, clock …, settle …, makeup …,"
+    " correct …, " + ", ".join(_PROCESS)
 )
 _CLOCK = (
     "allowed: clock +90s, clock -2h, clock 1970-01-01 00:00:00, clock right, clock synced, clock unsynced"
@@ -165,6 +165,8 @@ class _Reader:
             return self._delivered(words[11:])
         if words.startswith("settle "):
             return settling.settle(words[7:])
+        if words.startswith("correct "):
+            return settling.correct(words[8:], at_ms, self._zone)
         if words.startswith("makeup "):
             return settling.makeup(words[7:], at_ms, self._zone)
         if match := _TAG.fullmatch(text):

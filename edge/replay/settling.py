@@ -4,11 +4,16 @@
     settle split count OP20 into 7 1001/0020, 2 1001/0020 scrap 04, 3 nobody by 2001 because counted by hand
     settle reassign lot OP20 to lot A2207 by 2001
     makeup OP20 1001/0020 at 09:30: 5 good, worked 1042 600 by 1042 and 2001 because the gun was broken
+    correct OP20 work.reported at 09:30:12: 10 good, 2 scrap 04 by 2001 because counted again
+    correct OP20 material.consumed at 09:30:12: 2.5 lot A2207 by 2001 because the wrong coil
+    correct OP20 work.reported at 09:30:12: reverse by 2001 because it was never made
 
-What is settled is the oldest entry of that kind at the station.
+What is settled is the oldest entry of that kind at the station; what is corrected, the last fact of that type
+in that second.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -16,14 +21,15 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from edge.events import instant
+from edge.events import Event, instant
 from edge.replay.lines import Wrong, local_ms
 from edge.station.review.requests import Request
 from edge.station.state import Line
 
 ALLOWED = (
     "settle accept|reverse <kind> <station> by <person>, settle reassign … to <part> by …, settle split …"
-    " into <part>, <part> by …, makeup <station> <order>/<operation> at <time>: <item>, <item> by …; a person"
+    " into <part>, <part> by …, makeup <station> <order>/<operation> at <time>: <item>, <item> by …,"
+    " correct <station> <type> at <time>: reverse|<item>, <item> by …; a person"
     " is followed by `and <person>` and `because <why>` where needed"
 )
 _KINDS = "check|count|held|lot|provisional|time"
@@ -34,6 +40,9 @@ _SETTLE = re.compile(
 )
 _MAKEUP = re.compile(
     rf"(?P<station>\S+)\s+(?P<order>[^\s/]+)/(?P<operation>\S+)\s+at\s+(?P<time>.+?):\s+(?P<items>.+?){_END}"
+)
+_CORRECT = re.compile(
+    rf"(?P<station>\S+)\s+(?P<type>[a-z]+\.[a-z]+)\s+at\s+(?P<time>.+?):\s+(?P<items>.+?){_END}"
 )
 _LOT = re.compile(r"(?:(?P<quantity>\S+)\s+)?lot\s+(?P<lot>\S+)")
 _NOBODY = re.compile(r"(?P<quantity>\S+)\s+nobody")
@@ -58,13 +67,37 @@ class Decided:
     asked: dict[str, Any] = field(hash=False)
     kind: str | None = None
     station: str | None = None
+    fact: tuple[str, str] | None = None  # type, and second of the time: of a fact that is corrected
 
-    def request(self, line: Line) -> Request:
-        """What is asked of the collector, on the oldest entry of that kind at the station."""
+    def request(self, line: Line, events: Sequence[Event] = ()) -> Request:
+        """What is asked of the collector: on the oldest entry of that kind there, or on that fact."""
+        if self.fact is not None:
+            named = (one for one in reversed(events) if self._names(one))
+            id_ = next((one.id for one in named), " at ".join(self.fact))
+            correction: Request = msgspec.convert(self.asked | {"corrects": id_}, Request)
+            return correction
         found = (o.id for o in line.waiting.values() if (o.kind, o.station) == (self.kind, self.station))
         settles = {"settles": [next(found, f"{self.kind} at {self.station}")]} if self.kind else {}
         request: Request = msgspec.convert(self.asked | settles, Request)
         return request
+
+    def _names(self, event: Event) -> bool:
+        fact = event.data
+        return (fact.station, fact.type, event.time[:19]) == (self.station, *(self.fact or ()))
+
+
+def correct(text: str, at_ms: int, zone: ZoneInfo) -> Decided:
+    """What a line that begins with `correct` says; a time without a date is of the line's own day."""
+    match = _CORRECT.fullmatch(text)
+    if match is None:
+        raise Wrong(f"correct {text}: not understood; allowed: {ALLOWED}")
+    asked: dict[str, Any] = {"how": "correct"} | _who(match)
+    if match["items"] == "reverse":
+        asked["reverse"] = True
+    else:
+        asked["parts"] = [_figure(one.strip()) for one in match["items"].split(",")]
+    when = _time(match["time"], at_ms, zone)[:19]
+    return _checked(Decided(asked, station=match["station"], fact=(match["type"], when)))
 
 
 def settle(text: str) -> Decided:
@@ -109,6 +142,14 @@ def _part(text: str) -> dict[str, str]:
             return _named(match)
     raise Wrong(f"{text!r} is no part; allowed: [<quantity>] <order>/<operation> [<disposition> [<reason>]],"
                 " <quantity> nobody, [<quantity>] lot <lot>")  # fmt: skip
+
+
+def _figure(text: str) -> dict[str, str]:
+    for form in (_LOT, _MADE):
+        if match := form.fullmatch(text):
+            return _named(match)
+    raise Wrong(f"{text!r} is no figure; allowed: <quantity> good, <quantity> scrap <reason>,"
+                " [<quantity>] lot <lot>")  # fmt: skip
 
 
 def _add(asked: dict[str, Any], text: str) -> None:

@@ -19,7 +19,11 @@ from edge.station.review import waiting
 from edge.station.state import Line, Noted, Station
 
 FIXED = 1024
-_UNSEEN = (events.ReviewSettled, events.CountRecorded)  # among what is shown of a time that is past
+_UNSEEN = (
+    events.ReviewSettled,
+    events.ReviewOpened,
+    events.CountRecorded,
+)  # among what is shown of a time that is past
 
 
 def evolve(line: Line, draft: Draft) -> Line:

@@ -19,7 +19,8 @@ from edge.station.grammar import Amount, Command, Word
 from edge.station.live import Heard, Live, Said
 from edge.station.meaning import meant
 from edge.station.pending import PendingCheck, PendingReport
-from edge.station.review.requests import Asked
+from edge.station.review.originals import Looked
+from edge.station.review.requests import Asked, Correct
 from edge.station.review.settle import settle
 from edge.station.review.words import Unsettled, word
 from edge.station.state import Line
@@ -47,7 +48,15 @@ class Restarted(msgspec.Struct, frozen=True):
     """The collector started: pending entries have ended."""
 
 
-Input = Scan | Unreadable | Observed | Tick | Restarted | Stopping | Asked
+class Sought(msgspec.Struct, frozen=True):
+    """A person corrects a fact, and what the journal says of it."""
+
+    asked: Correct
+    looked: Looked
+    seq: int  # through which the journal was read
+
+
+Input = Scan | Unreadable | Observed | Tick | Restarted | Stopping | Asked | Sought
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -96,13 +105,15 @@ def step(
                 work.live = replace(work.live, said=Said("info", say("restarted"), now))
         case Asked():
             answer = _settled(work, given)
+        case Sought():
+            answer = _settled(work, given.asked, given.looked)
     return Step(work.line, work.live, tuple(work.drafts), answer)
 
 
-def _settled(work: Work, asked: Asked) -> Answer:
+def _settled(work: Work, asked: Asked, looked: Looked | None = None) -> Answer:
     """What a person decides about what waits. A total that is shown here ends, for it may hold too little."""
     try:
-        done = settle(work.site, work.line, asked, work.master, work.now, work.new_id)
+        done = settle(work.site, work.line, asked, work.master, work.now, work.new_id, looked)
     except (Unsettled, Refused) as refused:
         return Answer("refused", refused.text, refused.key)
     work.line = done.line

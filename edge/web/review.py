@@ -21,7 +21,7 @@ from edge.web.problems import answered, problem
 
 _KEY_LENGTH = 200
 _FORBIDDEN = frozenset({"not_allowed", "four_eyes", "four_eyes_self", "person_unknown"})
-_CONFLICT = frozenset({"not_open", "whole"})
+_CONFLICT = frozenset({"not_open", "whole", "corrected_before", "corrected_apart"})
 
 
 class ReviewApi:

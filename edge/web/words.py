@@ -77,6 +77,7 @@ EVENTS = {
     "break.taken": Text("Break", "休息"),
     "shift.changed": Text("Shift changed", "班次变更"),
     "operator.doubted": Text("Badge asked for", "待刷卡确认"),
+    "review.opened": Text("Looked at again", "复核"),
     "review.settled": Text("Settled", "已处理"),
     "clock.stepped": Text("Clock set", "时钟调整"),
 }

@@ -153,6 +153,10 @@ EXAMPLES: dict[str, e.Fact] = {
     "tool.mounted": e.ToolMounted(tool="T", units_per_count=Decimal(4)),
     "tool.unmounted": e.ToolUnmounted(tool="T"),
     "meter.replaced": e.MeterReplaced(counter="energy", from_=Decimal("812.5")),
+    "review.opened": e.ReviewOpened(
+        opens="x", original_type="work.reported", original_time="2026-11-22T02:00:00.000Z", original="{}",
+        caused=(e.OpenedPart(id="y", original="{}"),), made_up=True,
+    ),
     "review.settled": e.ReviewSettled(settles=("x",), how="retried", person="1"),
     "clock.stepped": e.ClockStepped(offset_s=Decimal("-1.5")),
     "journal.opened": e.JournalOpened(cause="new"),

@@ -18,7 +18,7 @@ from edge.station.review import makeup
 from edge.station.review.desk import Desk, Target
 from edge.station.review.requests import Share, number
 from edge.station.review.rights import Authority
-from edge.station.review.waiting import Waiting, original
+from edge.station.review.waiting import Waiting, consumption, original
 from edge.station.review.words import Unsettled
 from edge.station.state import ZERO
 
@@ -36,7 +36,7 @@ def reverse(desk: Desk, who: Authority, one: Waiting, note: str | None) -> None:
         _give_back(desk, who, one, fact)
         return
     _keep(desk, who, beyond, None)
-    if isinstance(fact, WorkReported) and fact.resources is not None:
+    if isinstance(fact, WorkReported) and fact.resources is not None and not one.made_up:
         _release(desk, who, one, fact, fact.resources)
 
 
@@ -60,7 +60,7 @@ def restate(desk: Desk, who: Authority, one: Waiting, shares: Sequence[Share], n
         more |= _completion(fact, _good(outputs) - _good(before))
     restated = desk.reported(
         who, one.station, target, one.from_ms, outputs=outputs, fact=type(fact), replaces=one.id,
-        posting_date=posted, counted=_counted(desk, one, target, before, outputs),
+        posting_date=posted, counted=_counted(desk, one, target, fact, outputs),
         earlier_run=one.earlier_run, **more,
     )  # fmt: skip
     _keep(desk, who, beyond, restated)
@@ -146,14 +146,39 @@ def _good(outputs: Sequence[Output]) -> Decimal:
 
 
 def _counted(
-    desk: Desk, one: Waiting, target: Target, before: Sequence[Output], after: Sequence[Output]
+    desk: Desk, one: Waiting, target: Target, fact: WorkReported, after: Sequence[Output]
 ) -> dict[str, Decimal]:
-    """What an open job's counter gains or loses, so that its next proposal holds as much new as before."""
-    if one.earlier_run:
+    """What an open job's counter gains or loses, so that its next proposal holds as much new as before.
+
+    What a person had added to it goes with the fact that is cancelled.
+    """
+    if one.earlier_run or desk.line.station(one.station).held(target.key) is None:
         return {}
+    before = (*fact.outputs, *fact.reworked)
     gained, lost = desk.counted(one.station, target, after), desk.counted(one.station, target, before)
-    sums = {name: gained.get(name, ZERO) - lost.get(name, ZERO) for name in {**gained, **lost}}
+    sums = {
+        name: fact.counted.get(name, ZERO) + gained.get(name, ZERO) - lost.get(name, ZERO)
+        for name in {**fact.counted, **gained, **lost}
+    }
     return {name: value for name, value in sums.items() if value}
+
+
+def consumed_otherwise(
+    desk: Desk, who: Authority, one: Waiting, parts: Sequence[tuple[str | None, Decimal]], note: str | None
+) -> None:
+    """Cancel a consumption and record it again by lots and quantities, both on the present day."""
+    fact = consumption(one)
+    correction = desk.corrects(who, fact, one.id, "incorrect_data", note)
+    posted = next(draft.data.posting_date for draft in desk.drafts if draft.id == correction)
+    for lot, quantity in parts:
+        changes: dict[str, Any] = {
+            "lot": lot, "quantity": quantity, "replaces": one.id, "actor": who.person,
+            "entered": fact.entered if quantity == fact.quantity else None,
+            "origin": "manual", "posting_date": posted, "boot_id": None, "monotonic_s": None,
+            "lot_missing": False, "lot_quantity": desk.stock(fact.material, lot or ""),
+            "warnings": (), "confirmed": (), "earlier_run": one.earlier_run,
+        }  # fmt: skip
+        desk.again(replace(fact, **changes), one.from_ms)
 
 
 def _release(desk: Desk, who: Authority, one: Waiting, fact: WorkReported, held: Resources) -> None:

@@ -58,6 +58,17 @@ class Split(Asked, frozen=True, kw_only=True, tag="split"):
     parts: Annotated[tuple[Share, ...], msgspec.Meta(min_length=2, max_length=20)]
 
 
+class Correct(Asked, frozen=True, kw_only=True, tag="correct"):
+    """A recorded fact that carries cost did not occur (`reverse`), or its figures were `parts`.
+
+    It need not wait. `note` says why. Pieces stay on their order, material keeps what a part does not give.
+    """
+
+    corrects: Word
+    reverse: bool = False
+    parts: Annotated[tuple[Share, ...], msgspec.Meta(max_length=20)] = ()
+
+
 class Made(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Pieces of the order's product."""
 
@@ -112,7 +123,7 @@ class Discard(Asked, frozen=True, kw_only=True, tag="discard"):
 
 
 Decision = Accept | Reverse | Reassign | Split
-Request = Decision | MakeUp | Retry | Discard
+Request = Decision | MakeUp | Correct | Retry | Discard
 
 
 def number(given: str) -> Decimal:

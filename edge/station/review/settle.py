@@ -14,11 +14,13 @@ from msgspec.structs import replace
 from edge.events import Draft, Labour, MaterialConsumed, Resources, plain
 from edge.masterdata import MasterData
 from edge.readings import Moment
-from edge.station.review import corrections, makeup
+from edge.station.review import correcting, corrections, makeup
 from edge.station.review.desk import Desk, Target
+from edge.station.review.originals import Looked
 from edge.station.review.requests import (
     Accept,
     Asked,
+    Correct,
     Decision,
     Discard,
     MakeUp,
@@ -63,9 +65,18 @@ class Settled(msgspec.Struct, frozen=True):
 
 
 def settle(
-    site: Site, line: Line, asked: Asked, master: MasterData, now: Moment, new_id: Callable[[int], str]
+    site: Site,
+    line: Line,
+    asked: Asked,
+    master: MasterData,
+    now: Moment,
+    new_id: Callable[[int], str],
+    looked: Looked | None = None,
 ) -> Settled:
-    """The facts of one settlement, and the line after them. Raises Unsettled, Refused."""
+    """The facts of one settlement, and the line after them. Raises Unsettled, Refused.
+
+    `looked`: what the journal says of the fact that is to be corrected.
+    """
     desk = Desk(site, line, master, now, new_id)
     if isinstance(asked, MakeUp):
         who, message = makeup.enter(desk, asked)
@@ -73,6 +84,8 @@ def settle(
         who, message = _redeliver(desk, asked)
     elif isinstance(asked, Accept | Reverse | Reassign | Split):
         who, message = _decide(desk, asked)
+    elif isinstance(asked, Correct) and looked is not None:
+        who, message = correcting.correct(desk, asked, looked)
     else:
         raise TypeError(f"{type(asked).__name__} is no settlement")
     message = sum(desk.flagged, message)
@@ -196,19 +209,10 @@ def _with_lots(
     desk: Desk, who: Authority, one: Waiting, shared: Sequence[tuple[Share, Decimal]], note: str | None
 ) -> None:
     """Cancel the consumption and record it again with its lots, both on the present day."""
-    original = consumption(one)
     if any(share.lot is None for share, _ in shared):
         raise Unsettled("lot_needed")
-    correction = desk.corrects(who, original, one.id, "incorrect_data", note)
-    posted = next(draft.data.posting_date for draft in desk.drafts if draft.id == correction)
-    for share, quantity in shared:
-        changes: dict[str, Any] = {
-            "lot": share.lot, "quantity": quantity, "replaces": one.id, "actor": who.person,
-            "origin": "manual", "posting_date": posted, "boot_id": None, "monotonic_s": None,
-            "lot_missing": False, "lot_quantity": desk.stock(original.material, share.lot or ""),
-            "warnings": (), "confirmed": (), "earlier_run": one.earlier_run,
-        }  # fmt: skip
-        desk.again(replace(original, **changes), one.from_ms)
+    parts = [(share.lot, quantity) for share, quantity in shared]
+    corrections.consumed_otherwise(desk, who, one, parts, note)
 
 
 def _book(desk: Desk, who: Authority, one: Waiting, share: Share, quantity: Decimal) -> None:

@@ -54,6 +54,7 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     type: str = ""  # of that fact
     caused: tuple[tuple[str, str], ...] = ()  # consumption that it caused: id, and data as JSON
     moved: tuple[tuple[str, str], ...] = ()  # reclassification that it caused, the same way
+    made_up: bool = False  # a person entered it later: its time was nobody's before
 
     @property
     def id(self) -> str:
@@ -73,6 +74,8 @@ def after(before: "Line", line: "Line", draft: Draft) -> Open:
             return _without(held, fact.settles)
         case events.WorkCorrected():
             return _corrected(held, fact.corrects)
+        case events.ReviewOpened():
+            return {**held, fact.opens: _opened(fact)}
         case events.WorkStarted():
             held = _begun(before, fact)
     held = _with_caused(held, fact, draft.id)
@@ -120,6 +123,25 @@ def _with_caused(held: Open, fact: Fact, id_: str) -> Open:
     else:
         one = replace(one, moved=(*one.moved, more))
     return {**held, fact.caused_by: one}
+
+
+def _opened(fact: events.ReviewOpened) -> Waiting:
+    """A fact that a correction which follows takes back."""
+    at_ms = events.parse_instant(fact.original_time)
+    return Waiting(
+        ids=(fact.opens,),
+        kind="check",
+        station=fact.station or "",
+        from_ms=at_ms,
+        to_ms=at_ms,
+        job=(fact.work_order, fact.operation or "") if fact.work_order else None,
+        earlier_run=fact.earlier_run,
+        fact=fact.original,
+        type=fact.original_type,
+        caused=tuple((part.id, part.original) for part in fact.caused),
+        moved=tuple((part.id, part.original) for part in fact.moved),
+        made_up=fact.made_up,
+    )
 
 
 def _stored(fact: Fact) -> str:

@@ -7,6 +7,7 @@ import aiohttp
 import msgspec
 import pytest
 
+from edge.events import WorkReported, decode, instant
 from edge.masterdata import MasterData, parse
 from edge.readings import Quality, Reading
 from tests.unit.station.floor import MASTER
@@ -137,4 +138,48 @@ async def test_a_full_disk_settles_nothing_and_it_can_be_settled_afterwards(
     assert status == 503 and answer["type"] == "urn:lineside:problem:storage"
     await rig.free_disk()
     status, _ = await settle(client, **asked)
+    assert status == 200
+
+
+async def test_an_older_report_is_found_in_the_journal_and_corrected_once(
+    rig: Rig, client: aiohttp.ClientSession
+) -> None:
+    rig.collector.masterdata.now = MasterData(parse(msgspec.json.encode(MASTER | {"people": PEOPLE})), "e")
+    for code in ("LSE1042", "LSW100", "LSCSCRAP04", "LSCSCRAP05", "LSL A1 ", "LSQ2"):
+        rig.clock.advance(3)
+        rig.gun(code)
+        await rig.collector.turn()
+    rows = await rig.journal.read_after(0, 1000)
+    events = [decode(body) for _, body in rows]
+    first = next(one.id for one in events if isinstance(one.data, WorkReported))
+    asked = {"how": "correct", "corrects": first, "person": "2001", "note": "two", "parts": [
+        {"quantity": "2", "disposition": "scrap", "reason": "04"}]}  # fmt: skip
+    answers = await asyncio.gather(*(settle(client, **asked) for _ in range(3)))
+    (done,) = [answer for status, answer in answers if status == 200]
+    assert [event["type"].split(".", 1)[1] for event in done["events"]] == [
+        "review.opened.v1", "work.corrected.v1", "work.reported.v1", "review.settled.v1",
+    ]  # fmt: skip
+    refused = [answer for status, answer in answers if status == 409]
+    assert len(refused) == 2 and all(done["events"][1]["id"] in one["detail"] for one in refused)
+    status, answer = await settle(client, **(asked | {"corrects": "nothing"}))
+    assert (status, answer["type"]) == (422, "urn:lineside:problem:fact-unknown")
+
+
+async def test_what_asks_for_confirmation_says_so_by_its_type(
+    rig: Rig, client: aiohttp.ClientSession
+) -> None:
+    people = [*PEOPLE, {"person": "1043", "qualifications": ["WC-OTHER"]}]
+    rig.collector.masterdata.now = MasterData(parse(msgspec.json.encode(MASTER | {"people": people})), "e")
+    station = rig.collector.site.stations["OP20"]
+    levels = station.checks.model_copy(update={"qualification": "confirm"})
+    stations = {**rig.collector.site.stations, "OP20": station.model_copy(update={"checks": levels})}
+    rig.collector.site = msgspec.structs.replace(rig.collector.site, stations=stations)
+    time = instant(rig.clock.now().wall_ms - 600_000)
+    asked: dict[str, Any] = {
+        "how": "make_up", "station": "OP20", "time": time, "work_order": "100", "operation": "0020",
+        "person": "2001", "note": "gun", "labour": [{"operator": "1043", "s": "60"}],
+    }  # fmt: skip
+    status, answer = await settle(client, **asked)
+    assert (status, answer["type"]) == (422, "urn:lineside:problem:check-confirm")
+    status, answer = await settle(client, **asked, confirm=True)
     assert status == 200
