@@ -26,7 +26,7 @@ from edge.answering import Answering
 from edge.codes import symbology
 from edge.events import Draft, Event
 from edge.faults import Damaged, MasterDataUnreadable, RestartNeeded, StorageFault
-from edge.history import looked_up, read_on
+from edge.history import read_on, trace
 from edge.ids import new_id
 from edge.inbox import Entry, Inbox, Result
 from edge.journal import Log, Snapshot
@@ -220,12 +220,12 @@ class Collector:
         if not isinstance(asked, Correct):
             return await self._settled(self._concerned(asked), asked)
         try:
-            looked, seq = await looked_up(self._journal, asked.corrects)
+            traced, seq = await trace(self._journal, asked.corrects)
         except StorageFault as fault:
             log.error("the journal cannot be searched", error=fault.message, hint=fault.hint)
             return Result("storage", say("storage"), Text("", ""), why="storage")
-        station = looked.original.station if looked.original else ""
-        given = Sought(asked, looked, seq)
+        station = traced.original.station if traced.original else ""
+        given = Sought(asked, traced, seq)
         return await self._settled(
             station if station in self.site.stations else self._concerned(asked), given
         )
@@ -325,9 +325,9 @@ class Collector:
     async def _read_on(self, entry: Entry) -> None:
         """Tell who corrects a fact what was recorded since the search for it."""
         if isinstance(entry.given, Sought):
-            asked, looked, seq = entry.given.asked, entry.given.looked, entry.given.seq
-            looked, seq = await read_on(self._journal, looked, seq, self._journal.head)
-            entry.given = Sought(asked, looked, seq)
+            asked, traced, seq = entry.given.asked, entry.given.traced, entry.given.seq
+            traced, seq = await read_on(self._journal, traced, seq, self._journal.head)
+            entry.given = Sought(asked, traced, seq)
 
     async def _round(self, waiting: deque[Entry], now: Moment | None) -> None:
         """Step and commit what waits, up to where the clock or the calendar has something to say first."""

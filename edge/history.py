@@ -8,25 +8,25 @@ import msgspec
 
 from edge.events import decode
 from edge.journal import Log
-from edge.station.review.originals import Looked, after, concerns
+from edge.station.review.originals import Traced, after, concerns
 
 _PAGE = 1000
 
 
-async def looked_up(journal: Log, id_: str) -> tuple[Looked, int]:
+async def trace(journal: Log, id_: str) -> tuple[Traced, int]:
     """What the present journal says of a fact, and through which seq it was read. Raises StorageFault."""
     head = journal.head
     start = await _before(journal, id_, head)
-    return await read_on(journal, Looked(id=id_), head if start is None else start, head)
+    return await read_on(journal, Traced(id=id_), head if start is None else start, head)
 
 
-async def read_on(journal: Log, looked: Looked, seq: int, through: int) -> tuple[Looked, int]:
+async def read_on(journal: Log, traced: Traced, seq: int, through: int) -> tuple[Traced, int]:
     """The same with the events behind `seq` up to `through`. Raises StorageFault."""
     while seq < through and (rows := await journal.read_after(seq, min(_PAGE, through - seq))):
         for seq, body in rows:  # noqa: B007
-            if concerns(body, looked.id):
-                looked = _after(looked, body)
-    return looked, seq
+            if concerns(body, traced.id):
+                traced = _after(traced, body)
+    return traced, seq
 
 
 async def _before(journal: Log, id_: str, head: int) -> int | None:
@@ -40,8 +40,8 @@ async def _before(journal: Log, id_: str, head: int) -> int | None:
     return None
 
 
-def _after(looked: Looked, body: bytes) -> Looked:
+def _after(traced: Traced, body: bytes) -> Traced:
     try:
-        return after(looked, decode(body))
+        return after(traced, decode(body))
     except msgspec.DecodeError:
-        return looked  # damaged: the daily check says so
+        return traced  # damaged: the daily check says so

@@ -19,7 +19,7 @@ from edge.station.grammar import Amount, Command, Word
 from edge.station.live import Heard, Live, Said
 from edge.station.meaning import meant
 from edge.station.pending import PendingCheck, PendingReport
-from edge.station.review.originals import Looked
+from edge.station.review.originals import Traced
 from edge.station.review.requests import Asked, Correct
 from edge.station.review.settle import settle
 from edge.station.review.words import Unsettled, word
@@ -52,7 +52,7 @@ class Sought(msgspec.Struct, frozen=True):
     """A person corrects a fact, and what the journal says of it."""
 
     asked: Correct
-    looked: Looked
+    traced: Traced
     seq: int  # through which the journal was read
 
 
@@ -106,14 +106,14 @@ def step(
         case Asked():
             answer = _settled(work, given)
         case Sought():
-            answer = _settled(work, given.asked, given.looked)
+            answer = _settled(work, given.asked, given.traced)
     return Step(work.line, work.live, tuple(work.drafts), answer)
 
 
-def _settled(work: Work, asked: Asked, looked: Looked | None = None) -> Answer:
+def _settled(work: Work, asked: Asked, traced: Traced | None = None) -> Answer:
     """What a person decides about what waits. A total that is shown here ends, for it may hold too little."""
     try:
-        done = settle(work.site, work.line, asked, work.master, work.now, work.new_id, looked)
+        done = settle(work.site, work.line, asked, work.master, work.now, work.new_id, traced)
     except (Unsettled, Refused) as refused:
         return Answer("refused", refused.text, refused.key)
     work.line = done.line

@@ -18,7 +18,7 @@ from edge.events import (
 )
 from edge.station.review import corrections
 from edge.station.review.desk import Desk
-from edge.station.review.originals import Looked, Original
+from edge.station.review.originals import Original, Traced
 from edge.station.review.requests import Correct, Share, number
 from edge.station.review.rights import Authority, authority
 from edge.station.review.waiting import Waiting, consumption
@@ -28,7 +28,7 @@ from edge.station.texts import Text
 _COSTED = (WorkReported, MaterialConsumed, OutputReclassified)
 
 
-def correct(desk: Desk, asked: Correct, looked: Looked) -> tuple[Authority, Text]:
+def correct(desk: Desk, asked: Correct, traced: Traced) -> tuple[Authority, Text]:
     """Draft the correction of a fact, and what replaces it. Raises Unsettled."""
     granted = any(share.disposition == "concession" for share in asked.parts)
     who = authority(desk.site.review, desk.master, asked, "settle", concession=granted)
@@ -36,7 +36,7 @@ def correct(desk: Desk, asked: Correct, looked: Looked) -> tuple[Authority, Text
         raise Unsettled("note_missing")
     if asked.reverse == bool(asked.parts):
         raise Unsettled("figures_or_reverse")
-    original = _correctable(asked, looked)
+    original = _correctable(asked, traced)
     one = _entry(desk, who, original)
     if asked.reverse:
         corrections.reverse(desk, who, one, asked.note)
@@ -49,9 +49,9 @@ def correct(desk: Desk, asked: Correct, looked: Looked) -> tuple[Authority, Text
     return who, word("corrected", person=who.person)
 
 
-def _correctable(asked: Correct, looked: Looked) -> Original:
+def _correctable(asked: Correct, traced: Traced) -> Original:
     """What is corrected. Raises Unsettled where that is not, not any more, or not by itself."""
-    one = looked.original
+    one = traced.original
     if one is None:
         raise Unsettled("fact_unknown", id=asked.corrects)
     fact = one.fact

@@ -66,6 +66,7 @@ class Desk:
         self.drafts: list[Draft] = []
         self.moved: tuple[str, str] | None = None  # a locked date and the one it became
         self.flagged: list[Text] = []  # what checks say of what is entered
+        self.insisting = flags.Insisting()
         self.reopened: JobKey | None = None  # the job whose completion did not occur
         self._new_id = new_id
         if not self.now.sound:
@@ -92,12 +93,14 @@ class Desk:
         outputs: tuple[Output, ...],
         fact: type[WorkReported] = WorkReported,
         brought: Collection[str] = (),
+        people: Collection[str] = (),
         earlier_run: bool = False,
         **fields: Any,
     ) -> str:
         """Draft a report of a time that is past, and what it consumes by the bill.
 
         `brought`: BOM lines that the person says the material of. Meters are the present reports'.
+        `people`: whose time is entered by it, without a badge that was scanned.
         `earlier_run`: the order was completed then, and began anew since.
         """
         at_ms = self.now.wall_ms if at_ms is None else at_ms
@@ -109,7 +112,9 @@ class Desk:
         asked["needs"] = tuple(one for one in asked.get("needs", ()) if one.bom_line not in brought)
         fields |= rework.carried(job, outputs) | asked | {"earlier_run": earlier_run}
         spent = resources.spent(job, fields.get("resources"))
-        fields |= self._flags(booking.station, station, spent, lambda work: flags.of_report(work, outputs))
+        fields |= self._flags(
+            booking.station, station, spent, lambda work: flags.of_report(work, outputs, people)
+        )
         draft = self.draft(fact, at_ms, station, who, **self._job(target), **fields)
         report = draft.data
         assert isinstance(report, WorkReported)
@@ -170,6 +175,12 @@ class Desk:
             work_order=order, operation=operation, order_line=None, product="", unit="C62", refs=None,
             provisional=True,
         )  # fmt: skip
+
+    def planned(self, station: str, target: Target) -> tuple[Decimal | None, Decimal]:
+        """How many pieces of a job are planned (None: nobody knows), and how many good ones are reported."""
+        here = self.line.station(station)
+        job = here.held(target.key) or flags.planned(self._stub(target), self.master, here)
+        return None if job.provisional or job.reworks else job.planned, job.good
 
     def counted(self, station: str, target: Target, outputs: Iterable[Output]) -> dict[str, Decimal]:
         """What a job's counter gains, so that what its next proposal holds as new stays the same.
@@ -263,10 +274,11 @@ class Desk:
         if station.held(job.key) is None:
             job = flags.planned(job, self.master, station)
         line = msgspec.structs.replace(self.line, stations={**self.line.stations, name: station})
-        work = flags.Looked(self.site, name, line, self.master, self.now, job)
+        work = flags.Looked(self.site, name, line, self.master, self.now, job, self.insisting)
         look(work)
+        borne = work.flags.borne_by_fact()
         self.flagged += work.flags.said
-        return {"warnings": work.flags.codes} if work.flags.codes else {}
+        return borne
 
     def _keep(self, draft: Draft) -> None:
         self.drafts.append(draft)

@@ -5,29 +5,30 @@ it, so that the completion that follows proposes both.
 """
 
 from decimal import Decimal
-from typing import Literal
 
 from msgspec import UNSET
 
 from edge.events import (
     Disposition,
     Entered,
-    Labour,
     MaterialConsumed,
     Output,
-    Resources,
     parse_instant,
     plain,
 )
 from edge.masterdata import BomLine
+from edge.station import checks
+from edge.station.review import worked
 from edge.station.review.desk import Desk, Target
-from edge.station.review.judging import Judging
-from edge.station.review.requests import Made, MakeUp, Used, Worked, number
+from edge.station.review.flags import Insisting
+from edge.station.review.requests import Made, MakeUp, Used, number
 from edge.station.review.rights import Authority, authority
 from edge.station.review.words import Unsettled, word
+from edge.station.state import ZERO
 from edge.station.texts import Text, disposition
 from edge.station.units import converted
 
+_INSISTED = (*checks.FIGURES, "qualification")  # checks that go by their levels, as at a scan
 _AHEAD_MS = 60_000  # clocks of browsers differ
 _DAY_MS = 86_400_000
 
@@ -44,14 +45,14 @@ def enter(desk: Desk, asked: MakeUp) -> tuple[Authority, Text]:
         raise Unsettled("nothing_made")
     at_ms = _time(desk, asked.time)
     target = desk.target(asked.station, (asked.work_order, asked.operation))
-    judging = Judging(desk, asked.station, confirmed=asked.confirm)
+    desk.insisting = Insisting(_INSISTED, confirmed=asked.confirm)
+    told = Text("", "")
     if asked.outputs or asked.labour or asked.machine_s:
-        _report(desk, who, asked, target, at_ms, judging)
+        told = _report(desk, who, asked, target, at_ms)
     for used in asked.materials:
         _consume(desk, who, asked.station, target, at_ms, used)
     desk.settled(who, asked.station, (), "made_up", asked.note)
-    done = word("make_up", person=who.person, order=asked.work_order, time=asked.time)
-    return who, sum(judging.said, done)
+    return who, word("make_up", person=who.person, order=asked.work_order, time=asked.time) + told
 
 
 def output(desk: Desk, target: Target, quantity: Decimal, kind: Disposition, reason: str | None) -> Output:
@@ -99,53 +100,36 @@ def _has_offset(given: str) -> bool:
     return given.endswith(("Z", "z")) or "+" in tail or "-" in tail
 
 
-def _report(desk: Desk, who: Authority, asked: MakeUp, target: Target, at_ms: int, judging: Judging) -> None:
+def _report(desk: Desk, who: Authority, asked: MakeUp, target: Target, at_ms: int) -> Text:
+    """Draft the report; what there is to tell of it where no check does."""
     outputs = tuple(_output(desk, target, one) for one in asked.outputs)
-    judging.good(target, outputs)
-    labour = tuple(_labour(judging, one) for one in asked.labour)
-    machine_s = _above_nought(asked.machine_s) if asked.machine_s is not None else None
-    judging.lengths(labour, machine_s, at_ms, asked.time)
+    passed_s = Decimal(desk.now.wall_ms - at_ms) / 1000
+    resources = worked.resources(desk.master, asked, passed_s)
+    labour = resources.labour if resources else UNSET
+    people = [one.operator for one in labour or ()]
     lines = (_line(desk, target, used.material) for used in asked.materials)
-    desk.reported(
+    planned, before = desk.planned(asked.station, target)
+    id_ = desk.reported(
         who,
         asked.station,
         target,
         at_ms,
         outputs=outputs,
         brought={line.line for line in lines if line},
-        resources=_resources(labour, machine_s),
+        people=people,
+        resources=resources,
         counted=desk.counted(asked.station, target, outputs),
-        **judging.borne(),
     )
+    good = before + sum((one.quantity for one in outputs if one.disposition == "good"), ZERO)
+    report = next(draft.data for draft in desk.drafts if draft.id == id_)
+    told = "output" in (*report.warnings, *report.confirmed)
+    if told or planned is None or good <= max(planned, before):
+        return Text("", "")
+    return word("over_plan", over=format(good - planned, "f"), planned=format(planned, "f"))
 
 
 def _output(desk: Desk, target: Target, made: Made) -> Output:
-    return output(desk, target, _above_nought(made.quantity), made.disposition, made.reason)
-
-
-def _resources(labour: tuple[Labour, ...], machine_s: Decimal | None) -> Resources | None:
-    """What a person says of time; what they do not say another report carries."""
-    if not labour and machine_s is None:
-        return None
-    basis: dict[str, Literal["measured", "confirmed", "standard"]] = {}
-    if labour:
-        basis["labour"] = "confirmed"
-    if machine_s is not None:
-        basis["machine_s"] = "confirmed"
-    return Resources(
-        labour=labour or UNSET, machine_s=machine_s if machine_s is not None else UNSET, basis=basis
-    )
-
-
-def _labour(judging: Judging, one: Worked) -> Labour:
-    return Labour(operator=judging.worker(one.operator), phase="run", s=_above_nought(one.s))
-
-
-def _above_nought(given: str) -> Decimal:
-    quantity = plain(number(given))
-    if quantity <= 0:
-        raise Unsettled("quantity_above_nought")
-    return quantity
+    return output(desk, target, worked.above_nought(made.quantity), made.disposition, made.reason)
 
 
 def _line(desk: Desk, target: Target, material: str) -> BomLine | None:
@@ -169,7 +153,7 @@ def _consume(desk: Desk, who: Authority, station: str, target: Target, at_ms: in
     base = material.unit if material else line.unit if line else used.unit or "C62"
     given = number(used.quantity)
     if not given:
-        raise Unsettled("quantity_above_nought")
+        raise Unsettled("quantityworked.above_nought")
     unit = used.unit or base
     desk.belated(
         MaterialConsumed,

@@ -39,7 +39,7 @@ class Original(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.json.decode(self.data, type=events.FACTS[f"lineside.{self.type}.v1"])
 
 
-class Looked(msgspec.Struct, frozen=True, kw_only=True):
+class Traced(msgspec.Struct, frozen=True, kw_only=True):
     """What a search found."""
 
     id: str
@@ -51,12 +51,12 @@ def concerns(body: bytes, id_: str) -> bool:
     return id_.encode() in body or b'"lineside.work.' in body or b'"lineside.review.settled' in body
 
 
-def after(looked: Looked, event: Event) -> Looked:
+def after(traced: Traced, event: Event) -> Traced:
     """What is known of the fact after an event."""
-    if event.id == looked.id:
-        return replace(looked, original=_found(event))
-    one = looked.original
-    return looked if one is None else replace(looked, original=_after(one, event))
+    if event.id == traced.id:
+        return replace(traced, original=_found(event))
+    one = traced.original
+    return traced if one is None else replace(traced, original=_after(one, event))
 
 
 def _found(event: Event) -> Original:

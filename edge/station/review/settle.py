@@ -16,7 +16,7 @@ from edge.masterdata import MasterData
 from edge.readings import Moment
 from edge.station.review import correcting, corrections, makeup
 from edge.station.review.desk import Desk, Target
-from edge.station.review.originals import Looked
+from edge.station.review.originals import Traced
 from edge.station.review.requests import (
     Accept,
     Asked,
@@ -71,11 +71,11 @@ def settle(
     master: MasterData,
     now: Moment,
     new_id: Callable[[int], str],
-    looked: Looked | None = None,
+    traced: Traced | None = None,
 ) -> Settled:
     """The facts of one settlement, and the line after them. Raises Unsettled, Refused.
 
-    `looked`: what the journal says of the fact that is to be corrected.
+    `traced`: what the journal says of the fact that is to be corrected.
     """
     desk = Desk(site, line, master, now, new_id)
     if isinstance(asked, MakeUp):
@@ -84,8 +84,8 @@ def settle(
         who, message = _redeliver(desk, asked)
     elif isinstance(asked, Accept | Reverse | Reassign | Split):
         who, message = _decide(desk, asked)
-    elif isinstance(asked, Correct) and looked is not None:
-        who, message = correcting.correct(desk, asked, looked)
+    elif isinstance(asked, Correct) and traced is not None:
+        who, message = correcting.correct(desk, asked, traced)
     else:
         raise TypeError(f"{type(asked).__name__} is no settlement")
     message = sum(desk.flagged, message)

@@ -43,7 +43,6 @@ _WORDS: dict[str, tuple[str, str]] = {
     "unchecked": (". People were never received from the ERP: rights were not checked", "。尚未收到ERP人员数据，未核对权限"),
     "corrected": ("Corrected by {person}", "{person}已更正"),
     "over_plan": (". {over} good pieces over the planned {planned}", "。良品超出计划{planned}共{over}件"),
-    "check_said": (". Warning: {what}", "。警告：{what}"),
     # refused
     "not_open": ("{id} does not wait here: it is settled, or never waited. Nothing recorded. Look at the list again", "{id}不在待处理列表：已处理或无需处理，未记录，请刷新列表"),
     "whole": ("The entry {id} was joined by more since it was shown. Nothing recorded. Look at the list again", "{id}显示后又有新增，未记录，请刷新列表"),

@@ -17,7 +17,7 @@ from edge.masterdata import MasterData, parse
 from edge.readings import Moment, Quality, Reading, Scan
 from edge.station.evolve import fold
 from edge.station.live import Live
-from edge.station.review.originals import Looked
+from edge.station.review.originals import Traced
 from edge.station.review.requests import Request
 from edge.station.review.settle import Settled, settle
 from edge.station.review.waiting import Waiting
@@ -186,10 +186,10 @@ class Floor:
             self._commit(draft)
         return done
 
-    def settle(self, looked: Looked | None = None, **asked: object) -> Settled:
+    def settle(self, traced: Traced | None = None, **asked: object) -> Settled:
         """What a person decides; its facts are committed. Raises Unsettled."""
         request: Request = msgspec.convert(asked, Request)  # type: ignore[arg-type]
-        done = settle(self.site, self.line, request, self.master, self.now, self._new_id, looked)
+        done = settle(self.site, self.line, request, self.master, self.now, self._new_id, traced)
         self.line = done.line
         for draft in done.drafts:
             self._commit(draft)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from edge import events as e
-from edge.station.review.originals import Looked, after, concerns
+from edge.station.review.originals import Traced, after, concerns
 from edge.station.review.words import Unsettled
 from tests.unit.station.floor import Floor
 from tests.unit.station.test_corrections import drawn, floor, make_up, strokes, sums, waiting
@@ -14,8 +14,8 @@ from tests.unit.station.test_corrections import drawn, floor, make_up, strokes, 
 D = Decimal
 
 
-def looked(made: Floor, id_: str) -> Looked:
-    found = Looked(id=id_)
+def traced(made: Floor, id_: str) -> Traced:
+    found = Traced(id=id_)
     for event, body in zip(made.events, made.bodies, strict=True):
         if concerns(body, id_):
             found = after(found, event)
@@ -24,7 +24,7 @@ def looked(made: Floor, id_: str) -> Looked:
 
 def correct(made: Floor, id_: str, **more: Any) -> None:
     asked = {"how": "correct", "corrects": id_, "person": "2001", "note": "counted again"} | more
-    made.settle(looked=looked(made, id_), **asked)
+    made.settle(traced=traced(made, id_), **asked)
     assert made.refolded() == made.line
 
 
