@@ -15,10 +15,14 @@ from hypothesis import strategies as st
 from edge import events as e
 from edge.station.evolve import fold
 from edge.station.pending import PendingReport
+from edge.station.review.originals import Traced, after
+from edge.station.review.requests import Correct
 from edge.station.state import Line
+from edge.station.step import Sought
 from tests.unit.station.interleaved import (
     BENCH,
     PLANTS,
+    POSSIBLE,
     PRESS,
     REVERSED,
     WARNING,
@@ -284,3 +288,42 @@ def test_the_state_folded_from_the_journal_is_the_live_state(
             line = msgspec.json.decode(msgspec.json.encode(line), type=Line)
         line = fold(line, e.decode(body))
     assert line == shop.line
+
+
+COSTED = (e.WorkReported, e.MaterialConsumed, e.OutputReclassified)
+IMPOSSIBLE = POSSIBLE | {"reverse_only", "part_of", "corrected_before", "corrected_apart", "rest_settled"}
+
+
+def corrected(shop: Shop, id_: str, fact: e.Fact, how: str) -> str:
+    """A person corrects a fact by what the journal says of it; why it is refused, or nothing."""
+    traced = Traced(id=id_)
+    for event in shop.events:
+        traced = after(traced, event)
+    right = {"reverse": True} if how == "reverse" else {"parts": [{"quantity": "3"}]}
+    asked = {"corrects": id_, "person": "2001", "note": "counted again"} | right
+    request = msgspec.convert(asked | {"how": "correct"}, Correct)
+    answer = shop.put(Sought(request, traced, len(shop.events)), fact.station or PRESS).answer
+    assert answer is not None
+    assert answer.result == "recorded" or answer.why in IMPOSSIBLE, (answer.why, answer.message.en)
+    return answer.why
+
+
+PICKS = st.lists(st.tuples(st.integers(0, 30), st.sampled_from(("reverse", "parts"))), min_size=1, max_size=3)
+
+
+@settings(RULES, max_examples=20)
+@given(PLANTS, moves(), PICKS)
+def test_whatever_was_recorded_is_corrected_once_and_the_fold_knows_of_it(
+    plant: dict[str, Any], given_: list[Move], picks: list[tuple[int, str]]
+) -> None:
+    shop = Shop(plant).play(given_)
+    for number, how in picks:
+        costed = [one for one in shop.events if isinstance(one.data, COSTED)]
+        if not costed:
+            return
+        one = costed[-1 - number % len(costed)]
+        refused = corrected(shop, one.id, one.data, how)
+        assert shop.refolded() == shop.line
+        assert refused or corrected(shop, one.id, one.data, how) in ("corrected_before", "clock")
+        shop.strokes(3)
+        assert shop.refolded() == shop.line
