@@ -25,6 +25,7 @@ class Epoch:
     head: int  # its last seq when it was looked at
     source: str
     missing: str  # what could not be saved of it: "12-15,40", "301-"
+    pruned: int = 0  # what lies before this seq was forgotten in order
 
 
 def aside(path: Path, epoch: str) -> Path:
@@ -67,4 +68,5 @@ def look(path: Path) -> Epoch | None:
         return None
     source = f"urn:lineside:{meta['site']}:{meta['edge']}:{meta['epoch']}"
     ordinal = int(meta.get("ordinal", "1"))
-    return Epoch(meta["epoch"], path, ordinal, head[0], source, meta.get("missing", ""))
+    pruned = int(meta.get("pruned", "0"))
+    return Epoch(meta["epoch"], path, ordinal, head[0], source, meta.get("missing", ""), pruned)

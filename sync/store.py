@@ -240,7 +240,8 @@ class Store:
                     at_ms,
                 )
             for name in configured:
-                await connection.execute(alerts.CLEAR, (at_ms, f"uplink.{name}.removed"))
+                for key in (f"uplink.{name}.removed", begun_key(name)):
+                    await connection.execute(alerts.CLEAR, (at_ms, key))
 
         await self.transact(work)
         return gone
@@ -295,6 +296,11 @@ class Store:
 def paused_key(uplink: str) -> str:
     """The key of the alert for a pause."""
     return f"uplink.{uplink}.paused"
+
+
+def begun_key(uplink: str) -> str:
+    """The key of the alert that a new uplink begins behind what was forgotten; until the next start."""
+    return f"uplink.{uplink}.begun"
 
 
 def halted_key(uplink: str) -> str:

@@ -6,16 +6,19 @@ of it is written.
 """
 
 import sqlite3
-from collections.abc import AsyncIterator, Collection, Mapping
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from dataclasses import replace
+from typing import Any, TypeVar
 
 from edge import schema
 from edge.faults import Damaged, JournalDamaged
+from edge.journal import Reader
 from edge.ports import Clock
 from sync.batch import Batch, Portion, Rows, pack, reviews, source_of
+from sync.forgotten import begin, is_told, passed_over
 from sync.metrics import Metrics
 from sync.mqtt import wire
-from sync.mqtt.journals import Journals
+from sync.mqtt.journals import Forgotten, Journals
 from sync.mqtt.settings import MqttSettings
 from sync.mqtt.wire import Refused
 from sync.outcome import Outcome
@@ -27,6 +30,7 @@ _ACCEPTED = Outcome(status="accepted")
 _READ_EVENTS = 500
 _AROUND_BYTES = 256  # of a page beside its events
 _NOT_PROVEN = "damaged"
+Kept = TypeVar("Kept")
 
 
 class Consumer:
@@ -58,6 +62,7 @@ class Consumer:
         if self._at is None:
             self._at = await self._placed()
             self._standing = await self._store.standing(self.name)
+            await self._passed_over()
         return self._at
 
     async def troubled(self, condition: Condition) -> None:
@@ -76,7 +81,7 @@ class Consumer:
         """A page. Raises Refused, StorageFault."""
         request = wire.read(body, wire.Pull)
         try:
-            return await self._page(request)
+            return await self._kept(lambda: self._page(request))
         except (sqlite3.Error, JournalDamaged) as error:
             raise await self._unreadable(error) from error
 
@@ -84,10 +89,31 @@ class Consumer:
         """Settle; the answer says where the cursor stands. Raises Refused, StorageFault."""
         request = wire.read(body, wire.Ack)
         try:
-            await self._settle(request)
+            await self._kept(lambda: self._settle(request))
         except (sqlite3.Error, JournalDamaged) as error:
             raise await self._unreadable(error) from error
         return wire.settled(str(await self.place()))
+
+    async def _kept(self, does: Callable[[], Awaitable[Kept]]) -> Kept:
+        """Do it; once more where what follows on the cursor was forgotten. Raises Refused."""
+        try:
+            return await does()
+        except Forgotten:
+            if not await self._passed_over():
+                raise
+            return await does()
+
+    async def _passed_over(self) -> bool:
+        """Go on behind what was forgotten before the consumer had it; whether there was any."""
+        at = await self.place()
+        found = await self._journals.first_behind((at.epoch, at.seq))
+        if found is None or found[1] == at.seq + 1:
+            return False
+        now_ms = self._clock.now().wall_ms
+        seq = await passed_over(self._store, self.name, found[0], at.seq, found[1], now_ms)
+        if seq is not None:
+            self._at = replace(at, seq=seq, reviewed=max(at.reviewed, seq))
+        return seq is not None
 
     async def _page(self, request: wire.Pull) -> bytes:
         own = await self.place()
@@ -98,7 +124,7 @@ class Consumer:
         limit = min(request.limit or self._given.page_events, self._given.page_events)
         again = await self._again(limit)
         room = self.page_bytes - _AROUND_BYTES - sum(len(body) + 1 for _, body in again)
-        reader, rows = await self._journals.read(at, seq, limit)
+        seq, (reader, rows) = await self._read(at, seq, limit)
         taken: Rows = []
         if rows and (room > len(rows[0][1]) or not again):
             taken = Portion(limit, max(room, 0)).cut(await self._proof.of(reader, seq, rows))
@@ -107,6 +133,15 @@ class Consumer:
         head = await self._journals.head_beyond((reader.epoch, last))
         more = (reader.epoch, last) != head
         return wire.page(taken, again, f"{reader.epoch}:{last}", more, f"{head[0]}:{head[1]}")
+
+    async def _read(self, at: int, seq: int, limit: int) -> tuple[int, tuple[Reader, Rows]]:
+        """Events behind `seq`, or behind what never reaches the consumer, and where they begin."""
+        try:
+            return seq, await self._journals.read(at, seq, limit)
+        except Forgotten as gone:
+            if not await is_told(self._store, self.name, gone.journal, seq, gone.first):
+                raise
+            return gone.first - 1, await self._journals.read(at, gone.first - 1, limit)
 
     async def _again(self, limit: int) -> Rows:
         """What was released from quarantine, at most half a page of it so that the rest goes on too."""
@@ -228,7 +263,8 @@ class Consumer:
         journal = (await self._journals.look())[at]
         epoch, rows = self._sent
         if not rows or (epoch, rows[0][0]) != (journal.epoch, seq + 1) or rows[-1][0] > end:
-            _, rows = await self._journals.read(at, seq, min(_READ_EVENTS, end - seq))
+            _, found = await self._journals.read(at, seq, min(_READ_EVENTS, end - seq))
+            rows = [row for row in found if row[0] <= end]  # where something is lost, they lie apart
         if not rows:
             raise Refused("forgotten", f"what follows on {journal.epoch}:{seq} is not there")
         if named:
@@ -260,9 +296,15 @@ class Consumer:
                 f"Put journal-{at.epoch}.db back; else compare with the receiver",
                 now_ms,
             )
-        at_head = at is None and self._given.start == "head"
-        epoch, seq = await self._journals.head() if at_head else (listed[0].epoch, 0)
-        await self._store.begin(self.name, epoch, seq, now_ms)
+        if at is None and self._given.start == "head":
+            epoch, seq = await self._journals.head()
+            await self._store.begin(self.name, epoch, seq, now_ms)
+            return Cursor(epoch, seq, seq, "idle")
+        epoch, seq = listed[0].epoch, 0
+        if at is not None and at.epoch:
+            await self._store.begin(self.name, epoch, seq, now_ms)
+        else:
+            seq = await begin(self._store, self.name, listed[0], now_ms, is_new=at is None)
         return Cursor(epoch, seq, seq, "idle")
 
     async def _unreadable(self, error: sqlite3.Error | JournalDamaged) -> Exception:

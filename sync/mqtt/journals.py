@@ -14,8 +14,20 @@ from edge.faults import StorageFault
 from edge.journal import Reader
 from sync.batch import Rows
 from sync.mqtt.wire import Refused
+from sync.reconciler import whole
 
 Place = tuple[str, int]
+
+
+class Forgotten(Refused):
+    """What follows on a place is not in its journal any more; what does is `first`."""
+
+    def __init__(self, journal: Epoch, seq: int, first: int) -> None:
+        super().__init__(
+            "forgotten", f"what follows on {journal.epoch}:{seq} is kept no more; from {first} on it is"
+        )
+        self.journal = journal
+        self.first = first
 
 
 class Journals:
@@ -79,16 +91,25 @@ class Journals:
             self._readers[journal.epoch] = await Reader.open(journal.path)
         return self._readers[journal.epoch]
 
+    async def first_behind(self, place: Place) -> tuple[Epoch, int] | None:
+        """The next event of the place's journal. Raises StorageFault, sqlite3.Error."""
+        at = await self.index(place[0])
+        if at is None:
+            return None
+        journal = (await self.look())[at]
+        rows = await (await self.reader(journal)).read_after(place[1], 1)
+        return (journal, rows[0][0]) if rows else None
+
     async def read(self, at: int, seq: int, limit: int) -> tuple[Reader, Rows]:
-        """Events behind `seq`. Raises Refused where they are forgotten, StorageFault, sqlite3.Error."""
+        """Events behind `seq`, or behind what is known to be lost there.
+
+        Raises Forgotten, StorageFault, sqlite3.Error.
+        """
         journal = (await self.look())[at]
         reader = await self.reader(journal)
         rows = await reader.read_after(seq, limit)
-        if rows and rows[0][0] != seq + 1:
-            raise Refused(
-                "forgotten",
-                f"what follows on {journal.epoch}:{seq} is kept no more; from {rows[0][0]} on it is",
-            )
+        if rows and rows[0][0] != seq + 1 and whole(range(seq + 1, rows[0][0]), journal.missing):
+            raise Forgotten(journal, seq, rows[0][0])
         return reader, rows
 
     async def close(self) -> None:

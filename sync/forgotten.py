@@ -1,0 +1,85 @@
+"""Facts that the journal forgot before a receiver had them: said by name, never passed over in silence.
+
+Pruning waits for every receiver that is configured. One that comes later begins where the journal does now;
+one that was taken out and is put back, or was unknown to the collector, may stand before that.
+"""
+
+from collections.abc import Sequence
+
+import aiosqlite
+
+from edge import alerts
+from edge.epochs import Epoch
+from sync.reconciler import whole
+from sync.store import Store, begun_key
+
+
+async def begin(store: Store, uplink: str, journal: Epoch, at_ms: int, *, is_new: bool) -> int:
+    """Put a cursor before the first fact that a journal holds; returns its seq. Raises StorageFault.
+
+    `is_new`: the receiver was never heard of, so what was forgotten before is told of until the next start.
+    """
+    seq = max(0, journal.pruned - 1)
+    await store.begin(uplink, journal.epoch, seq, at_ms)
+    if seq and is_new:
+        text = f"{uplink} begins at seq {seq + 1} of {journal.epoch}: {_words([range(1, seq + 1)])} forgotten"
+        await store.raise_alert(
+            begun_key(uplink), f"{text} before it was configured and never reach it", _BEGUN_HINT, at_ms
+        )
+    return seq
+
+
+async def passed_over(
+    store: Store, uplink: str, journal: Epoch, seq: int, first: int, at_ms: int
+) -> int | None:
+    """What lies between cursor `seq` and `first`, the next fact there is, will never be delivered: say so.
+
+    Returns where the cursor stands now; None where nothing lies there but what the journal is known to have
+    lost. Raises StorageFault.
+    """
+    gone = whole(range(seq + 1, first), journal.missing)
+    if not gone:
+        return None
+
+    async def work(connection: aiosqlite.Connection) -> None:
+        await connection.execute(_PASS, (first - 1, first - 1, uplink, journal.epoch, seq))
+        key = _gone_key(uplink, journal, gone)
+        text = f"{uplink}: {_words(gone)} not in {journal.epoch} any more: they never reach it"
+        await alerts.stand(connection, key, text, _GONE_HINT, at_ms)
+
+    await store.transact(work)
+    return first - 1
+
+
+async def is_told(store: Store, uplink: str, journal: Epoch, seq: int, first: int) -> bool:
+    """Whether an alert says that what lies between them never reaches it. Raises StorageFault."""
+    gone = whole(range(seq + 1, first), journal.missing)
+    sql = "SELECT 1 FROM alerts WHERE key = ? AND cleared_ms IS NULL"
+    return bool(gone) and bool(await store.rows(sql, _gone_key(uplink, journal, gone)))
+
+
+def _gone_key(uplink: str, journal: Epoch, gone: Sequence[range]) -> str:
+    return f"uplink.{uplink}.forgotten.{journal.epoch}:{gone[0].start}"
+
+
+def _words(spans: Sequence[range]) -> str:
+    """`seq 4 to 9 are`; of many spans the first and the last seq."""
+    first, last, count = spans[0].start, spans[-1][-1], sum(map(len, spans))
+    if count == 1:
+        return f"seq {first} is"
+    if len(spans) == 1:
+        return f"seq {first} to {last} are"
+    return f"{count} facts from seq {first} to {last} are"
+
+
+_PASS = (
+    "UPDATE uplinks SET seq = ?, reviewed = max(reviewed, ?) WHERE uplink = ? AND epoch = ? AND seq = ?"
+)
+_BEGUN_HINT = (
+    "Nothing to do where its books begin now. Else book there by hand what a backup holds of before"
+    " (`lineside events export`). The next start of lineside sync clears this"
+)
+_GONE_HINT = (
+    "It was not in the configuration of lineside collect while they were pruned (storage.keep_days). Book"
+    " them there by hand from a backup (`lineside events export`); what follows is delivered"
+)
