@@ -72,9 +72,7 @@ def _words(spans: Sequence[range]) -> str:
     return f"{count} facts from seq {first} to {last} are"
 
 
-_PASS = (
-    "UPDATE uplinks SET seq = ?, reviewed = max(reviewed, ?) WHERE uplink = ? AND epoch = ? AND seq = ?"
-)
+_PASS = "UPDATE uplinks SET seq = ?, reviewed = max(reviewed, ?) WHERE uplink = ? AND epoch = ? AND seq = ?"
 _BEGUN_HINT = (
     "Nothing to do where its books begin now. Else book there by hand what a backup holds of before"
     " (`lineside events export`). The next start of lineside sync clears this"

@@ -38,6 +38,8 @@ from sync.store import Condition, Store
 _log = structlog.get_logger("lineside.sync")
 _WAITING_MAX = 16  # requests of one consumer, and deliveries of master data
 _PACKET_AROUND_BYTES = 1024  # of a page's packet: topic and properties
+_MQTT_BYTES_MAX = 268_435_455  # MQTT 5, 1.5.5: without a word of the broker's
+_ROOM_MIN = 4096  # less holds no page
 Answer = Callable[[bytes], Awaitable[bytes]]
 
 
@@ -130,11 +132,13 @@ class Bus:
 
     async def _up(self, connection: Connection) -> None:
         """Connected and subscribed."""
+        room = (connection.bytes_max or _MQTT_BYTES_MAX) - _PACKET_AROUND_BYTES
+        if room < _ROOM_MIN:
+            detail = f"the broker takes messages of {connection.bytes_max} bytes at most"
+            raise Denied(f"{detail}: too few for production facts", hint=_SIZE_HINT)
         for name, consumer in self._consumers.items():
-            if connection.bytes_max is not None:
-                room = connection.bytes_max - _PACKET_AROUND_BYTES
-                consumer.page_bytes = min(self._given.page_bytes, max(room, 1))
-                self._comparing[name].answer_bytes = consumer.page_bytes
+            consumer.allow(room)
+            self._comparing[name].answer_bytes = consumer.page_bytes
             await consumer.connected()
         if self._trouble:
             _log.info("the broker is there again", uplink=self._name)
@@ -208,7 +212,11 @@ class Bus:
         except Refused as refused:
             _log.info("a request is refused", uplink=self._name, consumer=name, reason=refused.detail)
             body = wire.problem(refused)
-        code = await connection.publish(Outgoing(to, body, correlation=correlation))
+        answer = Outgoing(to, body, correlation=correlation)
+        if not connection.fits(answer):
+            told = Refused("too-large", f"the answer has {len(body)} bytes, more than the broker takes")
+            answer = Outgoing(to, wire.problem(told), correlation=correlation)
+        code = await connection.publish(answer)
         if code.is_failure:
             await self._unheard(name, to, str(code))
 
@@ -286,4 +294,5 @@ class Bus:
         return self._clock.now().wall_ms
 
 
+_SIZE_HINT = "Give the broker a larger maximum packet size: 512 KiB holds every fact and page"
 _HINT = "Nothing to do unless it lasts; then check the network and the broker"

@@ -80,6 +80,10 @@ class Connection:
             raise
         return one
 
+    def fits(self, message: Outgoing) -> bool:
+        """Whether the broker takes a packet of this size; a larger one would end the connection."""
+        return self.bytes_max is None or message.packet_bytes <= self.bytes_max
+
     async def publish(self, message: Outgoing) -> ReasonCode:
         """Send with QoS 1; the broker's word on it. Raises UplinkFault where the connection ends first."""
         async with self._window:

@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapp
 from dataclasses import replace
 from typing import Any, TypeVar
 
+import structlog
+
 from edge import schema
 from edge.faults import Damaged, JournalDamaged
 from edge.journal import Reader
@@ -26,6 +28,7 @@ from sync.proof import Proof
 from sync.settlement import settle, taken
 from sync.store import Condition, Cursor, Standing, Store, paused_key
 
+_log = structlog.get_logger("lineside.sync")
 _ACCEPTED = Outcome(status="accepted")
 _READ_EVENTS = 500
 _AROUND_BYTES = 256  # of a page beside its events
@@ -47,6 +50,7 @@ class Consumer:
     ) -> None:
         self.name = name
         self.page_bytes = settings.page_bytes  # the broker may allow less
+        self._fact_bytes = settings.page_bytes  # of one that comes alone: what the broker takes
         self._given = settings
         self._journals = journals
         self._store = store
@@ -64,6 +68,10 @@ class Consumer:
             self._standing = await self._store.standing(self.name)
             await self._passed_over()
         return self._at
+
+    def allow(self, room: int) -> None:
+        """The broker takes answers of so many bytes."""
+        self.page_bytes, self._fact_bytes = min(self._given.page_bytes, room), room - _AROUND_BYTES
 
     async def troubled(self, condition: Condition) -> None:
         """The broker cannot be reached or takes nothing; a halt stays one. Raises StorageFault."""
@@ -116,15 +124,14 @@ class Consumer:
         return seq is not None
 
     async def _page(self, request: wire.Pull) -> bytes:
-        own = await self.place()
-        at, seq = await self._found(request.after or str(own))
-        listed = await self._journals.look()
-        while at < len(listed) - 1 and seq >= listed[at].head:
-            at, seq = at + 1, 0
+        at, seq = await self._next(request.after or str(await self.place()))
         limit = min(request.limit or self._given.page_events, self._given.page_events)
         again = await self._again(limit)
         room = self.page_bytes - _AROUND_BYTES - sum(len(body) + 1 for _, body in again)
         seq, (reader, rows) = await self._read(at, seq, limit)
+        while rows and len(rows[0][1]) > self._fact_bytes:
+            await self._set_aside(reader, at, seq, rows[:1])
+            seq, (reader, rows) = await self._read(at, rows[0][0], limit)
         taken: Rows = []
         if rows and (room > len(rows[0][1]) or not again):
             taken = Portion(limit, max(room, 0)).cut(await self._proof.of(reader, seq, rows))
@@ -143,11 +150,39 @@ class Consumer:
                 raise
             return gone.first - 1, await self._journals.read(at, gone.first - 1, limit)
 
+    async def _next(self, cursor: str) -> tuple[int, int]:
+        """The place of a cursor; at the end of a journal, the beginning of the next. Raises Refused."""
+        at, seq = await self._found(cursor)
+        listed = await self._journals.look()
+        while at < len(listed) - 1 and seq >= listed[at].head:
+            at, seq = at + 1, 0
+        return at, seq
+
+    async def _set_aside(self, reader: Reader, at: int, seq: int, rows: Rows) -> None:
+        """Put the fact next to the cursor into quarantine: the broker would not take it. Raises Refused."""
+        ((number, body),) = rows
+        size = f"seq {number} of {reader.epoch} has {len(body)} bytes, the broker takes {self._fact_bytes}"
+        own = await self.place()
+        if (at, seq) != await self._next(str(own)):
+            raise Refused(
+                "fact-too-large", f"{size}; go on with {reader.epoch}:{number}, or ack what is before it"
+            )
+        batch = pack(reader.epoch, reader.source, await self._proof.of(reader, seq, rows))
+        _log.warning("a fact is too large for the broker", uplink=self.name, detail=size, hint=_SIZE_HINT)
+        if own.epoch != reader.epoch:
+            await self._enter(reader.epoch)
+        await self._write(batch, {batch.ids[0]: _too_large(size)})
+
     async def _again(self, limit: int) -> Rows:
         """What was released from quarantine, at most half a page of it so that the rest goes on too."""
         if not self._standing.retrying:
             return []
-        _, rows = await self._store.released(self.name, limit)
+        epoch, rows = await self._store.released(self.name, limit)
+        while rows and len(rows[0][1]) > self._fact_bytes:  # still, or for a broker that takes less
+            batch = pack(epoch, source_of(rows[0][1]), rows[:1], again=True)
+            size = f"{len(rows[0][1])} bytes, the broker takes {self._fact_bytes}"
+            await self._write(batch, {batch.ids[0]: _too_large(f"seq {rows[0][0]} of {epoch} has {size}")})
+            epoch, rows = await self._store.released(self.name, limit)
         return Portion(limit, self.page_bytes // 2).cut(rows) if rows else []
 
     async def _settle(self, request: wire.Ack) -> None:
@@ -215,10 +250,14 @@ class Consumer:
         """Settle everything through `ahead`, journal by journal."""
         async for batch in self._between(begin, ahead, named=bool(rejected)):
             if batch.epoch != (await self.place()).epoch:
-                await self._store.begin(self.name, batch.epoch, 0, self._clock.now().wall_ms)
-                self._at = Cursor(batch.epoch, 0, 0, "shipping")
+                await self._enter(batch.epoch)
             if not await self._write(batch, rejected):
                 return
+
+    async def _enter(self, epoch: str) -> None:
+        """The journal before is settled: go on in the next."""
+        await self._store.begin(self.name, epoch, 0, self._clock.now().wall_ms)
+        self._at = Cursor(epoch, 0, 0, "shipping")
 
     async def _write(self, batch: Batch, rejected: Mapping[str, Any]) -> bool:
         """One transaction; whether all of the batch is settled."""
@@ -318,6 +357,16 @@ class Consumer:
         return Refused(_NOT_PROVEN, "what follows cannot be read at the edge; somebody there is told")
 
 
+def _too_large(size: str) -> dict[str, str]:
+    """The problem of a fact that no broker like this one carries (RFC 9457)."""
+    return {
+        "type": "urn:lineside:problem:fact-too-large",
+        "title": "too large for the broker",
+        "detail": f"{size}. {_SIZE_HINT}",
+    }
+
+
+_SIZE_HINT = "Give the broker a larger maximum packet size, then `lineside outbox retry`"
 _FORKED = "holds other facts under the same numbers"
 _FORK_HINT = (
     "Two collectors use one edge id, or a journal was put back from a copy: stop the other one, or give"

@@ -101,7 +101,16 @@ class Feed:
             await asyncio.sleep(_STATUS_S)
 
     async def _publish(self, connection: Connection, message: Outgoing) -> None:
-        """Publish; one log line when the broker begins to refuse a topic."""
+        """Publish; one log line when the broker begins to refuse a topic. What is too large is left out."""
+        if not connection.fits(message):
+            _log.warning(
+                "the broker takes no message as large as this one",
+                uplink=self.name,
+                topic=message.topic,
+                size_bytes=message.packet_bytes,
+                allowed_bytes=connection.bytes_max,
+            )
+            return
         code = await connection.publish(message)
         if code.is_failure and message.topic not in self._denied:
             hint = "Give this account the right to publish there (docs/mqtt.md)"

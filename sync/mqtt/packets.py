@@ -35,6 +35,12 @@ class Outgoing:
     content_type: str | None = "application/json"
     correlation: bytes | None = None
 
+    @property
+    def packet_bytes(self) -> int:
+        """The size of its PUBLISH with QoS 1: what the broker's maximum is held against."""
+        rest = 4 + len(self.topic.encode()) + len(Packed(self).pack()) + len(self.body)
+        return 1 + (rest.bit_length() + 6) // 7 + rest
+
 
 def incoming(head: int, packet: bytes) -> Incoming:
     """A PUBLISH by its first byte and what follows on its length. Raises ValueError, IndexError."""

@@ -1,12 +1,14 @@
 """What goes onto the wire of MQTT, and what comes from it, without paho's help is what paho reads."""
 
-from typing import Any
+from typing import Any, cast
+from unittest import mock
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from paho.mqtt._packet import decode_publish
-from paho.mqtt.client import MQTTv5
+from paho.mqtt.client import Client, MQTTv5
+from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.exception import MalformedPacket
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
@@ -95,6 +97,19 @@ def test_a_spoilt_message_is_none_or_what_paho_reads(given: dict[str, Any], plac
 def test_what_a_broker_must_not_send_is_no_message(head: int, packet: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
         incoming(head, packet)
+
+
+@given(st.sampled_from((0, 90, 100, 110, 127, 128, 16_200, 16_380, 16_400, 2_097_100, 2_097_160)))
+def test_the_size_of_a_packet_is_that_of_the_one_that_paho_makes(body: int) -> None:
+    made: list[bytes] = []
+    client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTv5)
+    client._packet_queue = lambda _command, packet, *_rest, **_named: made.append(packet)  # type: ignore[assignment,return-value]
+    one = Outgoing("lineside/x", b"x" * body, correlation=b"1")
+    with mock.patch.object(client, "_sock", mock.Mock()):
+        client._send_publish(
+            7, one.topic.encode(), one.body, 1, False, properties=cast(Properties, Packed(one))
+        )
+    assert [len(packet) for packet in made] == [one.packet_bytes]
 
 
 @pytest.mark.parametrize(
