@@ -24,6 +24,7 @@ from sync.backoff import WISH_MAX_S, Backoff
 from sync.batch import Batch, Portion, Rows, pack, source_of
 from sync.metrics import Metrics
 from sync.outcome import Again, Outcome, Pause, Settled, Split, Verdict, printable
+from sync.pace import Pace
 from sync.proof import Proof
 from sync.settlement import Settlement, decisions, settle
 from sync.store import Condition, Cursor, Standing, Store
@@ -65,6 +66,7 @@ class Agent:
         self._portions = {
             again: Portion(self._given.batch_events, self._given.batch_bytes) for again in (False, True)
         }
+        self._pace = Pace(self._given.batch_events)
         self._at = Cursor("", 0, 0, "idle")
         self._standing = Standing()
         self._fork: str | None = None  # why the receiver and this journal disagree
@@ -126,12 +128,13 @@ class Agent:
     async def _next(self, reader: Reader) -> Batch | None:
         """What follows on the cursor."""
         portion = self._portions[False]
-        found = await reader.read_after(self._at.seq, portion.events)
+        limit = min(portion.events, self._pace.events)
+        found = await reader.read_after(self._at.seq, limit)
         if not found:
             return None
         rows = await self._proof.of(reader, self._at.seq, found)
         taken = portion.cut(rows)
-        self._drained = len(taken) == len(rows) < portion.events
+        self._drained = len(taken) == len(rows) < limit
         return pack(reader.epoch, reader.source, taken, self._held_orders)
 
     async def _released(self) -> Batch | None:
@@ -142,7 +145,8 @@ class Agent:
         if not self._standing.retrying or self._clock.now().monotonic_ms < self._again_due_ms:
             return None
         portion = self._portions[True]
-        epoch, rows = await self._store.released(self.name, portion.events)
+        limit = min(portion.events, self._pace.events)
+        epoch, rows = await self._store.released(self.name, limit)
         # Not the reader's: the edge may have had another name in that epoch.
         return pack(epoch, source_of(rows[0][1]), portion.cut(rows), again=True) if rows else None
 
@@ -151,6 +155,7 @@ class Agent:
         portion = self._portions[batch.again]
         match verdict:
             case Settled(outcomes):
+                self._pace.done(len(batch.rows))
                 if any(outcome.status != "retry" for outcome in outcomes):
                     self._isolated = 0
                 await self._settle(batch, outcomes)
@@ -166,7 +171,9 @@ class Agent:
                 await self._hold_off("paused", detail, _ISOLATED_HINT, None)
             case Pause(detail, hint, wish_s):
                 await self._hold_off("paused", detail, hint, wish_s)
-            case Again(detail, hint, wish_s):
+            case Again(detail, hint, wish_s, late):
+                if late and self._pace.late(len(batch.rows)):
+                    _log.info("the receiver is slow", uplink=self.name, portion=self._pace.events)
                 await self._hold_off("backoff", detail, hint, wish_s)
 
     async def _settle(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:

@@ -15,7 +15,7 @@ from sync.batch import Batch
 from sync.outcome import ENCODINGS, Again, Answer, Pause, Reencode, Settled, Verdict, decide
 from sync.secret import SecretFault
 from sync.settings import HttpSettings
-from sync.wire import Wire
+from sync.wire import Late, Wire
 
 BATCH_TYPE = "application/cloudevents-batch+json"
 ZSTD_LEVEL = 1  # events repeat one another: a batch gets smaller than by level 3, and for less CPU
@@ -45,7 +45,7 @@ class HttpUplink:
             except SecretFault as fault:
                 return Pause(fault.message, fault.hint)
             except UplinkFault as fault:
-                return Again(fault.message, fault.hint)
+                return Again(fault.message, fault.hint, late=isinstance(fault, Late))
             verdict = decide(answer, batch.ids, encoding, self._clock.now().wall_ms)
             if isinstance(verdict, Settled):
                 self._encoding = encoding  # what the receiver has understood

@@ -72,6 +72,7 @@ class Again:
     detail: str
     hint: str
     wish_s: float | None = None  # how long the receiver asks to wait
+    late: bool = False  # it had the call and did not finish with it in time
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,10 @@ _PROXY_AUTHORIZATION = "Proxy-Authorization"
 _MASK = b"[secret]"
 
 
+class Late(UplinkFault):
+    """The receiver was reached and did not finish in time."""
+
+
 class Wire:
     """The connections to one receiver and what stands beside it. Opened when first used."""
 
@@ -54,7 +58,9 @@ class Wire:
                 answer = Answer(response.status, _lower(response.headers), await _read(response, bytes_max))
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError, EOFError) as error:
             what, hint = _explained(error, url, self.settings)
-            raise UplinkFault(f"{method} {url}: {what}", hint=hint) from error
+            reached = not isinstance(error, aiohttp.ConnectionTimeoutError)
+            kind = Late if reached and isinstance(error, TimeoutError) else UplinkFault
+            raise kind(f"{method} {url}: {what}", hint=hint) from error
         hidden = [*secrets, *self._proxy_secrets()]
         if len(answer.body) > _LARGE_BYTES:
             return await asyncio.to_thread(masked, answer, hidden)

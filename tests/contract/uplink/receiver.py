@@ -111,6 +111,16 @@ def results(change: Callable[[list[dict[str, Any]]], Any]) -> Mood:
     return mood
 
 
+def overwhelmed_by_more_than(count: int) -> Mood:
+    """A call is one transaction; that of a larger one is not done before the caller hangs up."""
+
+    async def mood(_: Receiver, __: web.Request, events: Events) -> None:
+        if len(events) > count:
+            await asyncio.sleep(3600)
+
+    return mood
+
+
 async def loses_answer(receiver: Receiver, request: web.Request, events: Events) -> web.StreamResponse:
     """Posts everything, then resets the connection."""
     receiver.post(events)

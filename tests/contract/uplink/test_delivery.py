@@ -264,6 +264,39 @@ async def test_an_outage_is_outlasted_with_growing_pauses(tmp_path: Path) -> Non
         assert rig.time.slept_s == [0.5, 1.0, 2.0, 4.0, 8.0, 10.0, 10.0, 10.0]
 
 
+async def test_a_receiver_too_slow_for_a_whole_portion_gets_smaller_ones(tmp_path: Path) -> None:
+    async with rigged(tmp_path, count=200, answer_timeout_s=0.3, batch_events=100) as rig:
+        rig.receiver.always = rude.overwhelmed_by_more_than(30)
+        await rig.deliver()
+        await posted_once_in_order(rig)
+        sizes = [len(call.seqs) for call in rig.receiver.calls]
+        assert sizes[:4] == [100, 100, 50, 25] and sum(size > 30 for size in sizes) < 6
+        rig.receiver.always = None
+        await rig.append(*facts(1500, first=1000))
+        await rig.deliver(batch_events=100)
+        await posted_once_in_order(rig)
+        assert len(rig.receiver.calls[-2].seqs) == 100  # a new process begins with whole portions
+
+
+async def test_one_time_out_alone_makes_no_portion_smaller(tmp_path: Path) -> None:
+    async with rigged(tmp_path, count=100, answer_timeout_s=0.3, batch_events=50) as rig:
+        rig.receiver.moods.append(rude.overwhelmed_by_more_than(0))
+        await rig.deliver()
+        assert [len(call.seqs) for call in rig.receiver.calls] == [50, 50, 50]
+
+
+async def test_released_facts_go_to_a_slow_receiver_in_smaller_portions_too(tmp_path: Path) -> None:
+    async with rigged(tmp_path, count=60, answer_timeout_s=0.3) as rig:
+        rig.receiver.poison = set(range(10, 50))
+        await rig.deliver()
+        rig.receiver.poison, rig.receiver.always = set(), rude.overwhelmed_by_more_than(15)
+        await rig.review("retried", [one.id for one in rig.quarantine])
+        rig.start()
+        await rig.until(lambda: not rig.quarantine)
+        assert {seq for seq, _ in rig.receiver.posted} == set(range(1, 62))
+        assert len(rig.receiver.posted) == 61
+
+
 async def test_nobody_listening_is_outlasted(tmp_path: Path) -> None:
     async with rigged(tmp_path) as rig:
         rig.start(url="http://127.0.0.1:1/events")
