@@ -22,6 +22,7 @@ from edge.journal import Reader
 from edge.ports import Clock
 from sync.backoff import WISH_MAX_S, Backoff
 from sync.batch import Batch, Portion, Rows, pack, source_of
+from sync.failing import Failing
 from sync.metrics import Metrics
 from sync.outcome import Again, Outcome, Pause, Settled, Split, Verdict, printable
 from sync.pace import Pace
@@ -67,6 +68,7 @@ class Agent:
             again: Portion(self._given.batch_events, self._given.batch_bytes) for again in (False, True)
         }
         self._pace = Pace(self._given.batch_events)
+        self._failing = Failing(store, self.name, journal, self._given.alert_after_min, clock)
         self._at = Cursor("", 0, 0, "idle")
         self._standing = Standing()
         self._fork: str | None = None  # why the receiver and this journal disagree
@@ -200,6 +202,7 @@ class Agent:
         """Take over what was just committed."""
         if settlement.answered:
             self._attempt = 0
+            self._failing.over()
         if settlement.cursor is not None:
             seq = settlement.cursor
             self._portions[False].passed(seq)
@@ -224,7 +227,9 @@ class Agent:
         else:
             delay_s = self._backoff.delay_s(self._attempt, wish_s)
         self._attempt += 1
-        await self._turn(Condition(state, detail, hint, self._now_ms() + round(1000 * delay_s)))
+        condition = Condition(state, detail, hint, self._now_ms() + round(1000 * delay_s))
+        await self._turn(condition)
+        await self._failing.failed(condition)
         await self._sleep(delay_s)
 
     async def _turn(self, condition: Condition) -> None:

@@ -40,6 +40,7 @@ _SENT_WITHIN_S = 300.0  # how long a comparison waits for what is sent again
 _POLL_S = 0.5
 _OPEN_MAX = 50  # ranges without a match that are compared again, the newest
 _BACKOFF_MAX_S = 600.0
+_SAID_AFTER_MS = 900_000  # a receiver may be a little behind
 
 
 @dataclass(frozen=True)
@@ -121,6 +122,8 @@ class Reconciler:
             return False  # what was done until then may still be recorded
         outcome = await self._compared(one.occasion, one.at_ms + self._after_ms)
         if outcome is None:
+            if self._now_ms() > one.at_ms + self._after_ms + _SAID_AFTER_MS:
+                self._say(f"not everything until the end of {one.occasion} is delivered", _WAITS)
             return False
         self._say("" if outcome.offered else "not offered", "")
         await self._store.transact(lambda connection: _passed(connection, self.name, one.at_ms))
@@ -294,6 +297,7 @@ def _words(one: Certificate) -> str:
     return f"{one.occasion}, {' and '.join(said)}"
 
 
+_WAITS = "It is compared once it is; `lineside status` says why delivery waits"
 _HINT = (
     "`lineside reconcile list` names the certificates, `lineside reconcile show` all figures of one. Facts"
     " here never change: find out with who runs the receiver what it lost or changed, then"

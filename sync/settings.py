@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
-from edge.settings import Exposure, Seconds, UplinkSettings, is_loopback
+from edge.settings import AlertAfter, Exposure, Seconds, UplinkSettings, is_loopback
 
 
 def _url(value: str) -> str:
@@ -49,6 +49,7 @@ class Delivery(UplinkSettings):
     batch_events: Annotated[int, Field(ge=1, le=500)] = 500
     batch_bytes: Annotated[int, Field(ge=1024, le=1048576)] = 1048576  # before compression
     backoff_max_s: Seconds = 60.0
+    alert_after_min: AlertAfter = 15
     masterdata_interval_s: Annotated[float, Field(ge=0, le=86400, allow_inf_nan=False)] = 60.0  # 0: off
     reconcile: Literal["shift", "day", "off"] = "shift"  # at the end of each shift and day, or of each day
     reconcile_after_s: Annotated[float, Field(ge=0, le=86400, allow_inf_nan=False)] = 120.0  # behind that end

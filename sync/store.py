@@ -164,7 +164,7 @@ class Store:
         if settlement.posted:
             last.append((_RECEIPT, _receipt(uplink, settlement, at_ms)))
         if recovered:
-            last += [(alerts.CLEAR, (at_ms, key)) for key in (paused_key(uplink), halted_key(uplink))]
+            last += [(alerts.CLEAR, (at_ms, key)) for key in _trouble_keys(uplink)]
 
         async def work(connection: aiosqlite.Connection) -> None:
             if settlement.touches_quarantine:
@@ -239,6 +239,8 @@ class Store:
                     "Put the uplink back into the configuration if that was not meant",
                     at_ms,
                 )
+                for key in _trouble_keys(name):
+                    await connection.execute(alerts.CLEAR, (at_ms, key))
             for name in configured:
                 for key in (f"uplink.{name}.removed", begun_key(name)):
                     await connection.execute(alerts.CLEAR, (at_ms, key))
@@ -306,6 +308,16 @@ def begun_key(uplink: str) -> str:
 def halted_key(uplink: str) -> str:
     """The key of the alert for a halt."""
     return f"uplink.{uplink}.halted"
+
+
+def failing_key(uplink: str) -> str:
+    """The key of the alert that nothing was delivered for long."""
+    return f"uplink.{uplink}.failing"
+
+
+def _trouble_keys(uplink: str) -> tuple[str, ...]:
+    """What a success clears."""
+    return paused_key(uplink), halted_key(uplink), failing_key(uplink)
 
 
 async def _finish(connection: aiosqlite.Connection, statements: Sequence[Statement]) -> None:

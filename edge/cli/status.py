@@ -17,6 +17,8 @@ from edge.masterdata.lookup import load as load_masterdata
 from edge.settings import Settings
 from sync.certificates.record import Standing, load_standing
 
+_WAITING = ("backoff", "paused", "halted")
+
 
 @guarded
 def status(config: Config = None, as_json: AsJson = False) -> None:
@@ -132,7 +134,8 @@ def _proven(receiver: dict[str, Any]) -> str:
         return "-"
     unproven = receiver["unproven"]
     verdict = f"✕ {unproven} not proven: lineside reconcile list" if unproven else "✓"
-    return f"{_local(receiver['compared_ms'])} {verdict}"
+    behind = ", not since: it waits" if receiver["state"] in _WAITING and receiver["waiting"] else ""
+    return f"{_local(receiver['compared_ms'])} {verdict}{behind}"
 
 
 def _local(ms: int) -> str:

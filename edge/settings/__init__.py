@@ -7,7 +7,7 @@ package knows no driver. Each problem names file, key, value and what is allowed
 from edge.settings.checks import Checks, Level, StationChecks
 from edge.settings.crossing import FOLDER, PAGE
 from edge.settings.file import DEFAULT_PATH, DeviceKinds, Settings, UplinkKinds, json_schema, load
-from edge.settings.kinds import DeviceSettings, Factor, ReconnectingSettings, UplinkSettings
+from edge.settings.kinds import AlertAfter, DeviceSettings, Factor, ReconnectingSettings, UplinkSettings
 from edge.settings.parts import Address, Exposure, Name, Part, Seconds, is_loopback
 from edge.settings.services import MasterDataSettings, Storage, Webhook
 from edge.settings.site import (
@@ -29,6 +29,7 @@ __all__ = [
     "FOLDER",
     "PAGE",
     "Address",
+    "AlertAfter",
     "Automatic",
     "Break",
     "Checks",

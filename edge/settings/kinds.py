@@ -72,6 +72,9 @@ class ReconnectingSettings(DeviceSettings):
         return self
 
 
+AlertAfter = Annotated[int, Field(ge=1, le=10080)]  # minutes without any delivery that become an alert
+
+
 class UplinkSettings(Part):
     """What every uplink's settings have."""
 

@@ -17,6 +17,7 @@ from edge.faults import Damaged, JournalDamaged
 from edge.journal import Reader
 from edge.ports import Clock
 from sync.batch import Batch, Portion, Rows, pack, reviews, source_of
+from sync.failing import Failing
 from sync.forgotten import begin, is_told, passed_over
 from sync.metrics import Metrics
 from sync.mqtt import wire
@@ -26,7 +27,7 @@ from sync.mqtt.wire import Refused
 from sync.outcome import Outcome
 from sync.proof import Proof
 from sync.settlement import settle, taken
-from sync.store import Condition, Cursor, Standing, Store, paused_key
+from sync.store import Condition, Cursor, Standing, Store, failing_key, paused_key
 
 _log = structlog.get_logger("lineside.sync")
 _ACCEPTED = Outcome(status="accepted")
@@ -56,6 +57,7 @@ class Consumer:
         self._store = store
         self._clock = clock
         self._metrics = metrics
+        self._failing = Failing(store, name, journals.path, settings.alert_after_min, clock)
         self._proof = Proof()
         self._standing = Standing()
         self._at: Cursor | None = None  # as committed; nobody else moves it
@@ -77,10 +79,13 @@ class Consumer:
         """The broker cannot be reached or takes nothing; a halt stays one. Raises StorageFault."""
         if self._at is None or self._at.state != "halted":
             await self._store.condition(self.name, condition, self._clock.now().wall_ms)
+        await self._failing.failed(condition)
 
     async def connected(self) -> None:
         """The broker is there (again). Raises StorageFault."""
         at, now_ms = await self.place(), self._clock.now().wall_ms
+        self._failing.over()
+        await self._store.clear_alert(failing_key(self.name), now_ms)
         if at.state != "halted":
             await self._store.clear_alert(paused_key(self.name), now_ms)
             await self._store.resume(self.name, now_ms)

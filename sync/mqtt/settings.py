@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from edge.settings import Exposure, Name, Seconds, UplinkSettings, is_loopback
+from edge.settings import AlertAfter, Exposure, Name, Seconds, UplinkSettings, is_loopback
 
 _Topic = Annotated[str, Field(pattern=r"^[^+#\x00/]+(/[^+#\x00/]+)*$", max_length=200)]
 
@@ -31,6 +31,7 @@ class MqttSettings(UplinkSettings):
     keepalive_s: Annotated[int, Field(ge=5, le=3600)] = 30
     connect_timeout_s: Seconds = 10.0
     backoff_max_s: Seconds = 60.0
+    alert_after_min: AlertAfter = 15
     page_events: Annotated[int, Field(ge=1, le=5000)] = 500
     page_bytes: Annotated[int, Field(ge=4096, le=16777216)] = 262144
     requests_per_s: Annotated[int, Field(ge=1, le=10000)] = 200  # of each consumer

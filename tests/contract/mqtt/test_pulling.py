@@ -11,6 +11,7 @@ from sync.status import load_status
 from tests.contract.mqtt.broker import BASE, Asking, Rig, needs_mosquitto, numbered, rigged
 from tests.contract.uplink.rig import facts
 from tests.contract.uplink.test_epochs import renamed
+from tests.patience import PATIENCE_S
 
 pytestmark = needs_mosquitto
 
@@ -222,6 +223,28 @@ async def test_an_absent_broker_is_named_and_delivery_goes_on_when_it_is_back(tm
         client = await rig.client()
         assert await drained(rig, client) == await rig.expected()
         assert {one.state for one in load_status(rig.store.path).uplinks} == {"shipping"}
+
+
+async def test_a_broker_away_for_long_is_an_alert_for_each_consumer_until_it_is_back(tmp_path: Path) -> None:
+    async with rigged(tmp_path, consumers=("erp", "mes")) as rig:
+
+        def later() -> bool:
+            rig.time.now_ms += 60_000
+            return len(rig.alerts()) == 2
+
+        await rig.client()
+        async with asyncio.timeout(PATIENCE_S), rig.store.committed:
+            await rig.broker.kill()
+            await rig.store.committed.wait_for(lambda: rig.status("mes").state == "backoff")
+            assert rig.alerts() == []
+            await rig.store.committed.wait_for(later)
+        found = load_status(rig.store.path).alerts
+        assert {one.key for one in found} == {"uplink.bus/erp.failing", "uplink.bus/mes.failing"}
+        assert all("20 facts wait; nothing is lost" in one.text for one in found)
+        await rig.broker.start()
+        await rig.client()
+        async with asyncio.timeout(PATIENCE_S), rig.store.committed:
+            await rig.store.committed.wait_for(lambda: rig.alerts() == [])
 
 
 async def test_journals_that_were_set_aside_come_first_and_one_ack_may_settle_them(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+import structlog
 from aiohttp import web
 
 from edge.calendar import Calendar
@@ -356,8 +357,12 @@ async def test_a_receiver_behind_is_compared_when_it_has_caught_up(tmp_path: Pat
         await rig.append(*facts(5, first=50))
         rig.time.now_ms += DAY_MS
         one = reconciler(rig)
-        await one.look()
+        with structlog.testing.capture_logs() as logs:
+            await one.look()
+            await one.look()
         assert kept(rig) == [], "5 facts of that day are not settled yet"
+        said = [line["detail"] for line in logs if line["event"] == "no reconciliation"]
+        assert len(said) == 1 and said[0].startswith("not everything until the end of")
         rig.receiver.always = None
         await rig.drained()
         await one.look()
