@@ -23,6 +23,7 @@ from edge.ports import Clock
 from sync.backoff import WISH_MAX_S, Backoff
 from sync.batch import Batch, Portion, Rows, pack, source_of
 from sync.failing import Failing
+from sync.forgotten import begin, passed_over
 from sync.metrics import Metrics
 from sync.outcome import Again, Outcome, Pause, Settled, Split, Verdict, printable
 from sync.pace import Pace
@@ -72,6 +73,7 @@ class Agent:
         self._at = Cursor("", 0, 0, "idle")
         self._standing = Standing()
         self._fork: str | None = None  # why the receiver and this journal disagree
+        self._epoch: Epoch | None = None  # the journal being read
         self._identity: tuple[int, int] | None = None  # of the journal's file
         self._sealed = False  # this journal is set aside: nothing comes behind its end
         self._replaced = False
@@ -100,7 +102,7 @@ class Agent:
 
     async def _run(self) -> None:
         while True:
-            journal = await self._next_journal()
+            journal = self._epoch = await self._next_journal()
             async with await Reader.open(journal.path) as reader:
                 try:
                     await self._begin(reader)
@@ -134,10 +136,19 @@ class Agent:
         found = await reader.read_after(self._at.seq, limit)
         if not found:
             return None
+        if found[0][0] != self._at.seq + 1:
+            await self._pass_over(found[0][0])
         rows = await self._proof.of(reader, self._at.seq, found)
         taken = portion.cut(rows)
         self._drained = len(taken) == len(rows) < limit
         return pack(reader.epoch, reader.source, taken, self._held_orders)
+
+    async def _pass_over(self, first: int) -> None:
+        """The next fact there is: say what before it never reaches the receiver, unless that is known."""
+        assert self._epoch is not None, "a journal is being read"
+        seq = await passed_over(self._store, self.name, self._epoch, self._at.seq, first, self._now_ms())
+        if seq is not None:
+            self._at = replace(self._at, seq=seq, reviewed=max(self._at.reviewed, seq))
 
     async def _released(self) -> Batch | None:
         """What a person released from quarantine or the receiver lost, unless the receiver put it off."""
@@ -325,8 +336,10 @@ class Agent:
         if at is None or not at.epoch:  # without an epoch where sync.db was begun anew
             at_head = at is None and self._given.start == "head"
             first = found[-1] if at_head else found[0]
-            seq = first.head if at_head else 0
-            await self._store.begin(self.name, first.epoch, seq, self._now_ms())
+            if at_head:
+                await self._store.begin(self.name, first.epoch, first.head, self._now_ms())
+            else:
+                await begin(self._store, self.name, first, self._now_ms(), is_new=at is None)
             return first
         index = next((index for index, one in enumerate(found) if one.epoch == at.epoch), None)
         if index is None:

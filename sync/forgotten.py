@@ -1,17 +1,22 @@
 """Facts that the journal forgot before a receiver had them: said by name, never passed over in silence.
 
 Pruning waits for every receiver that is configured. One that comes later begins where the journal does now;
-one that was taken out and is put back, or was unknown to the collector, may stand before that.
+one that was taken out and is put back, or was unknown to the collector, may stand before that. What it never
+gets is an alert, and a certificate that no comparison makes a match.
 """
 
+import hashlib
 from collections.abc import Sequence
 
 import aiosqlite
 
 from edge import alerts
 from edge.epochs import Epoch
-from sync.reconciler import whole
+from sync.certificates.record import FORGOTTEN, Certificate, Counts, Findings, keep
+from sync.comparison import Difference
+from sync.lost import whole
 from sync.store import Store, begun_key
+from sync.tally import Report
 
 
 async def begin(store: Store, uplink: str, journal: Epoch, at_ms: int, *, is_new: bool) -> int:
@@ -46,6 +51,8 @@ async def passed_over(
         key = _gone_key(uplink, journal, gone)
         text = f"{uplink}: {_words(gone)} not in {journal.epoch} any more: they never reach it"
         await alerts.stand(connection, key, text, _GONE_HINT, at_ms)
+        for span in gone:
+            await keep(connection, _certificate(uplink, journal, span, at_ms), b"")
 
     await store.transact(work)
     return first - 1
@@ -56,6 +63,24 @@ async def is_told(store: Store, uplink: str, journal: Epoch, seq: int, first: in
     gone = whole(range(seq + 1, first), journal.missing)
     sql = "SELECT 1 FROM alerts WHERE key = ? AND cleared_ms IS NULL"
     return bool(gone) and bool(await store.rows(sql, _gone_key(uplink, journal, gone)))
+
+
+async def overlapping(store: Store, uplink: str, epoch: str, first: int, last: int) -> list[Difference]:
+    """What of a range never reaches the receiver, as differences. Raises StorageFault."""
+    rows = await store.rows(_OVERLAPPING, uplink, epoch, FORGOTTEN, last, first)
+    return [_difference(range(row[0], row[1] + 1)) for row in rows]
+
+
+def _difference(span: range) -> Difference:
+    return Difference("never delivered", f"seq {span.start} to {span[-1]} are not here any more", "")
+
+
+def _certificate(uplink: str, journal: Epoch, span: range, at_ms: int) -> Certificate:
+    """Says of facts that are not here any more that nothing is proven of them."""
+    nothing = hashlib.sha256().hexdigest()
+    report = Report(journal.source, span.start, span[-1], 0, nothing, [], [])
+    findings = Findings(Counts(None, 0, 0, 0), at_ms, at_ms, differences=(_difference(span),))
+    return Certificate(0, uplink, journal.epoch, FORGOTTEN, at_ms, False, report, findings)
 
 
 def _gone_key(uplink: str, journal: Epoch, gone: Sequence[range]) -> str:
@@ -73,11 +98,15 @@ def _words(spans: Sequence[range]) -> str:
 
 
 _PASS = "UPDATE uplinks SET seq = ?, reviewed = max(reviewed, ?) WHERE uplink = ? AND epoch = ? AND seq = ?"
+_OVERLAPPING = (
+    "SELECT DISTINCT from_seq, to_seq FROM certificates WHERE uplink = ? AND epoch = ? AND occasion = ?"
+    " AND from_seq <= ? AND to_seq >= ? ORDER BY from_seq LIMIT 50"
+)
 _BEGUN_HINT = (
     "Nothing to do where its books begin now. Else book there by hand what a backup holds of before"
     " (`lineside events export`). The next start of lineside sync clears this"
 )
 _GONE_HINT = (
-    "It was not in the configuration of lineside collect while they were pruned (storage.keep_days). Book"
-    " them there by hand from a backup (`lineside events export`); what follows is delivered"
+    "They were pruned (storage.keep_days) while it was not in the configuration. Book them there by hand from"
+    " a backup (`lineside events export`); what follows is delivered. Their certificate stays without a match"
 )

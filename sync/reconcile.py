@@ -30,6 +30,7 @@ from sync.certificates.record import LOST, Certificate, Counts, Findings, keep
 from sync.certificates.scanned import scanned
 from sync.comparison import Said, understood
 from sync.figures import Figures, reckoned
+from sync.forgotten import overlapping
 from sync.heldback import Held, HeldBack
 from sync.outcome import Answer, excerpt
 from sync.settlement import Quarantined
@@ -79,6 +80,8 @@ class Reconciliation:
         if answer.status == 404:
             return None
         said = self._understood(answer, figures.report)
+        if gone := await overlapping(self._store, self._uplink.name, epoch, given.from_seq, given.to_seq):
+            said = msgspec.structs.replace(said, match=False, differences=(*said.differences, *gone))
         findings = await self._findings(epoch, figures, said, resent)
         return await self._kept(epoch, given.occasion, figures.report, said.match, findings, answer.body)
 

@@ -25,7 +25,7 @@ from edge.faults import UplinkFault
 from edge.journal import Reader
 from edge.ports import Clock
 from sync.backoff import Backoff
-from sync.certificates.record import ASKED, LOST, OPEN, Certificate, of
+from sync.certificates.record import ASKED, FORGOTTEN, LOST, OPEN, Certificate, of
 from sync.due import Due, due
 from sync.figures import last_recorded
 from sync.lost import taken_and_lost, tell, whole
@@ -193,7 +193,7 @@ class Reconciler:
 
     async def _changed(self, one: Certificate) -> bool:
         """Whether another comparison may say something else: the receiver's figures may, quarantine must."""
-        if one.occasion == LOST:
+        if one.occasion in _NOT_COMPARED:
             return False
         if one.missing or one.differences:
             return True
@@ -232,7 +232,7 @@ class Reconciler:
 
     async def _tell(self) -> None:
         """Keep the alert true: it stands while a range differs, or lacks what was sent again."""
-        unmatched = [one for one in await self._unmatched() if one.occasion != LOST]
+        unmatched = [one for one in await self._unmatched() if one.occasion not in _NOT_COMPARED]
         open_ = [one for one in unmatched if one.missing or one.differences]
         key, now_ms = f"uplink.{self.name}.reconciliation", self._now_ms()
         text = "; ".join(_words(one) for one in open_[-3:])
@@ -297,6 +297,7 @@ def _words(one: Certificate) -> str:
     return f"{one.occasion}, {' and '.join(said)}"
 
 
+_NOT_COMPARED = (LOST, FORGOTTEN)  # they have alerts of their own, and nothing makes them a match
 _WAITS = "It is compared once it is; `lineside status` says why delivery waits"
 _HINT = (
     "`lineside reconcile list` names the certificates, `lineside reconcile show` all figures of one. Facts"

@@ -13,7 +13,7 @@ import jinja2
 
 from edge import __version__
 from edge.settings import Edge
-from sync.certificates.record import ASKED, LOST, Certificate
+from sync.certificates.record import ASKED, FORGOTTEN, LOST, Certificate
 from sync.heldback import worth
 
 _TEMPLATE = Path(__file__).parent / "certificate.html"
@@ -39,6 +39,7 @@ _OCCASIONS = {
     "day": "Posting date 过账日期",
     ASKED: "On request 人工发起",
     LOST: "Lost here 本端丢失",
+    FORGOTTEN: "Never delivered 从未发送",
 }
 _WORTH = {"consumed": "material consumed 已耗材料", "made": "output 产出"}
 

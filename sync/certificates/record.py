@@ -18,6 +18,7 @@ from sync.tally import Report
 
 ASKED = "asked"  # a person's comparison; else a shift or a day names the occasion
 LOST = "lost"  # what only the receiver holds: the journal has lost it since
+FORGOTTEN = "forgotten"  # never delivered, and not here any more
 _ANSWER_MAX = 64 * 1024  # characters kept of what a receiver answered
 _LISTED = 1000
 

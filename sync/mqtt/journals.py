@@ -13,8 +13,8 @@ from edge.epochs import Epoch
 from edge.faults import StorageFault
 from edge.journal import Reader
 from sync.batch import Rows
+from sync.lost import whole
 from sync.mqtt.wire import Refused
-from sync.reconciler import whole
 
 Place = tuple[str, int]
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from edge.opening import Ground, opened
+from sync.certificates.record import load_open
 from sync.status import load_status
 from tests.contract.mqtt.broker import Asking, Rig, needs_mosquitto, numbered, rigged
 from tests.contract.uplink.rig import facts
@@ -94,3 +95,21 @@ async def test_a_consumer_pulls_and_acks_around_what_a_damaged_journal_lost(tmp_
         left = [one for one in before[4:] if one[1] not in lost]
         assert await taken(rig, client) == left + await rig.expected()
         assert rig.alerts() == []
+
+
+async def test_what_a_consumer_never_gets_matches_nothing(tmp_path: Path) -> None:
+    async with rigged(tmp_path) as rig:
+        client, epoch = await rig.client(), rig.journal.epoch
+        await rig.ask(client, "ack", {"upto": f"{epoch}:3"})
+        await rig.stop()
+        await rig.journal.prune(10)
+        rig.start()
+        client = await rig.client()
+        await taken(rig, client)
+        request = {"source": f"urn:lineside:site:edge:{epoch}", "from_seq": 1, "to_seq": 20, "count": 11}
+        answer = await rig.ask(client, "reconcile", request)
+        assert answer["count"] == 11 and answer["match"] is False
+        assert ["seq 4 to 9" in one["here"] for one in answer["differences"]] == [True]
+        answer = await rig.ask(client, "reconcile", {**request, "from_seq": 10})
+        assert answer["match"] is True
+        assert next(one.span for one in load_open(rig.store.path)) == (epoch, 4, 9)

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from edge.calendar import Calendar
 from edge.settings import Posting, Shift
 from sync.due import Due, When, due
-from sync.reconciler import whole
+from sync.lost import whole
 
 DAY: Any = {"name": "day", "start": "08:00", "end": "16:00"}
 NIGHT: Any = {
