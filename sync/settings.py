@@ -79,6 +79,7 @@ class HttpSettings(Delivery):
     proxy_password_file: str | None = None
     ca_file: str | None = None  # PEM; absent: the system's authorities
     connect_timeout_s: Seconds = 10.0
+    send_timeout_s: Seconds = 60.0
     answer_timeout_s: Seconds = 60.0
 
     @property

@@ -18,8 +18,9 @@ from sync import tls
 from sync.outcome import Answer, printable
 from sync.secret import basic, secret
 from sync.settings import HttpSettings
+from sync.stages import Connector, Stages, body_of, of_call
 
-_LARGE_BYTES = 1024 * 1024  # aiohttp warns about sending larger bytes, not files; we look through portions
+_LARGE_BYTES = 1024 * 1024  # looked through in portions
 _MASKED_FROM_CHARS = 6  # a shorter one would be found by chance, and an answer spoilt
 _PROXY_AUTHORIZATION = "Proxy-Authorization"
 _MASK = b"[secret]"
@@ -47,20 +48,25 @@ class Wire:
         secrets: Iterable[str] = (),
     ) -> Answer:
         """One call and its whole answer, within the time-outs. Raises SecretFault, UplinkFault."""
-        large = body is not None and len(body) > _LARGE_BYTES
-        data: Any = io.BytesIO(body or b"") if large else body
-        way = self._way(url, headers)
+        way, now = self._way(url, headers), None
         try:
             session = await self._opened()
-            async with session.request(
-                method, url, data=data, headers=headers, allow_redirects=False, **way
-            ) as response:
-                answer = Answer(response.status, _lower(response.headers), await _read(response, bytes_max))
+            async with asyncio.timeout(None) as limit:
+                now = Stages(self.settings, limit, sends=body is not None)
+                of_call.set(now)
+                data = None if body is None else body_of(body, now.sent)
+                async with session.request(
+                    method, url, data=data, headers=headers, allow_redirects=False, **way
+                ) as response:
+                    now.sent()
+                    answer = Answer(
+                        response.status, _lower(response.headers), await _read(response, bytes_max)
+                    )
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError, EOFError) as error:
+            if now is not None and now.over:
+                raise _late(f"{method} {url}", now) from error
             what, hint = _explained(error, url, self.settings)
-            reached = not isinstance(error, aiohttp.ConnectionTimeoutError)
-            kind = Late if reached and isinstance(error, TimeoutError) else UplinkFault
-            raise kind(f"{method} {url}: {what}", hint=hint) from error
+            raise UplinkFault(f"{method} {url}: {what}", hint=hint) from error
         hidden = [*secrets, *self._proxy_secrets()]
         if len(answer.body) > _LARGE_BYTES:
             return await asyncio.to_thread(masked, answer, hidden)
@@ -102,11 +108,8 @@ class Wire:
             context = tls.context(given) if given.encrypted else True
             self._stamp = stamp
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(ssl=context, limit=4),
-                timeout=aiohttp.ClientTimeout(
-                    total=given.connect_timeout_s + given.answer_timeout_s,
-                    sock_connect=given.connect_timeout_s,
-                ),
+                connector=Connector(ssl=context, limit=4),
+                timeout=aiohttp.ClientTimeout(total=None),  # each stage has its own
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers={"User-Agent": f"lineside/{__version__}", "Accept": "application/json"},
             )
@@ -130,6 +133,13 @@ def _holds(body: bytes, sought: bytes) -> bool:
     return any(body.find(sought, end - _LARGE_BYTES, end + len(sought)) >= 0 for end in ends)
 
 
+def _late(call: str, at: Stages) -> UplinkFault:
+    """What was not done in time, in words."""
+    what, hint = _LATE[at.now]
+    kind = UplinkFault if at.now == "connect" else Late
+    return kind(f"{call}: {what} within {at.limit_s:g} s", hint=f"Nothing to do unless it lasts; {hint}")
+
+
 def _explained(error: Exception, url: str, settings: HttpSettings) -> tuple[str, str]:
     """A transport's error in words, and what to do."""
     if isinstance(error, aiohttp.ClientConnectorCertificateError | ssl.SSLCertVerificationError):
@@ -144,9 +154,6 @@ def _explained(error: Exception, url: str, settings: HttpSettings) -> tuple[str,
         )
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return f"the name {error.host} is unknown", "Check the uplink's url and this machine's DNS server"
-    if isinstance(error, TimeoutError):
-        limit = settings.connect_timeout_s + settings.answer_timeout_s
-        return f"no whole answer within {limit:g} s", "Nothing to do unless it lasts; then check the network"
     if isinstance(error, aiohttp.ClientConnectorSSLError | ssl.SSLError) or (
         _encrypted(url) and isinstance(error, aiohttp.ClientConnectorError) and error.os_error.errno is None
     ):
@@ -181,6 +188,17 @@ def _encrypted(url: str) -> bool:
     return url.startswith("https:")
 
 
+_LATE = {
+    "connect": ("no connection", "then check the url, the network and the receiver (connect_timeout_s)"),
+    "send": (
+        "the call was not sent whole",
+        "then see whether the network is slow or the receiver reads nothing (send_timeout_s)",
+    ),
+    "answer": (
+        "no whole answer",
+        "then ask who runs the receiver why it takes so long (answer_timeout_s, batch_events)",
+    ),
+}
 _TLS_HINT = (
     "The receiver must speak TLS 1.2 or newer; where it asks for a certificate, see cert_file and key_file"
 )
