@@ -15,6 +15,7 @@ Phase = Literal["setup", "run"]
 Disposition = Literal["good", "concession", "rework", "scrap"]
 Origin = Literal["scan", "signal", "manual", "backflush"]
 Method = Literal["scanned", "backflushed", "metered", "manual"]
+Counts = Literal["all", "good", "scrap", "material", "energy"]
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -256,6 +257,25 @@ class WorkCorrected(Fact, frozen=True, kw_only=True, omit_defaults=True):
     person: str
 
 
+class Claim(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """A part of a held movement as it would have been counted: whose it is, how much of what.
+
+    Without a work order it is nobody's. All else is as in `count.recorded`.
+    """
+
+    work_order: str | None = None
+    operation: str | None = None
+    quantity: Quantity
+    unit: str | None = None
+    units_per_count: Quantity | None = None
+    material: str | None = None
+    role: Literal["co", "by"] | None = None
+    share: Quantity | None = None
+    carried: Quantity | None = None  # by how much what the job's next movement brings would have changed
+    phase: Phase | None = None
+    bom_line: str | None = None
+
+
 class CountRecorded(Fact, frozen=True, kw_only=True, omit_defaults=True, rename={"from_": "from"}):
     """A counter moved while a job was open; `running` counts seconds, `energy` kWh."""
 
@@ -284,10 +304,16 @@ class CountUnattributed(CountRecorded, frozen=True, kw_only=True, omit_defaults=
 
     With `caused_by` they were a job's until its completion gave a lower figure; no raw values, for the
     movement was recorded before. The completion's correction takes them back.
+
+    A `held` movement is in doubt: it may be nobody's, a job's, or none at all. Of several together `delta` is
+    the sum; what was counted between them is no part of it.
     """
 
     type = "count.unattributed"
     caused_by: str | None = None
+    counts: Counts | None = None  # what the counter counts
+    claims: tuple[Claim, ...] = ()  # of a held one that went forward: what accepting it counts
+    jumps: Quantity | None = None  # how many held movements it is; absent: one
 
 
 class TimeUnassigned(Fact, frozen=True, kw_only=True, omit_defaults=True):

@@ -54,10 +54,10 @@ def follow(work: Booking, job: Job, id_: str, report: WorkReported) -> None:
     how: dict[str, Any] = {"caused_by": id_, "use": use, "output_lot": output_lot}
     for line in bill:
         if line.method == "backflushed" and line.line in asking:
-            _consume(work, job, line, "backflushed", _due(work, job, line), **how)
+            consume(work, job, line, "backflushed", _due(work, job, line), **how)
         if line.method == "metered" and report.resources is not None:
             metered = _present(work, job).metered.get(line.line, ZERO)
-            _consume(work, job, line, "metered", metered, **how)
+            consume(work, job, line, "metered", metered, **how)
 
 
 def lines(order: WorkOrder, job: Job) -> tuple[BomLine, ...]:
@@ -84,14 +84,18 @@ class Measured(NamedTuple):
 def metered(work: Booking, job: Job | None, meter: Meter) -> Measured | None:
     """What a meter measures for a job; None where no line of its bill is metered by it."""
     order = work.master.orders.get(job.work_order) if job else None
-    if job is None or order is None:
+    line = metered_line(order, job, meter.material) if order and job else None
+    if line is None or job is None:
         return None
-    for line in lines(order, job):
-        if line.method == "metered" and meter.material in (line.material, *line.substitutes):
-            unit_ = unit_of(work.master, line)
-            by = factor(work.master, line.material, unit_, meter.unit)
-            return None if by is None else Measured(job, line.line, unit_, by * Fraction(meter.multiplier))
-    return None
+    unit_ = unit_of(work.master, line)
+    by = factor(work.master, line.material, unit_, meter.unit)
+    return None if by is None else Measured(job, line.line, unit_, by * Fraction(meter.multiplier))
+
+
+def metered_line(order: WorkOrder, job: Job, material: str) -> BomLine | None:
+    """The line of a job's bill for which a meter of that material measures."""
+    metered = (line for line in lines(order, job) if line.method == "metered")
+    return next((line for line in metered if material in (line.material, *line.substitutes)), None)
 
 
 def warned(drafts: Sequence[Draft]) -> Text:
@@ -143,10 +147,8 @@ def _due(work: Booking, job: Job, line: BomLine) -> Decimal:
     return max(ZERO, _rounded(asked, places) - sum((one.quantity for one in consumed), ZERO))
 
 
-def _consume(
-    work: Booking, job: Job, line: BomLine, method: Method, quantity: Decimal, **fields: Any
-) -> None:
-    """Draft a consumption, split over the lots that it is taken from."""
+def consume(work: Booking, job: Job, line: BomLine, method: Method, quantity: Decimal, **fields: Any) -> None:
+    """Draft a consumption in the line's own unit, split over the lots that stand at the station."""
     base, materials = unit_of(work.master, line), (line.material, *line.substitutes)
     standing = [lot for lot in work.station.mounted if lot.material in materials]
     of_lots = bool(standing) or any(

@@ -14,6 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from edge.events import (
+    CountRecorded,
     Draft,
     Fact,
     MaterialConsumed,
@@ -55,6 +56,9 @@ def _entered(line: Line, fact: Fact) -> Line:
             line, station = serials.reported(line, fact), _with_report(station, fact)
         case MaterialConsumed():
             station = lots.consumed(_not_to_be_undone(station, fact.caused_by), fact)
+        case CountRecorded() if fact.quantity is not None:
+            accepted = partial(quantities.accepted, fact=fact, quantity=fact.quantity)
+            station = station.with_held(key_of(fact), accepted)
     return _with(line, name, station)
 
 

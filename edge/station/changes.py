@@ -198,11 +198,7 @@ def _counted(station: Station, fact: events.CountRecorded, _id: str, at: Moment)
     if not fact.work_order or quantity is None or (fact.incomplete and not quantity):
         return station  # a silent device says nothing of its time: not nought
 
-    station = _changed(station, key_of(fact), lambda job: quantities.with_count(job, fact, quantity))
-    if fact.carried is None:
-        return station
-    carried = {fact.counter: fact.carried}
-    return _changed(station, key_of(fact), lambda job: replace(job, carried={**job.carried, **carried}))
+    return _changed(station, key_of(fact), lambda job: quantities.accepted(job, fact, quantity))
 
 
 def _tool_mounted(station: Station, fact: events.ToolMounted, *_: object) -> Station:

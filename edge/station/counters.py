@@ -29,6 +29,7 @@ class Move(msgspec.Struct, frozen=True):
 
     kind: Kind
     delta: Decimal | None
+    doubted: Decimal | None = None  # what it would be then, had it been plausible; None: no quantity
 
 
 def move(rule: Rule, before: Decimal, current: Decimal, elapsed_ms: int) -> Move:
@@ -38,7 +39,7 @@ def move(rule: Rule, before: Decimal, current: Decimal, elapsed_ms: int) -> Move
     if 0 <= delta <= cap:
         return Move("counted", delta)
     if delta > 0:
-        return Move("implausible", None)
+        return Move("implausible", None, delta)
     if rule.modulus is not None and 0 <= delta + rule.modulus <= cap:
         return Move("rollover", delta + rule.modulus)
     if rule.reset and 0 <= current <= cap:

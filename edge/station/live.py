@@ -33,6 +33,17 @@ class Heard(msgspec.Struct, frozen=True):
     taken: bool  # it was recorded or is pending
 
 
+class Held(msgspec.Struct, frozen=True):
+    """Movements of a counter that a person must decide on, and no fact says yet."""
+
+    kind: Literal["implausible", "backwards"]
+    from_: Decimal  # raw
+    delta: Decimal  # raw units, all of them together
+    doubted: Decimal | None  # what they would be, had they been plausible; None: no quantity
+    jumps: int
+    since: Moment
+
+
 class LiveCounter(msgspec.Struct, frozen=True):
     """A counter since its last recorded value."""
 
@@ -40,6 +51,9 @@ class LiveCounter(msgspec.Struct, frozen=True):
     at: Moment  # the earliest time that the raw value can be of
     delta: Decimal = ZERO  # raw units not yet recorded
     good: bool = True  # the device answers
+    held: Held | None = None
+    jumps: int = 0  # held movements one soon after the other
+    jumped_at: Moment | None = None  # the last of them
 
 
 class Stop(msgspec.Struct, frozen=True):

@@ -51,7 +51,7 @@ def used(job: Job, fact: MaterialConsumed, sign: int = 1) -> Job:
     if fact.bom_line is not None:
         of_line = job.consumed.get(fact.bom_line, ZERO) + quantity
         job = replace(job, consumed={**job.consumed, fact.bom_line: of_line})
-        if fact.method == "metered":
+        if fact.method == "metered" and fact.caused_by is not None:  # else it waited for a person, not here
             waiting = job.metered.get(fact.bom_line, ZERO) - quantity
             job = replace(job, metered={**job.metered, fact.bom_line: waiting})
     more = Used(

@@ -28,6 +28,12 @@ def with_count(job: Job, fact: CountRecorded, quantity: Decimal) -> Job:
     return replace(job, side={**job.side, fact.material: side})
 
 
+def accepted(job: Job, fact: CountRecorded, quantity: Decimal) -> Job:
+    """The job with a movement that was held, and counts after all."""
+    job = with_count(job, fact, quantity)
+    return job if fact.carried is None else replace(job, carried={**job.carried, fact.counter: fact.carried})
+
+
 def with_pieces(made: _Made, counter: str, quantity: Decimal, in_setup: bool) -> _Made:
     """A job or side product with more pieces of a counter, in its phase."""
     counted = made.setup_counted if in_setup else made.counted

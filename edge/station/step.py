@@ -18,7 +18,7 @@ from edge.station.ending import expired, without
 from edge.station.grammar import Amount, Command, Word
 from edge.station.live import Heard, Live, Said
 from edge.station.meaning import meant
-from edge.station.pending import PendingCheck, PendingReport
+from edge.station.pending import PendingCheck, PendingReport, PendingSetup
 from edge.station.review.originals import Traced
 from edge.station.review.requests import Asked, Correct
 from edge.station.review.settle import settle
@@ -118,10 +118,11 @@ def _settled(work: Work, asked: Asked, traced: Traced | None = None) -> Answer:
         return Answer("refused", refused.text, refused.key)
     work.line = done.line
     work.drafts += done.drafts
-    reported = any(isinstance(one.data, WorkReported) for one in done.drafts)
-    if reported and isinstance(work.live.pending, PendingReport):
+    changed = any(isinstance(one.data, WorkReported | CountRecorded) for one in done.drafts)
+    if changed and isinstance(work.live.pending, PendingReport | PendingSetup):
+        setup = isinstance(work.live.pending, PendingSetup)
         work.end_wait()
-        _say(work, Answer("refused", word("disturbed")))
+        _say(work, Answer("refused", word("disturbed_setup" if setup else "disturbed")))
     return Answer("recorded", done.message)
 
 

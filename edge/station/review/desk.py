@@ -219,6 +219,11 @@ class Desk:
             provisional=target.provisional,
         )
 
+    def job(self, station: str, target: Target, *, earlier_run: bool = False) -> Job:
+        """The job as it is at the station, or else as its order says."""
+        held = None if earlier_run else self.line.station(station).held(target.key)
+        return held or self._stub(target)
+
     def is_open(self, station: str, target: Target) -> bool:
         """Whether the job is open at the station."""
         return self.line.station(station).find(target.key) is not None

@@ -23,6 +23,7 @@ from edge.station.review.desk import Desk, Target
 from edge.station.review.flags import Insisting
 from edge.station.review.requests import Made, MakeUp, Used, number
 from edge.station.review.rights import Authority, authority
+from edge.station.review.waiting import Waiting
 from edge.station.review.words import Unsettled, word
 from edge.station.state import ZERO
 from edge.station.texts import Text, disposition
@@ -69,6 +70,24 @@ def output(desk: Desk, target: Target, quantity: Decimal, kind: Disposition, rea
         cause=cause,
         quantity=quantity,
         unit=target.unit,
+    )
+
+
+def rejected(desk: Desk, target: Target, quantity: Decimal, one: Waiting) -> Output:
+    """Scrap that a scrap counter saw, for the reason that the counter is set up with."""
+    settings, counter = desk.site.stations.get(one.station), one.counter or ""
+    set_up = settings.counters.get(counter) if settings else None
+    reason = set_up.reason if set_up else None
+    known = desk.master.reasons.get(("scrap", reason or ""))
+    return Output(
+        material=target.product or None,
+        role="main",
+        disposition="scrap",
+        reason=reason,
+        cause=(known.cause if known else None) or "process",
+        quantity=quantity,
+        unit=target.unit,
+        counter=counter,
     )
 
 

@@ -1,7 +1,8 @@
 """Settling what waits: accept, reverse, reassign, split. One commit, and never twice.
 
-The pieces of a settled count are exactly those that waited; a held movement is in doubt, so that a person
-says how many it was. A consumption without a lot is cancelled and recorded again with it.
+The pieces of a settled count are exactly those that waited; a held movement is in doubt: a person accepts
+what it would have been counted as, or says how many it was. What a meter measured is consumed. A consumption
+without a lot is cancelled and recorded again with it.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,7 +15,7 @@ from msgspec.structs import replace
 from edge.events import Draft, Labour, MaterialConsumed, Resources, plain
 from edge.masterdata import MasterData
 from edge.readings import Moment
-from edge.station.review import correcting, corrections, makeup
+from edge.station.review import accepting, correcting, corrections, makeup, metering
 from edge.station.review.desk import Desk, Target
 from edge.station.review.originals import Traced
 from edge.station.review.requests import (
@@ -154,21 +155,8 @@ def _entry(desk: Desk, id_: str) -> Waiting:
 
 def _accept(desk: Desk, who: Authority, one: Waiting) -> None:
     """As the evidence says: only a held movement becomes a figure by that."""
-    if one.kind != "held":
-        return
-    if one.job is None:
-        raise Unsettled("no_job_then")
-    if one.delta is None or one.delta <= 0:
-        raise Unsettled("not_forward", delta=abs(one.delta or ZERO))
-    pieces = Share(quantity=str(one.delta * _units(desk, one)), work_order=one.job[0], operation=one.job[1])
-    _share_out(desk, who, one, (pieces,), None)
-
-
-def _units(desk: Desk, one: Waiting) -> Decimal:
-    """Pieces of one count, as the station is configured."""
-    station = desk.site.stations.get(one.station)
-    counter = station.counters.get(one.counter or "") if station else None
-    return counter.units_per_count if counter else Decimal(1)
+    if one.kind == "held":
+        accepting.accept(desk, who, one)
 
 
 def _reverse(desk: Desk, who: Authority, one: Waiting, note: str | None) -> None:
@@ -221,6 +209,9 @@ def _book(desk: Desk, who: Authority, one: Waiting, share: Share, quantity: Deci
         raise Unsettled("order_needed")
     target = desk.target(one.station, (share.work_order, share.operation))
     at_ms = one.to_ms if one.dated else None
+    if one.kind != "time" and metering.measures(desk, one):
+        metering.consume(desk, who, one, target, quantity, metering.unit_of(desk, one) or "", lot=share.lot)
+        return
     if one.kind == "time":
         figure = _time(one, quantity)
     elif one.counter == "energy":
@@ -231,7 +222,10 @@ def _book(desk: Desk, who: Authority, one: Waiting, share: Share, quantity: Deci
 
 
 def _pieces(desk: Desk, one: Waiting, target: Target, share: Share, quantity: Decimal) -> dict[str, Any]:
-    output = makeup.output(desk, target, quantity, share.disposition, share.reason)
+    if one.counts == "scrap" and (share.disposition, share.reason) == ("good", None):
+        output = makeup.rejected(desk, target, quantity, one)
+    else:
+        output = makeup.output(desk, target, quantity, share.disposition, share.reason)
     if one.subject is None or one.subject == target.product:
         return {"outputs": (output,), "counted": desk.counted(one.station, target, (output,))}
     if desk.is_open(one.station, target):

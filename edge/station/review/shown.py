@@ -62,6 +62,7 @@ def _entry(one: Waiting) -> dict[str, Any]:
         "raw_to": _figure(one.raw_to),
         "delta": _figure(one.delta),
         "doubt": one.doubt,
+        "jumps": str(one.jumps) if one.jumps > 1 else None,
         "job": _job(one.job),
         "before": _job(one.before),
         "after": _job(one.after),
@@ -96,10 +97,19 @@ def sentence(one: Waiting) -> Text:
         "subject": one.subject or "",
         "job": _job(one.job) or "-",
         "category": _category(one) or Text("", ""),
+        "jumps": one.jumps,
         "minutes": _figure(round((one.quantity or ZERO) / 60, 1)) if one.kind == "time" else "",
     }
-    jobless = one.kind == "check" and one.job is None
-    return word(f"shows_{one.kind}_jobless" if jobless else f"shows_{one.kind}", **values)
+    return word(f"shows_{_sentence(one)}", **values)
+
+
+def _sentence(one: Waiting) -> str:
+    """Which sentence says it."""
+    if one.kind == "check" and one.job is None:
+        return "check_jobless"
+    if one.kind == "held" and one.jumps > 1:
+        return "jumps"
+    return "measured" if one.kind == "count" and one.counts == "material" else one.kind
 
 
 def _codes(one: Waiting) -> dict[str, dict[str, str]]:

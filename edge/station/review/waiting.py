@@ -1,8 +1,8 @@
 """The open list: what needs a person, as a fold over the facts. What is settled is gone from it.
 
 Pieces that one counter moved without a job, fact after fact, are one entry of at most an hour: a person
-settles a stretch, not each half minute of it. Time without a job waits from a quarter of an hour on; below it
-is the walk from one job to the next.
+settles a stretch, not each half minute of it; so are the jumps of a counter that goes on jumping. Time
+without a job waits from a quarter of an hour on; below it is the walk from one job to the next.
 """
 
 from decimal import Decimal
@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from edge import events
 from edge.events import Draft, Fact
+from edge.station.review import stretches
 
 if TYPE_CHECKING:
     from edge.station.state import Line
@@ -21,8 +22,6 @@ _Job = tuple[str, str]  # (work order, operation)
 Kind = Literal["check", "count", "held", "lot", "provisional", "time"]
 UNASSIGNED_S = Decimal(900)
 RESTING = frozenset({"break", "paused"})  # categories of time that explain themselves
-STRETCH_FACTS = 120  # an hour of facts every 30 s
-_NONE = Decimal(0)
 
 
 class Waiting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -43,7 +42,11 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     raw_from: Decimal | None = None
     raw_to: Decimal | None = None
     delta: Decimal | None = None  # raw units
-    doubt: str | None = None  # why a counter's movement is held
+    doubt: str | None = None  # why a counter's movement is held, several reasons with commas
+    jumps: int = 0  # held movements of the counter, one soon after the other
+    counts: events.Counts | None = None  # what the counter counts; None: an older fact does not say
+    claims: tuple[events.Claim, ...] = ()  # what a held movement would have been counted as
+    anew: tuple[_Job, ...] = ()  # orders among the claims that were completed, and began anew since
     subject: str | None = None  # whose time it is; the material that was counted, or that has no lot
     person: bool = False  # whether `subject` is a person
     role: Literal["co", "by"] | None = None  # of `subject`, where a stroke makes several materials
@@ -82,9 +85,9 @@ def after(before: "Line", line: "Line", draft: Draft) -> Open:
     found = _found(before, fact, draft)
     if found is None:
         return held
-    last = next((one for one in reversed(held.values()) if _counts_the_same(one, found)), None)
-    if last is not None and _goes_on(last, found):
-        return {**held, last.ids[0]: _joined(last, found)}
+    last = next((one for one in reversed(held.values()) if stretches.of_one_counter(one, found)), None)
+    if last is not None and stretches.goes_on(last, found):
+        return {**held, last.ids[0]: stretches.joined(last, found)}
     return {**held, found.id: found}
 
 
@@ -176,10 +179,18 @@ def _begun(line: "Line", fact: events.WorkStarted) -> Open:
             if fact.provisional:
                 changed[name] = one
         elif one.job == key:
-            changed[name] = replace(one, earlier_run=True) if anew else one
+            changed[name] = _of_earlier_run(one, key) if anew else one
         else:
+            one = _of_earlier_run(one, key) if anew else one
             changed[name] = replace(one, after=key) if one.after is None else one
     return changed
+
+
+def _of_earlier_run(one: Waiting, key: _Job) -> Waiting:
+    """An entry where the order that began anew has no part in what was of it before."""
+    if any((claim.work_order, claim.operation) == key for claim in one.claims):
+        one = replace(one, anew=(*one.anew, key))
+    return replace(one, earlier_run=True) if one.job == key else one
 
 
 def _leaves(fact: Fact) -> bool:
@@ -230,8 +241,8 @@ def _found(line: "Line", fact: Fact, draft: Draft) -> Waiting | None:
         caused_by = getattr(fact, "caused_by", None)
         return replace(check, fact=_stored(fact), type=fact.type, caused_by=caused_by)
     match fact:
-        case events.CountRecorded():
-            return _count(common, fact)
+        case events.CountUnattributed():
+            return _held(common, fact) if fact.held else _count(common, fact)
         case events.MaterialConsumed():
             data = _stored(fact)
             quantity, unit = fact.quantity, fact.unit
@@ -253,49 +264,32 @@ def _found(line: "Line", fact: Fact, draft: Draft) -> Waiting | None:
     return None
 
 
-def _count(common: Waiting, fact: events.CountRecorded) -> Waiting:
+def _count(common: Waiting, fact: events.CountUnattributed) -> Waiting:
     return replace(
         common,
-        kind="held" if fact.held else "count",
         quantity=fact.quantity,
         unit=fact.unit,
         counter=fact.counter,
         raw_from=fact.from_,
         raw_to=fact.to,
         delta=fact.delta,
-        doubt=fact.held,
         subject=fact.material,
         role=fact.role,
-        caused_by=fact.caused_by if isinstance(fact, events.CountUnattributed) else None,
+        counts=fact.counts,
+        caused_by=fact.caused_by,
     )
 
 
-def _counts_the_same(one: Waiting, found: Waiting) -> bool:
-    """Whether two entries are of one counter, and of one material where it counts several."""
-    return one.kind == found.kind == "count" and (one.station, one.counter, one.subject) == (
-        found.station,
-        found.counter,
-        found.subject,
-    )
-
-
-def _goes_on(last: Waiting, found: Waiting) -> bool:
-    """Whether two movements of a counter are one stretch."""
-    return (
-        last.raw_to == found.raw_from
-        and last.caused_by is None
-        and found.caused_by is None
-        and (last.job, last.before, last.after, last.dated) == (found.job, found.before, None, found.dated)
-        and len(last.ids) < STRETCH_FACTS
-    )
-
-
-def _joined(last: Waiting, found: Waiting) -> Waiting:
+def _held(common: Waiting, fact: events.CountUnattributed) -> Waiting:
     return replace(
-        last,
-        ids=last.ids + found.ids,
-        to_ms=found.to_ms,
-        raw_to=found.raw_to,
-        quantity=(last.quantity or _NONE) + (found.quantity or _NONE),
-        delta=(last.delta or _NONE) + (found.delta or _NONE),
+        common,
+        kind="held",
+        counter=fact.counter,
+        raw_from=fact.from_,
+        raw_to=fact.to,
+        delta=fact.delta,
+        doubt=fact.held,
+        jumps=int(fact.jumps or 1),
+        counts=fact.counts,
+        claims=fact.claims,
     )

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from edge.readings import Reading
 from edge.station.pending import PendingStart
-from edge.station.signals import consumption, counting, recording, running, states, tools
+from edge.station.signals import claiming, consumption, counting, recording, running, states, tools
 from edge.station.state import Job
 from edge.station.work import Work
 
@@ -39,7 +39,7 @@ def observe(work: Work, readings: Sequence[Reading]) -> None:
 
 def tick(work: Work) -> None:
     """Record movement that has waited long enough, and the tool that the machine has named long enough."""
-    if recording.figure_shown(work):
+    if claiming.figure_shown(work):
         return
     if (named := tools.changed(work)) is not None:
         boundary(work)
@@ -56,6 +56,8 @@ def tick(work: Work) -> None:
 def stopping(work: Work) -> None:
     """Record what moved before the process ends; counters that answer lose nothing by it."""
     running.run_on(work, only_good=True)
+    for name in work.live.counters:
+        recording.record_held(work, name)
     recording.record(work, turned=True)
 
 
@@ -75,7 +77,7 @@ def record_late_pieces(work: Work, shown: Job) -> None:
 
 def figure_shown(work: Work) -> bool:
     """Whether a total waits for OK: what the counters move from then on is not in it."""
-    return recording.figure_shown(work) is not None
+    return claiming.figure_shown(work) is not None
 
 
 def known(work: Work, name: str) -> bool:

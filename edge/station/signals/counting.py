@@ -6,11 +6,11 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from edge.events import CountUnattributed, plain
+from edge.events import plain
 from edge.readings import Moment, Quality, Reading
 from edge.station import counters
 from edge.station.live import LiveCounter
-from edge.station.signals import recording, sharing
+from edge.station.signals import jumping, recording, sharing
 from edge.station.state import ZERO
 from edge.station.work import Work
 
@@ -53,11 +53,10 @@ def take(
     moved = move(before.raw, raw, _at_least_ms(work, reading.received, before.at))
     if moved.delta is None:
         recording.keep(work, name, before)
-        recording.record_counter(work, name)
-        _hold(work, name, before.raw, raw, moved.kind)
-        recording.keep(work, name, LiveCounter(raw, reading.earliest))
+        _hold(work, name, raw, reading, moved)
         return None
-    recording.keep(work, name, LiveCounter(raw, reading.earliest, before.delta + moved.delta))
+    live = jumping.counted(before, moved, raw)
+    recording.keep(work, name, replace(live, raw=raw, at=reading.earliest, good=True))
     end_silence(work, name)
     return moved.delta
 
@@ -127,13 +126,11 @@ def _recorded(work: Work, name: str) -> LiveCounter | None:
     return LiveCounter(counter.raw, counter.at if earlier else heard)
 
 
-def _hold(work: Work, name: str, before: Decimal, to: Decimal, kind: counters.Kind) -> None:
-    work.emit(
-        CountUnattributed,
-        origin="signal",
-        counter=name,
-        from_=before,
-        to=to,
-        delta=to - before,
-        held=kind,
-    )
+def _hold(work: Work, name: str, raw: Decimal, reading: Reading, moved: counters.Move) -> None:
+    """Leave a movement to a person: at once, but together with more of a counter that goes on jumping."""
+    if work.live.counters[name].held is None:
+        recording.record_counter(work, name)  # what moved before is in no doubt
+    live = jumping.held(work.live.counters[name], moved, raw, work.now)
+    recording.keep(work, name, replace(live, raw=raw, at=reading.earliest, good=True))
+    if not jumping.goes_on(live):
+        recording.record_held(work, name)

@@ -1,24 +1,19 @@
 """What moved becomes `count.recorded`, or `count.unattributed` where no job can claim it."""
 
 from decimal import Decimal
-from fractions import Fraction
+from typing import Any
 
 from msgspec.structs import replace
 
-from edge.events import CountRecorded, CountUnattributed, plain, seconds
-from edge.masterdata.measures import convert
-from edge.station import backflush
+from edge.events import CountRecorded, CountUnattributed, seconds
 from edge.station.live import LiveCounter
-from edge.station.owning import owner
-from edge.station.pending import PendingReport, PendingSetup
-from edge.station.signals import sharing
+from edge.station.signals import claiming, jumping, sharing
 from edge.station.state import ZERO, Job
 from edge.station.work import Work
 
 RECORD_MS = 30_000
 _ONE = Decimal(1)
 _MILLISECOND = Decimal("0.001")
-_FINEST = Decimal("1E-6")  # of a kWh
 
 
 def keep(work: Work, name: str, live: LiveCounter) -> None:
@@ -27,24 +22,14 @@ def keep(work: Work, name: str, live: LiveCounter) -> None:
 
 
 def moving(work: Work) -> bool:
-    """Whether anything moved that no fact says yet."""
+    """Whether anything moved that no fact says yet, and is to be recorded with the next look."""
     running = work.live.running
-    return any(live.delta for live in work.live.counters.values()) or bool(running and running.ms)
-
-
-def figure_shown(work: Work) -> Job | None:
-    """The job whose total waits for OK: what the counter moves from then on is not in it."""
-    pending = work.live.pending
-    late = (
-        isinstance(pending, PendingReport)
-        and pending.kind in ("done", "switch")
-        and pending.total is not None
-    )
-    return work.station.job if late or isinstance(pending, PendingSetup) else None
+    counters = work.live.counters.values()
+    return any(live.delta or jumping.due(live, work.now) for live in counters) or bool(running and running.ms)
 
 
 def record(work: Work, *, pieces: bool = True, at_boundary: bool = False, turned: bool = False) -> None:
-    """Draft `count.recorded` for what moved; at a boundary also for counters that are silent."""
+    """Draft what moved; at a boundary also what is held by then, and that counters are silent."""
     for name in [*(work.settings.counters if pieces else ()), *work.settings.meters, "energy"]:
         record_counter(work, name, at_boundary=at_boundary)
     _record_running(work, turned)
@@ -67,11 +52,35 @@ def record_counter(
             # Not read since the restart: what it moved before this boundary cannot be told from what comes.
             draft(work, name, recorded.raw, ZERO, silent=True)
         return
+    if live.delta or always or at_boundary or late or jumping.due(live, work.now):
+        record_held(work, name, late=late)
+        live = work.live.counters[name]
     silent = at_boundary and not live.good
     news = always or (silent and recorded is not None and not recorded.silent)
     if live.delta or news:
         draft(work, name, live.raw, live.delta, silent=silent, late=late)
         keep(work, name, replace(live, delta=ZERO))
+
+
+def record_held(work: Work, name: str, *, late: Job | None = None) -> None:
+    """Draft what is held of one counter, with what it would have been counted as."""
+    live = work.live.counters.get(name)
+    if live is None or live.held is None:
+        return
+    held = live.held
+    keep(work, name, replace(live, held=None))
+    work.emit(
+        CountUnattributed,
+        origin="signal",
+        counter=name,
+        from_=held.from_,
+        to=live.raw,
+        delta=held.delta,
+        held=held.kind,
+        jumps=Decimal(held.jumps) if held.jumps > 1 else None,
+        counts=claiming.counts(work, name),
+        claims=() if held.doubted is None else claiming.claims(work, name, held.doubted, late),
+    )
 
 
 def draft(
@@ -84,96 +93,35 @@ def draft(
     late: Job | None = None,
 ) -> None:
     """Draft one movement: one fact for each part of it, the raw movement in the first."""
-    recorded = work.station.counters.get(name)
-    crossed = recorded is not None and recorded.crossed
+    recorded, tool = work.station.counters.get(name), work.station.tool
     from_ = recorded.raw if recorded else None
-    if name == "energy":
-        _draft_energy(work, from_, to, delta, crossed, silent)
-        return
-    if name in work.settings.meters:
-        _draft_material(work, name, from_, to, delta, crossed, silent)
-        return
-    parts = sharing.parts(work, name, delta, late or (None if silent else figure_shown(work)))
-    if crossed and len(parts) > 1 and parts[0].material is None:
-        quantity = sum((part.quantity for part in parts), ZERO)
-        parts = [sharing.Part(job=None, quantity=quantity, unit=None, units=parts[0].units)]
-    if not delta:  # a baseline, or a device that fell silent: no piece of anything
-        job = work.station.job
-        parts = [sharing.Part(job=job, quantity=ZERO, unit=job.unit if job else None)]
     moved: Decimal | None = delta
-    for part in parts:
-        job = None if crossed else part.job
+    for part in claiming.parts(work, name, delta, silent=silent, late=late):
+        nobodys = bool(delta) and part.job is None and name != "energy"
+        more: dict[str, Any] = {"counts": claiming.counts(work, name)} if nobodys else {}
+        if name in work.settings.counters:
+            more["tool"] = tool.tool if tool else None
         work.emit(
-            CountUnattributed if delta and job is None else CountRecorded,
-            job=job,
+            CountUnattributed if nobodys else CountRecorded,
+            job=part.job,
             origin="signal",
             counter=name,
             from_=from_,
             to=to,
             delta=moved,
             quantity=part.quantity,
-            unit=part.unit if part.material or job else None,
+            unit=part.unit,
             units_per_count=part.units if part.units != _ONE else None,
             material=part.material,
-            role=part.role if job else None,
+            role=part.role,
             share=part.share,
-            carried=part.carried if job else None,
-            tool=work.station.tool.tool if work.station.tool else None,
-            phase=job.phase if job else None,
-            incomplete=silent,
-        )
-        moved = None
-
-
-def _draft_energy(
-    work: Work, from_: Decimal | None, to: Decimal, delta: Decimal, crossed: bool, silent: bool
-) -> None:
-    quantity, share = sharing.of_meter(work, delta)
-    parts = sharing.of_machine(work, "energy", quantity, _FINEST)
-    if crossed:
-        parts = [sharing.Part(job=None, quantity=quantity, unit=None)]
-    moved: Decimal | None = delta
-    for part in parts:
-        work.emit(
-            CountRecorded,
-            job=part.job,
-            origin="signal",
-            counter="energy",
-            from_=from_,
-            to=to,
-            delta=moved,
-            quantity=part.quantity,
-            unit="KWH",
-            share=part.share if share is None else plain(share * (part.share or _ONE)),
+            carried=part.carried,
             phase=part.job.phase if part.job else None,
+            bom_line=part.bom_line,
             incomplete=silent,
+            **more,
         )
         moved = None
-
-
-def _draft_material(
-    work: Work, name: str, from_: Decimal | None, to: Decimal, delta: Decimal, crossed: bool, silent: bool
-) -> None:
-    """What a meter says was used, for the BOM line of the selected job that it measures."""
-    meter = work.settings.meters[name]
-    owned = owner(work.station, name)
-    used = backflush.metered(work, work.station.find(owned) if owned and not crossed else None, meter)
-    job = used.job if used else None
-    work.emit(
-        CountUnattributed if delta and job is None else CountRecorded,
-        job=job,
-        origin="signal",
-        counter=name,
-        from_=from_,
-        to=to,
-        delta=delta,
-        quantity=convert(delta, used.per_step if used else Fraction(meter.multiplier)),
-        unit=used.unit if used else meter.unit,
-        material=meter.material,
-        bom_line=used.bom_line if used else None,
-        phase=job.phase if job else None,
-        incomplete=silent,
-    )
 
 
 def _record_running(work: Work, turned: bool) -> None:

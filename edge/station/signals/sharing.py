@@ -34,6 +34,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     units: Decimal | None = None  # per count
     share: Decimal | None = None  # of a movement that several jobs share
     carried: Decimal | None = None
+    bom_line: str | None = None  # that a meter measures for
 
 
 def parts(work: Work, name: str, delta: Decimal, late: Job | None) -> list[Part]:

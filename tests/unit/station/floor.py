@@ -195,6 +195,10 @@ class Floor:
             self._commit(draft)
         return done
 
+    def ask(self, station: str = "OP20", **asked: object) -> Step:
+        """What a person decides, in turn with the station's inputs."""
+        return self.put(msgspec.convert(asked, Request), station)  # type: ignore[arg-type]
+
     @property
     def waiting(self) -> list[Waiting]:
         """What needs a person."""

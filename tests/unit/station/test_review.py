@@ -169,8 +169,11 @@ def test_an_accepted_jump_becomes_the_pieces_of_the_job_that_ran() -> None:
     (one,) = given.waiting
     assert (one.kind, one.delta, one.doubt, one.job) == ("held", 100_000, "implausible", ("100", "0020"))
     given.settle(how="accept", settles=[one.id], person="2001")
-    (report,) = given.facts(WorkReported)
-    assert isinstance(report, WorkReported)
+    assert given.facts(WorkReported) == [] and given.job.counted == {"good": 100_000}
+    assert given.refolded() == given.line
+    given.scan("LSCDONE", "LSCOK")
+    (report,) = given.facts(WorkCompleted)
+    assert isinstance(report, WorkCompleted)
     assert report.outputs[0].quantity == 100_000
 
 
