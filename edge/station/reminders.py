@@ -1,4 +1,5 @@
-"""What the people at a station are reminded of: reports overdue, orders without people or pieces, material.
+"""What the people at a station are reminded of: reports overdue, orders without people or pieces, material,
+counters that cannot be relied on.
 
 Pure. A look finds what holds now; a `Watch` remembers since when, and dies with the process. What a look
 cannot know (a device is silent, lineside has just begun) is neither raised nor cleared.
@@ -13,7 +14,7 @@ from msgspec.structs import replace
 from edge.masterdata import BomLine
 from edge.readings import Moment
 from edge.station.scans import beside
-from edge.station.signals import sharing
+from edge.station.signals import jumping, sharing
 from edge.station.state import ZERO, Job
 from edge.station.texts import Text, say
 from edge.station.texts import unit as named_unit
@@ -88,6 +89,7 @@ def _all(work: Work, watch: Watch) -> Iterator[_Found]:
         yield from _material(work, job)
     yield from _no_counts(work, watch)
     yield from _no_job(work, watch)
+    yield from _jumping(work, watch)
 
 
 def _report(work: Work, job: Job) -> Iterator[_Found]:
@@ -151,6 +153,24 @@ def _no_job(work: Work, watch: Watch) -> Iterator[_Found]:
         yield _Found("no_job")
 
 
+def _jumping(work: Work, watch: Watch) -> Iterator[_Found]:
+    """A counter or meter jumps again and again: what it says is not to be relied on."""
+    for name in _counters(work):
+        key, live = f"jumps.{name}", work.live.counters.get(name)
+        if live is not None and live.jumped_at is not None:
+            if jumping.goes_on(live) and work.now.since(live.jumped_at) < _QUIET_MS:
+                text = say("remind_jumps", station=work.name, counter=name)
+                yield _Found(key, Reminder(text, say("remind_jumps_hint")))
+        elif work.now.since(watch.since.get(_steady_key(name), work.now)) < _QUIET_MS:
+            yield _Found(key)
+
+
+def _counters(work: Work) -> tuple[str, ...]:
+    """All counters and meters of a station."""
+    energy = ("energy",) if work.settings.signals.energy else ()
+    return (*work.settings.counters, *work.settings.meters, *energy)
+
+
 def _strayed(work: Work, watch: Watch) -> Watch:
     """The watch with what counters moved without a job."""
     moved_at = work.live.moved_at
@@ -192,6 +212,7 @@ def _patience_ms(work: Work, job: Job, name: str) -> int:
 
 def _stretches(work: Work) -> Iterator[str]:
     """What a look must know the beginning of, though nobody is reminded of it."""
+    yield from map(_steady_key, _counters(work))
     job = work.station.job
     if job is None:
         yield _idle_key(work)
@@ -277,6 +298,10 @@ def _named(job: Job) -> str:
 
 def _idle_key(work: Work) -> str:
     return f"idle.{work.name}"
+
+
+def _steady_key(counter: str) -> str:
+    return f"steady.{counter}"
 
 
 def _run_key(work: Work, job: Job) -> str:

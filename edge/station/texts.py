@@ -464,6 +464,8 @@ _TEXTS = {
     "remind_no_job_hint": ("Its pieces are recorded as nobody's and wait for the supervisor. Scan the work order", "产量已记录为无归属，待班长处理。请扫工单"),
     "remind_no_counts": ("{station}: WO {order}/{operation} runs, but nothing was counted for {minutes} min", "{station}：工单{order}/{operation}进行中，但{minutes}分钟无计数"),
     "remind_no_counts_hint": ("Time goes into the order. Scan PAUSE and the reason; if the machine works, check its counter", "工时仍计入工单。请扫暂停及原因；若设备在生产，请检查计数器"),
+    "remind_jumps": ("{station}: counter {counter} jumps again and again; what it says is held", "{station}：计数器{counter}反复异常跳变，读数暂未计入"),
+    "remind_jumps_hint": ("Have the device, its address and its cable looked at, or its max_rate_per_min if the machine is faster. Report by hand meanwhile", "请检查设备、地址及接线；若机器更快，请核对max_rate_per_min。其间请人工报数"),
     "remind_material": ("{station}: {material} lasts for {pieces} {unit} of WO {order}", "{station}：{material}仅够工单{order}再生产{pieces}{unit}"),
     "remind_material_hint": ("Bring the next lot of {material} and scan it", "请备下一批{material}并扫码"),
     # how old the master data is

@@ -23,6 +23,7 @@ from edge.masterdata import MasterData, parse
 from edge.station.pending import PendingReport
 from edge.station.review.requests import Request
 from edge.station.review.waiting import Waiting, original
+from edge.station.signals import jumping
 from edge.station.step import Input, Step, Stopping
 from tests.unit.station.floor import BACKFLUSHED
 from tests.unit.station.test_presence import SHIFTS
@@ -165,6 +166,7 @@ class Shop(Watched):
         self.decided = ZERO  # by how many pieces people put the counter right
         self.closed_by: list[tuple[str, Decimal]] = []  # the same on completed jobs, by their completion
         self.reopened: set[str] = set()  # completions that people reversed, by which their job is open again
+        self.before = self.line  # a settlement
         self.commits = [0]  # how many facts there were behind each
         self.watch()
         self.strokes(0)
@@ -249,6 +251,10 @@ class Shop(Watched):
     def _jump(self, by: int) -> None:
         if not 2 * JUMP // 3 < self.raw + by < MODULUS - 1000:
             return  # a short way round its end would be a rollover
+        live = self.lives[PRESS].counters.get("good")
+        if live is not None and live.jumped_at is not None and live.jumps >= jumping.ALONE:
+            if self.now.since(live.jumped_at) < 2 * jumping.SOON_MS:
+                return  # what is gathered dies with a process, and is judged anew: test_jumping has that
         self.strokes(0)
         self.jumped += by
         self.raw += by
@@ -274,8 +280,13 @@ class Shop(Watched):
             return
         one = self.waiting[which]
         completion = None if self._is_open(one) else self._completion(one)
+        self.before = self.line
         if not self._ask(one.station, **_asked(one, how)):
             return
+        if one.kind == "held" and one.counter == "good" and how == "accept":
+            self.decided += sum(
+                (claim.quantity for claim in one.claims if self._counts_now(one, claim)), ZERO
+            )
         report = original(one) if one.kind == "check" else None
         if one.station != PRESS or not isinstance(report, e.WorkReported) or how == "accept":
             return
@@ -307,6 +318,13 @@ class Shop(Watched):
             None,
         )
 
+    def _counts_now(self, one: Waiting, claim: e.Claim) -> bool:
+        """Whether it is left to a report of the open job, or waits: else it is reported with the settlement."""
+        key = claim.work_order or "", claim.operation or ""
+        job = None if key in one.anew else self.before.station(one.station).find(key)
+        carried = job is not None and (claim.phase == "run" or job.phase == "setup")
+        return claim.work_order is None or carried
+
     def _ask(self, at: str, **asked: Any) -> bool:
         """Whether it could be settled so."""
         request: Request = msgspec.convert({"person": "2001"} | asked, Request)  # type: ignore[arg-type]
@@ -318,7 +336,7 @@ class Shop(Watched):
 
 # Why a settlement may be refused here: of the way, the time or the clock, not of what was asked.
 POSSIBLE = {
-    "not_so", "lot_needed", "clock", "reworked", "no_job_then", "not_forward", "quantity_above_nought",
+    "not_so", "lot_needed", "clock", "reworked", "not_forward", "quantity_above_nought",
     "time_ahead", "time_long_ago", "order_needed",
 }  # fmt: skip
 

@@ -52,6 +52,11 @@ class Reminded(Floor):
         return self
 
 
+def opened(found: Look) -> frozenset[str]:
+    """What stands already stays; whether counters jump is told by tests of their own."""
+    return frozenset(key for key in found.open if ".jumps." not in key)
+
+
 def test_a_quantity_that_is_made_is_to_be_reported() -> None:
     floor = Reminded().begin("LSE1042", "LSW200")
     assert floor.minutes(1, 5) == []
@@ -59,7 +64,7 @@ def test_a_quantity_that_is_made_is_to_be_reported() -> None:
     assert floor.minutes(1, 1) == ["report.200/0020"]
     assert "made 10 of 5" in floor.look().due["station.OP20.report.200/0020"].text.en
     floor.scan("LSCDONE", "LSCOK")
-    assert floor.look().open == frozenset({"station.OP20.no_job"})  # nobody can tell about that yet
+    assert opened(floor.look()) == frozenset({"station.OP20.no_job"})  # nobody can tell about that yet
 
 
 def test_time_beyond_the_standard_of_what_is_left_is_to_be_reported() -> None:
@@ -78,7 +83,7 @@ def test_a_pause_leaves_an_overdue_report_standing_and_says_nothing_new() -> Non
     assert floor.minutes(8, 5) == ["report.100/0020"]
     floor.scan("LSCPAUSE21")
     paused = floor.look()
-    assert (list(paused.due), paused.open) == ([], {"station.OP20.report.100/0020"})
+    assert (list(paused.due), opened(paused)) == ([], {"station.OP20.report.100/0020"})
 
 
 def test_an_order_without_people_is_said_until_somebody_comes() -> None:
@@ -94,7 +99,7 @@ def test_pieces_without_an_order_are_said_until_it_is_scanned() -> None:
     assert floor.minutes(5, 3) == []
     assert floor.minutes(1, 3) == ["no_job"]
     floor.scan("LSW100")
-    assert floor.look().open == frozenset()
+    assert opened(floor.look()) == frozenset()
 
 
 def test_a_last_stroke_after_completion_is_no_machine_at_work() -> None:
@@ -128,7 +133,7 @@ def test_of_a_silent_counter_nobody_can_tell() -> None:
     floor.minutes(1, 1)
     floor.wait(1500).read(good=False)
     found = floor.look()
-    assert (found.due, found.open) == ({}, {"station.OP20.no_counts.200/0020"})
+    assert (found.due, opened(found)) == ({}, {"station.OP20.no_counts.200/0020"})
 
 
 def test_a_restart_neither_says_nor_takes_back_what_it_cannot_know() -> None:
@@ -138,7 +143,7 @@ def test_a_restart_neither_says_nor_takes_back_what_it_cannot_know() -> None:
     floor.watch = Watch()
     floor.read(floor.cycles, True)
     found = floor.look()
-    assert (found.due, found.open) == ({}, {"station.OP20.no_counts.200/0020"})
+    assert (found.due, opened(found)) == ({}, {"station.OP20.no_counts.200/0020"})
     assert floor.minutes(20, 0) == ["no_counts.200/0020"]
 
 
