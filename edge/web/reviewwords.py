@@ -68,6 +68,8 @@ SCRIPT = {
     "evidence_raw_to": Text("raw after", "原始值后"),
     "evidence_delta": Text("difference", "差值"),
     "evidence_doubt": Text("held as", "暂扣原因"),
+    "evidence_jumps": Text("jumps", "跳变次数"),
+    "evidence_claims": Text("accepted, it counts as", "确认后计为"),
     "evidence_job": Text("order at hand", "当时工单"),
     "evidence_before": Text("order before", "之前工单"),
     "evidence_after": Text("order after", "之后工单"),

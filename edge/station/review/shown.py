@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from edge.events import MaterialConsumed, instant
+from edge.events import Claim, MaterialConsumed, instant
 from edge.station.review.settle import possible
 from edge.station.review.waiting import Waiting
 from edge.station.review.words import named, word
@@ -63,6 +63,7 @@ def _entry(one: Waiting) -> dict[str, Any]:
         "delta": _figure(one.delta),
         "doubt": one.doubt,
         "jumps": str(one.jumps) if one.jumps > 1 else None,
+        "claims": "; ".join(map(_claimed, one.claims)) or None,
         "job": _job(one.job),
         "before": _job(one.before),
         "after": _job(one.after),
@@ -84,6 +85,13 @@ def _entry(one: Waiting) -> dict[str, Any]:
         "possible": [way.__name__.lower() for way in possible(one)],
         "texts": _texts(sentence(one)),
     }
+
+
+def _claimed(claim: Claim) -> str:
+    """A part of a held movement: its order, how much of what, and that it is of a set-up."""
+    order = f"{claim.work_order}/{claim.operation}" if claim.work_order else "-"
+    said = (order, number(claim.quantity), claim.unit, claim.material)
+    return " ".join(one for one in (*said, "setup" if claim.phase == "setup" else None) if one)
 
 
 def sentence(one: Waiting) -> Text:

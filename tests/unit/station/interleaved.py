@@ -251,14 +251,19 @@ class Shop(Watched):
     def _jump(self, by: int) -> None:
         if not 2 * JUMP // 3 < self.raw + by < MODULUS - 1000:
             return  # a short way round its end would be a rollover
-        live = self.lives[PRESS].counters.get("good")
-        if live is not None and live.jumped_at is not None and live.jumps >= jumping.ALONE:
-            if self.now.since(live.jumped_at) < 2 * jumping.SOON_MS:
-                return  # what is gathered dies with a process, and is judged anew: test_jumping has that
+        if self._jumps_on():
+            return  # what is gathered dies with a process, and is judged anew: test_jumping has that
         self.strokes(0)
         self.jumped += by
         self.raw += by
         self.strokes(0)
+
+    def _jumps_on(self) -> bool:
+        """Whether one jump more would be gathered with others."""
+        live = self.lives[PRESS].counters.get("good")
+        if live is None or live.jumped_at is None or live.jumps < jumping.ALONE:
+            return False
+        return self.now.since(live.jumped_at) < 2 * jumping.SOON_MS
 
     def _reset(self, to: int) -> None:
         if not 1000 < self.raw < MODULUS - 1000:
@@ -319,7 +324,7 @@ class Shop(Watched):
         )
 
     def _counts_now(self, one: Waiting, claim: e.Claim) -> bool:
-        """Whether it is left to a report of the open job, or waits: else it is reported with the settlement."""
+        """Whether it is left to a report of the open job, or waits: else the settlement reports it."""
         key = claim.work_order or "", claim.operation or ""
         job = None if key in one.anew else self.before.station(one.station).find(key)
         carried = job is not None and (claim.phase == "run" or job.phase == "setup")

@@ -14,6 +14,7 @@ from edge import events as e
 from edge import settings
 from edge.station.evolve import evolve
 from edge.station.pending import PendingReport, PendingSetup
+from edge.station.review.shown import entries
 from edge.station.review.waiting import Waiting
 from edge.station.review.words import Unsettled
 from tests.unit.station.floor import Floor
@@ -172,6 +173,7 @@ def test_accepted_it_counts_as_it_would_have(
         shift.read(**{tag: jump})
         if when == "at once":
             shift.accept()
+        given_.wait(31)  # a movement recorded by itself is rounded by itself
         for moved, number in after:
             shift.read(**{moved: number})
         if given_.station.job and given_.job.phase == "setup":
@@ -292,3 +294,13 @@ def test_an_order_that_began_anew_has_no_part_in_a_jump_of_its_earlier_run() -> 
     assert (used.quantity, used.method, used.earlier_run) == (1_000, "metered", True)
     assert not shift.floor.job.metered and not shift.floor.job.consumed
     assert shift.floor.refolded() == shift.floor.line
+
+
+def test_a_person_sees_what_accepting_comes_to() -> None:
+    floor = plant(1)
+    shift = Played(floor)
+    shift.read()
+    floor.scan("LSE1042", "LSCTOOL FAMILY", "LSWL", "LSCSETUP")
+    shift.read(cycles=1_000)
+    (shown,) = entries(floor.site, floor.line)
+    assert shown["evidence"]["claims"] == "L/0020 2000 C62 LEFT setup; - 2000 RIGHT"
