@@ -16,7 +16,7 @@ from edge.readings import Moment
 from edge.station.review.waiting import Waiting
 from edge.wallclock import Wall
 
-STATE_VERSION = "13"
+STATE_VERSION = "14"
 ZERO = Decimal(0)
 MACHINE = ("running", "energy")  # counters of the machine; all others count pieces
 SWITCHED = "switched"  # the pause of a job whose station went on with another
