@@ -335,6 +335,8 @@ class Shop(Watched):
         request: Request = msgspec.convert({"person": "2001"} | asked, Request)  # type: ignore[arg-type]
         answer = self.put(request, at).answer
         assert answer is not None
+        if answer.why == "check_confirm":
+            return self._ask(at, **asked, confirm=True)  # it is meant: once is enough
         assert answer.result == "recorded" or answer.why in POSSIBLE, answer.message.en
         return answer.result == "recorded"
 
@@ -342,7 +344,7 @@ class Shop(Watched):
 # Why a settlement may be refused here: of the way, the time or the clock, not of what was asked.
 POSSIBLE = {
     "not_so", "lot_needed", "clock", "reworked", "not_forward", "quantity_above_nought",
-    "time_ahead", "time_long_ago", "order_needed",
+    "time_ahead", "time_long_ago", "order_needed", "check_blocked",
 }  # fmt: skip
 
 
