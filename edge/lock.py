@@ -1,8 +1,9 @@
 """One writer a file, and how the last one left it: journal.lock, and sync.lock beside sync.db.
 
-The file holds a few bytes of JSON beside the lock itself. `open` without a WAL beside the journal means that
-the WAL was lost: SQLite removes it only in an orderly end. `suspect` says that damage was met while running,
-so that the next start looks at every event before it goes on.
+The file holds a few bytes of JSON beside the lock itself. `open` without a WAL beside the journal, or with
+one that holds nothing, means that the WAL was lost: it is noted once a fact was committed and taken back
+before the WAL is emptied, and SQLite removes the WAL only in an orderly end. `suspect` says that damage was
+met while running, so that the next start looks at every event before it goes on.
 """
 
 import fcntl
@@ -19,7 +20,7 @@ class Left(msgspec.Struct, frozen=True):
     """How the writer left its file."""
 
     epoch: str = ""  # of a journal
-    open: bool = False  # it was made, and its writer did not end in order; sync.db: it was made
+    open: bool = False  # facts were written, and their writer did not end in order; sync.db: it was made
     head: int = 0  # it held at least through this seq
     suspect: str = ""  # what was wrong with it, in words
 

@@ -9,8 +9,8 @@ leaves a state from which the next start finishes it.
 import asyncio
 import shutil
 import sqlite3
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import closing, suppress
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -95,11 +95,11 @@ def examined(ground: Ground, lock: Lock) -> Doubt | None:
 
 
 def _asked(ground: Ground, lock: Lock, log: Path) -> Doubt | None:
-    path, left, had_log = ground.path, lock.left, log.exists()
+    path, left, had_log = ground.path, lock.left, wal.begun(log)
     if wal.read(log).lost:  # looked at before SQLite opens it, which would forget what it cannot follow
         return Doubt("damaged", f"{log.name} is damaged", open_end=True)
     try:
-        with closing(sqlite3.connect(path, timeout=5, isolation_level=None)) as db:
+        with _asking(path) as db:
             if schema.is_empty(db) and not left.epoch:
                 return None  # a power cut ended its making
             if schema.is_empty(db):
@@ -117,23 +117,42 @@ def _asked(ground: Ground, lock: Lock, log: Path) -> Doubt | None:
             if left.epoch == meta["epoch"] and last < left.head:
                 why = f"it ends at {last}, but held {left.head} when it was last used: it is an older copy"
                 return Doubt("restored", why, open_end=True)
-            _empty_log(db)
-            lock.note(Left(meta["epoch"], head=last))  # closing removes the log
+            _empty_log(db, lambda: lock.note(Left(meta["epoch"], head=last)))
     except sqlite3.Error as error:
         raise schema.unusable(path, error) from error
     return _moved(ground, meta, last)
 
 
-def _empty_log(db: sqlite3.Connection) -> None:
+def _empty_log(db: sqlite3.Connection, note: Callable[[], None]) -> None:
     """An empty log for the next life: what a crash leaves in it is then that life's alone.
 
-    On a full disk it is gone on with as it is: pages that say so are worth more.
+    `note` keeps its head and that nothing needs the log: the one must be durable before, the other be noted
+    before the log is emptied. On a full disk it is gone on with as it is: pages that say so are worth more.
     """
     try:
+        db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        note()
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     except sqlite3.OperationalError as error:
         if schema.code_of(error) != sqlite3.SQLITE_FULL:
             raise
+
+
+@contextmanager
+def _asking(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection that leaves the log in place when it is closed, whatever is found.
+
+    SQLite removes a log with the last connection to it, unless that one may only read.
+    """
+    with (
+        closing(sqlite3.connect(schema.read_only(path), uri=True, timeout=5)) as last,
+        closing(sqlite3.connect(path, timeout=5, isolation_level=None)) as db,
+    ):
+        db.execute(
+            "PRAGMA application_id"
+        ).fetchone()  # first: it applies what a power cut left of the making
+        last.execute("PRAGMA application_id").fetchone()
+        yield db
 
 
 def _moved(ground: Ground, meta: Mapping[str, str], last: int) -> Doubt | None:

@@ -81,6 +81,15 @@ def lengthen(path: Path) -> None:
             os.fsync(file.fileno())
 
 
+def begun(path: Path) -> bool:
+    """Whether anything was ever written to a log. Who reads a file without one leaves an empty one there."""
+    try:
+        with path.open("rb") as file:
+            return any(file.read(_HEADER.size))
+    except FileNotFoundError:
+        return False
+
+
 def _lost(commits: Iterable[bool]) -> bool:
     """Whether commits that had been synced are among frames that do not follow on what holds.
 

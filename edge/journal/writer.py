@@ -73,6 +73,7 @@ class Journal:
         self._closing = False  # nothing more is taken
         self._closed = False
         self._suspected = False
+        self._noted = False  # that the WAL is needed
 
     @classmethod
     async def open(
@@ -103,10 +104,7 @@ class Journal:
             log = path.with_name(path.name + "-wal")
             with suppress(OSError):  # it grows by itself then
                 await asyncio.to_thread(wal.lengthen, log)
-            # The WAL was made by now; its name must be on the disk before a note says that it is needed.
-            schema.sync_directory(path.parent)
-            lock.note(Left(journal.epoch, open=True, head=journal.head))
-        except (sqlite3.Error, OSError) as error:
+        except sqlite3.Error as error:
             await journal.close()
             raise schema.unusable(path, error) from error
         except BaseException:
@@ -280,7 +278,20 @@ class Journal:
             sealed.append(tuple(events))
         self._connection._conn.execute(_insert(len(values) // 2), values)
         self.head, self._chain = seq, chain
+        if not (self._noted or self._suspected):
+            self._note_needed()
         return sealed
+
+    def _note_needed(self) -> None:
+        """Once a fact is in the WAL, and before it is acknowledged: from here on a WAL without it was lost.
+
+        Where this cannot be noted (a full disk may not let it) the fact is recorded all the same; the next
+        commit tries again.
+        """
+        with suppress(OSError):
+            schema.sync_directory(self.path.parent)  # the WAL's own name comes before the note
+            self._lock.note(Left(self.epoch, open=True, head=self.head))
+            self._noted = True
 
     def _answer(self, group: list[_Call], outcome: _Sealed | BaseException) -> None:
         """Tell the callers what came of their group."""
