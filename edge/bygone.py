@@ -40,8 +40,8 @@ def standing(path: Path) -> tuple[Alert, ...]:
     """
     last = _last(path)
     found: list[Alert] = []
-    file = read_only(last.path if last else path)
-    with suppress(sqlite3.Error), closing(sqlite3.connect(file, uri=True)) as db:
+    file = last.path if last else path
+    with suppress(sqlite3.Error), closing(sqlite3.connect(read_only(file), uri=True)) as db:
         found += (Alert(*row) for row in db.execute(STANDING))
     return tuple(_named(one, last.epoch) if last else one for one in found)
 

@@ -86,6 +86,8 @@ def examined(ground: Ground, lock: Lock) -> Doubt | None:
         if log.exists() or left.epoch:
             return Doubt("damaged", f"{path.name} is gone", open_end=True)
         return Doubt("restored", "it takes the place of another PC") if ground.replaces else None
+    if schema.beheaded(path):
+        return Doubt("damaged", f"{path.name} is empty", open_end=True)
     if left.suspect:
         return Doubt("damaged", left.suspect)
     try:

@@ -51,8 +51,11 @@ async def open_writer(
 
 async def open_reader(path: Path) -> aiosqlite.Connection:
     """Open a file that another task or process writes. Text comes as bytes. Raises StorageFault."""
-    opening = aiosqlite.connect(read_only(path), uri=True, isolation_level=None)
-    connection = await _connected(path, opening)
+    try:
+        address = read_only(path)
+    except sqlite3.Error as error:
+        raise unusable(path, error) from error
+    connection = await _connected(path, aiosqlite.connect(address, uri=True, isolation_level=None))
     try:
         connection.text_factory = bytes
         await connection.execute("PRAGMA busy_timeout = 5000")
@@ -66,8 +69,31 @@ async def open_reader(path: Path) -> aiosqlite.Connection:
 
 
 def read_only(path: Path) -> str:
-    """The address under which SQLite opens a file for reading, whatever characters its name has."""
+    """The address under which SQLite opens a file for reading, whatever characters its name has.
+
+    Raises sqlite3.DatabaseError, as SQLite does of what is malformed, where opening it would destroy its log.
+    """
+    if beheaded(path):
+        raise _empty_beside_log()
     return f"{path.absolute().as_uri()}?mode=ro"
+
+
+def beheaded(path: Path) -> bool:
+    """Whether a file has lost all its length and its log has not.
+
+    SQLite, for reading too, takes such a log for a leftover and deletes it (pagerOpenWalIfPresent). None of
+    ours has a log before its first page is on the disk.
+    """
+    try:
+        return path.stat().st_size == 0 and path.with_name(path.name + "-wal").stat().st_size > 0
+    except FileNotFoundError:
+        return False
+
+
+def _empty_beside_log() -> sqlite3.DatabaseError:
+    error = sqlite3.DatabaseError("it is empty, and the log beside it is not")
+    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    return error
 
 
 async def _connected(path: Path, opening: aiosqlite.Connection) -> aiosqlite.Connection:
@@ -95,6 +121,7 @@ def unusable(path: Path, error: Exception) -> StorageFault:
         "readonly": f"Give this user the right to write it: chown lineside {path}*",
         "unable to open": f"Check that {path.parent} exists and that this user may write there",
         "Permission denied": f"Run this as the user lineside, or let this user read {path.parent}",
+        "log beside it": "Start lineside: what the log proves is kept and delivered. Change nothing before",
         "disk is full": "Free space on this disk; nothing of this operation was recorded",
     }
     hint = next(
@@ -170,6 +197,8 @@ def _recognised(path: Path, application_id: int, version: int) -> None:
 def doubted(path: Path) -> str:
     """What SQLite finds wrong with a file's pages, in words; reads all of it. Raises StorageFault."""
     try:
+        if beheaded(path):
+            raise _empty_beside_log()
         # Not for reading only: a power cut in its making leaves a rollback journal, which must be applied.
         with closing(sqlite3.connect(path, timeout=5)) as db:
             if is_empty(db):

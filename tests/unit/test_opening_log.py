@@ -7,8 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from edge.faults import StorageFault
+from edge import bygone, epochs
+from edge.faults import Damaged, StorageFault
+from edge.journal import Reader
 from edge.lock import Left, Lock
+from edge.schema import doubted
+from sync.status import load_alerts
 from tests.unit.test_opening import first_fact, ids_of, killed, made, put, start
 
 
@@ -86,3 +90,44 @@ async def test_a_log_of_which_nothing_is_needed_may_be_gone_or_empty(tmp_path: P
             with closing(sqlite3.connect(path, isolation_level=None)) as other:
                 other.execute("PRAGMA wal_checkpoint(RESTART)")
             await put(journal, 6 + round_, 6 + round_)
+
+
+def cut(folder: Path) -> Path:
+    """The journal's file, cut to nothing; its log is whole."""
+    path = folder / "journal.db"
+    path.write_bytes(b"")
+    (folder / "journal.db-shm").unlink(missing_ok=True)
+    return path
+
+
+async def test_a_file_cut_to_nothing_does_not_take_its_log_along(tmp_path: Path) -> None:
+    """SQLite deletes the log of a file without length as soon as it opens the file."""
+    epoch, ids = killed(tmp_path, 20)
+    path = cut(tmp_path)
+    log = (tmp_path / "journal.db-wal").read_bytes()
+    for reader in (epochs.look, epochs.listed, load_alerts):
+        with pytest.raises(Damaged, match=r"journal\.db.*empty"):
+            reader(path)
+    with pytest.raises(Damaged, match="empty"):
+        await Reader.open(path)
+    assert bygone.standing(path) == ()
+    assert (tmp_path / "journal.db-wal").read_bytes() == log
+    journal, notice = await start(tmp_path)
+    async with journal:
+        fact = await first_fact(journal)
+        assert (fact.cause, fact.follows, fact.missing) == ("damaged", f"{epoch}:20", "21-")
+    assert notice is not None and "journal.db is empty" in notice.text
+    assert list((await ids_of(tmp_path / f"journal-{epoch}.db")).values())[1:] == ids
+    (kept,) = tmp_path.glob("journal-damaged-*.db-wal")
+    assert kept.read_bytes() == log
+
+
+def test_a_sync_db_cut_to_nothing_is_damaged(tmp_path: Path) -> None:
+    """Opened as it is, it would be one that never held a cursor."""
+    path = tmp_path / "sync.db"
+    path.write_bytes(b"")
+    path.with_name("sync.db-wal").write_bytes(b"x" * 5000)
+    assert "sync.db" in doubted(path)
+    assert path.with_name("sync.db-wal").stat().st_size == 5000
+    path.with_name("sync.db-wal").unlink()
+    assert doubted(path) == ""  # a power cut ended its making
