@@ -458,9 +458,9 @@ class Collector:
         self._changed = asyncio.Event()
 
     async def _save_snapshot(self) -> None:
-        state = msgspec.json.encode(self.line)
-        self.snapshot_seq = self._seq
-        await self._journal.save_snapshot(Snapshot(self.snapshot_seq, STATE_VERSION, state))
+        snapshot = Snapshot(self._seq, STATE_VERSION, msgspec.json.encode(self.line))
+        await self._journal.save_snapshot(snapshot)
+        self.snapshot_seq = snapshot.seq  # only now: what lies before it may be forgotten
 
     async def _retire_stations(self) -> None:
         now = judged(self.line.wall, self._clock.now(), self.site.calendar)
