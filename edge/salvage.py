@@ -102,11 +102,8 @@ def _pages(path: Path, log: wal.Log) -> Iterator[bytes]:
             for offset in (*log.pages.values(), *log.behind):
                 file.seek(offset)
                 yield file.read(log.page_size)
+    size = log.page_size if log.pages else wal.page_size_of(path) or log.page_size
     with suppress(FileNotFoundError), path.open("rb") as file:
-        size = int.from_bytes(file.read(18)[16:18], "big")  # file format, 1.3.2
-        size = log.page_size if log.pages else 65536 if size == 1 else size
-        size = size if size >= 512 and size & (size - 1) == 0 else 4096
-        file.seek(0)
         number = 0
         while page := file.read(size):
             number += 1

@@ -40,10 +40,8 @@ def read(path: Path) -> Log:
             magic, _, page_size, _, salt1, salt2, *sums = _HEADER.unpack(head)
             order = ">" if magic & 1 else "<"
             state = _summed(order, head[:24], (0, 0))
-            if magic & ~1 != _MAGIC or page_size not in _PAGE_SIZES:
-                return Log(lost=path.stat().st_size > _HEADER.size)
-            if state != tuple(sums):
-                return Log(page_size, lost=path.stat().st_size > _HEADER.size)
+            if magic & ~1 != _MAGIC or page_size not in _PAGE_SIZES or state != tuple(sums):
+                return _headless(path, page_size)
             pages: dict[int, int] = {}
             waiting: dict[int, int] = {}
             frames = number = 0
@@ -57,7 +55,7 @@ def read(path: Path) -> Log:
                 waiting[page] = file.tell() - page_size
                 if commit:
                     frames, pages, waiting = number, pages | waiting, {}
-            behind = list(_frames(path, frames))
+            behind = list(_frames(path, frames, page_size, (salt1, salt2)))
             lost = _lost(commit for _, commit in behind)
             return Log(page_size, frames, pages, lost, tuple(at for at, _ in behind) if lost else ())
     except FileNotFoundError:
@@ -104,24 +102,39 @@ def _lost(commits: Iterable[bool]) -> bool:
     return False
 
 
-def _frames(path: Path, after: int) -> Iterator[tuple[int, bool]]:
-    """Each frame of this log behind `after` ones: its page's offset, and whether it ends a transaction."""
+def _headless(path: Path, page_size: int) -> Log:
+    """A log whose first 32 bytes are damaged: nothing holds, and each frame like the first counts."""
+    sizes = (page_size_of(path.with_name(path.name.removesuffix("-wal"))), page_size)
+    size = next((one for one in sizes if one in _PAGE_SIZES), Log.page_size)
+    with path.open("rb") as file:
+        file.seek(_HEADER.size)
+        first = file.read(_FRAME.size)
+    if len(first) < _FRAME.size or not any(first):
+        return Log(size)  # it held nothing yet
+    _, _, salt1, salt2, _, _ = _FRAME.unpack(first)
+    return Log(size, lost=True, behind=tuple(at for at, _ in _frames(path, 0, size, (salt1, salt2))))
+
+
+def page_size_of(path: Path) -> int | None:
+    """A database's page size as its header has it (file format, 1.3.2); None where that cannot be."""
     try:
         with path.open("rb") as file:
-            head = file.read(_HEADER.size)
-            if len(head) < _HEADER.size:
-                return
-            _, _, page_size, _, salt1, salt2, *_ = _HEADER.unpack(head)
-            if page_size not in _PAGE_SIZES:
-                return
-            file.seek(_HEADER.size + after * (_FRAME.size + page_size))
-            while len(frame := file.read(_FRAME.size)) == _FRAME.size:
-                _, commit, *salts, _, _ = _FRAME.unpack(frame)
-                if salts == [salt1, salt2]:
-                    yield file.tell(), commit != 0
-                file.seek(page_size, 1)
+            size = int.from_bytes(file.read(18)[16:18], "big")
     except FileNotFoundError:
-        return
+        return None
+    size = 65_536 if size == 1 else size
+    return size if size in _PAGE_SIZES else None
+
+
+def _frames(path: Path, after: int, page_size: int, salts: tuple[int, int]) -> Iterator[tuple[int, bool]]:
+    """Each frame of this log behind `after` ones: its page's offset, and whether it ends a transaction."""
+    with path.open("rb") as file:
+        file.seek(_HEADER.size + after * (_FRAME.size + page_size))
+        while len(frame := file.read(_FRAME.size)) == _FRAME.size:
+            _, commit, salt1, salt2, _, _ = _FRAME.unpack(frame)
+            if (salt1, salt2) == salts:
+                yield file.tell(), commit != 0
+            file.seek(page_size, 1)
 
 
 def _summed(order: str, data: bytes, state: tuple[int, int]) -> tuple[int, int]:

@@ -75,6 +75,22 @@ def log_bit(path: Path, chance: random.Random) -> None:
     flip(log, chance.randrange(size // 4, size * 3 // 4), chance)
 
 
+def log_header_bit(path: Path, chance: random.Random) -> None:
+    flip(path.with_name(path.name + "-wal"), chance.randrange(32), chance)
+
+
+def log_gone_and_looked_for(path: Path, chance: random.Random) -> None:
+    """Whoever reads a journal without a log leaves an empty one there."""
+    log_gone(path, chance)
+    path.with_name(path.name + "-shm").unlink(missing_ok=True)
+    epochs.look(path)
+    assert path.with_name(path.name + "-wal").stat().st_size == 0
+
+
+def emptied(path: Path, chance: random.Random) -> None:
+    path.write_bytes(b"")
+
+
 def foreign(path: Path, chance: random.Random) -> None:
     path.write_bytes(b"This is somebody's diary, not a database. " * 500)
 
@@ -121,11 +137,14 @@ DAMAGES = (
     Damage("bit flipped while running", "run", cold_bit, certain=False),
     Damage("page of zeros while running", "run", zeroed),
     Damage("WAL gone after a kill", "kill", log_gone),
+    Damage("WAL gone after a kill, an empty one in its place", "kill", log_gone_and_looked_for),
     Damage("bit flipped in the WAL", "kill", log_bit),
+    Damage("bit flipped in the WAL's header", "kill", log_header_bit),
     Damage("foreign file", "stop", foreign),
     Damage("newer generation", "stop", newer),
     Damage("journal.db deleted", "stop", gone),
     Damage("journal.db deleted after a kill", "kill", gone),
+    Damage("journal.db cut to nothing after a kill", "kill", emptied),
     Damage("sync.db damaged", "stop", sync_bytes),
     Damage("sync.db deleted", "stop", sync_gone),
 )
