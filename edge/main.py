@@ -38,6 +38,7 @@ from edge.station.grammar import Grammar
 from edge.station.work import Site
 from edge.storage import DiskWatch, make_way
 from edge.supervisor import Service, patience, supervise
+from edge.timekeeper import JudgedClock
 from edge.upkeep import Upkeep
 from edge.watermarks import MIB
 from edge.web.app import application, listen
@@ -153,7 +154,7 @@ async def collecting(
         )
         upkeep = Upkeep(
             journal,
-            clock,
+            JudgedClock(clock, collector.site.calendar, lambda: collector.line.wall),
             loaded.storage.keep_days,
             collector.alerts,
             lambda: collector.snapshot_seq,

@@ -32,6 +32,19 @@ _READ_EVENTS = 1000
 Commit = Callable[[Sequence[Draft]], Awaitable[object]]
 
 
+class JudgedClock:
+    """The clock with what the journal knows of it: `wall` is what its facts say now."""
+
+    def __init__(self, clock: Clock, calendar: Calendar, wall: Callable[[], Wall]) -> None:
+        self._clock = clock
+        self._calendar = calendar
+        self._wall = wall
+
+    def now(self) -> Moment:
+        """This moment: whether its clock can be right, and whether it was set."""
+        return judged(self._wall(), self._clock.now(), self._calendar)
+
+
 class Timekeeper:
     """Holds where the clock stood at the last look."""
 

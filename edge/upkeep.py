@@ -7,8 +7,8 @@ shrink (VACUUM would hold up scans); what is freed is used again.
 import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 
 import structlog
 from prometheus_client import Gauge
@@ -18,9 +18,11 @@ from edge.alerts import Alerts
 from edge.epochs import Epoch
 from edge.events import instant
 from edge.faults import Damaged, RestartNeeded, StorageFault
-from edge.journal import Journal, Reader, verify
+from edge.journal import DATED, Journal, Reader, verify
 from edge.ports import Clock
-from edge.schema import unusable
+from edge.readings import Moment
+from edge.schema import read_only, unusable
+from edge.wallclock import EARLIEST_MS
 
 log = structlog.get_logger()
 
@@ -29,8 +31,20 @@ INTERVAL_S = 3600.0
 VERIFY_S = 86_400.0
 PORTION = 50  # events that one transaction forgets
 PAUSE_S = 0.1
+KEPT = "storage.kept"
+_LOOK = 1000  # events that are looked through at a time for one that has a date
 _DAY_MS = 86_400_000
 FIRST_SEQ = Gauge("lineside_journal_first", "The first seq that is not forgotten")
+
+
+class Age:
+    """Which instant what may be forgotten lies before, and whether the clock is sure enough of it."""
+
+    def __init__(self, now: Moment, keep_days: int) -> None:
+        self.certain = now.sound and now.clock == "synced"
+        self.now_ms = now.wall_ms
+        self.before_ms = now.wall_ms - keep_days * _DAY_MS
+        self.now, self.before = instant(now.wall_ms), instant(max(0, self.before_ms))
 
 
 @dataclass(frozen=True)
@@ -38,7 +52,7 @@ class Upkeep:
     """What looks after one journal."""
 
     journal: Journal
-    clock: Clock
+    clock: Clock  # as the journal judges it
     keep_days: int
     alerts: Alerts
     snapshot_seq: Callable[[], int]
@@ -77,7 +91,10 @@ class Upkeep:
         log.info("journal is sound", events=found.events, first=found.first, last=found.last)
 
     async def forget(self) -> None:
-        """Prune what is settled everywhere and older than `keep_days`; clear the alerts about it."""
+        """Prune what is settled everywhere and older than `keep_days`; clear the alerts about it.
+
+        Only by a clock that a time server holds: what is forgotten does not come back when it is set right.
+        """
         path = self.journal.path
         try:
             kept = await asyncio.to_thread(epochs.listed, path)
@@ -85,31 +102,67 @@ class Upkeep:
         except StorageFault as fault:
             log.warning("nothing is forgotten now", error=fault.message, hint=fault.hint)
             return
-        before_ms = self.clock.now().wall_ms - self.keep_days * _DAY_MS
-        await self._prune(
-            min(done.get(self.journal.epoch, 0), self.snapshot_seq()), instant(max(0, before_ms))
-        )
+        age = Age(self.clock.now(), self.keep_days)
+        await self._prune(min(done.get(self.journal.epoch, 0), self.snapshot_seq()), age)
         for one in kept:
-            if one.path != path and done.get(one.epoch, 0) >= one.head:
-                await asyncio.to_thread(_remove, one.path, before_ms)
+            if age.certain and one.path != path and done.get(one.epoch, 0) >= one.head:
+                await asyncio.to_thread(_remove, one, age)
         for alert in tuple(self.alerts.standing.values()):
-            if bygone.over(alert, kept, done, before_ms):
+            if bygone.over(alert, kept, done, age.before_ms if age.certain else 0):
                 await self.alerts.clear(alert.key)
 
-    async def _prune(self, limit: int, before: str) -> None:
-        first = await self.journal.first()
-        began = first
-        while (through := first + PORTION) <= limit and await self.journal.recorded_before(through, before):
+    async def _prune(self, limit: int, age: Age) -> None:
+        first = began = await self.journal.first()
+        witness, withheld = 0, False
+        while (through := first + PORTION) <= limit and (witness := await self._old(through, witness, age)):
+            if withheld := not age.certain:
+                break
             await self.journal.prune(through)
             first = through
             await self.sleep(PAUSE_S)
+        await self._say(withheld)
         FIRST_SEQ.set(first)
         if first > began:
             log.info("settled facts forgotten", first=first, days=self.keep_days)
 
+    async def _old(self, through: int, witness: int, age: Age) -> int:
+        """A fact that shows that all before `through` is old enough; 0 where there is none yet.
 
-def _remove(path: Path, before_ms: int) -> None:
-    """Delete a journal that was set aside, once it is old enough."""
-    if path.stat().st_mtime * 1000 < before_ms:
-        path.unlink()
-        log.info("a journal set aside is settled and old: deleted", path=str(path))
+        What stands behind it was recorded before it, under whatever clock. So one fact of a wrong clock
+        neither ages the others nor keeps them.
+        """
+        if witness >= through - 1:
+            return witness
+        for seq in range(through - 1, self.journal.head + 1, _LOOK):
+            if found := await self.journal.dated(seq, _LOOK, age.now):
+                return found[0] if found[1] < age.before else 0
+            await self.sleep(PAUSE_S)
+        return 0
+
+    async def _say(self, withheld: bool) -> None:
+        if not withheld:
+            await self.alerts.clear(KEPT)
+            return
+        await self.alerts.stand(
+            KEPT,
+            f"What is settled and older than storage.keep_days = {self.keep_days} by this clock is kept all the"
+            " same: no time server holds the clock, and what a wrong one forgets is gone",
+            "Let it reach its time server (timedatectl). Until then the journal grows",
+        )
+
+
+def _remove(one: Epoch, age: Age) -> None:
+    """Delete a journal that was set aside, once it is old enough; one that nothing dates stays."""
+    written_ms = one.path.stat().st_mtime * 1000
+    dates = [instant(int(written_ms))] if EARLIEST_MS <= written_ms <= age.now_ms else []
+    given = (one.head - _LOOK, one.head + 1, age.now)
+    try:
+        with closing(sqlite3.connect(read_only(one.path), uri=True, timeout=5)) as db:
+            dates += (recorded for _, recorded in db.execute(DATED, given))
+    except sqlite3.Error as error:
+        fault = unusable(one.path, error)
+        log.warning("a journal set aside stays", error=fault.message, hint=fault.hint)
+        return
+    if dates and max(dates) < age.before:
+        one.path.unlink()
+        log.info("a journal set aside is settled and old: deleted", path=str(one.path))

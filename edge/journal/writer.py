@@ -27,7 +27,7 @@ from edge.alerts import Alert
 from edge.events import Draft, Event, JournalOpened, chain_of, instant, seal
 from edge.faults import Damaged, StorageFault
 from edge.ids import new_id
-from edge.journal.form import FORM, READ, SNAPSHOT, Snapshot, snapshot_of
+from edge.journal.form import DATED, FORM, READ, SNAPSHOT, Snapshot, snapshot_of
 from edge.lock import Left, Lock
 from edge.ports import Clock
 
@@ -159,10 +159,13 @@ class Journal:
         rows = await self._asked("SELECT seq FROM events ORDER BY seq LIMIT 1")
         return next((row[0] for row in rows), 1)
 
-    async def recorded_before(self, through: int, instant: str) -> bool:
-        """Whether everything before `through` was recorded before that instant (RFC 3339)."""
-        rows = await self._asked("SELECT max(body ->> '$.recordedtime') FROM events WHERE seq < ?", through)
-        return all(row[0] is None or row[0] < instant for row in rows)
+    async def dated(self, first: int, limit: int, now: str) -> tuple[int, str] | None:
+        """The first of `limit` events from `first` on that can be right about when it was recorded.
+
+        Its seq and that instant (RFC 3339), which is not behind `now`; None where there is none.
+        """
+        rows = await self._asked(f"{DATED} ORDER BY seq LIMIT 1", first, first + limit, now)
+        return next(((row[0], row[1]) for row in rows), None)
 
     async def prune(self, through: int) -> None:
         """Forget everything before `through`, which stays: its chain anchors what follows."""

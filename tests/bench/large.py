@@ -28,6 +28,7 @@ from edge.upkeep import Upkeep
 from tests.bench import start
 from tests.bench.drain import realistic
 from tests.bench.table import Row
+from tests.unit.clocks import HeldClock
 
 EVENTS = 1_000_000
 APART_MS = 730  # from one fact to the next, as in `realistic`
@@ -68,7 +69,7 @@ async def beside(path: Path, upkeep: Callable[[Upkeep], Coroutine[Any, Any, None
     took = []
     async with await opened(path) as journal:
         settled = journal.head
-        clock = SystemClock()
+        clock = HeldClock()
         keeper = Upkeep(
             journal,
             clock,

@@ -17,7 +17,6 @@ import uvloop
 
 from edge.alerts import Alerts
 from edge.cli.app import app
-from edge.clock import SystemClock
 from edge.demo.plant import free_port
 from edge.journal import Journal, Reader
 from edge.salvage import salvage
@@ -25,6 +24,7 @@ from edge.upkeep import Upkeep
 from tests.bench.large import opened, write
 from tests.bench.scan import CONFIG
 from tests.soak.memory import resident
+from tests.unit.clocks import HeldClock
 
 PAGE = 500
 
@@ -103,7 +103,7 @@ def _keeper(journal: Journal) -> Upkeep:
     async def no_pause(_: float) -> None: ...
 
     head = journal.head
-    clock = SystemClock()
+    clock = HeldClock()
     alerts = Alerts(journal, clock)
     return Upkeep(
         journal, clock, 0, alerts, lambda: head, lambda found: {one.epoch: head for one in found}, no_pause

@@ -2,6 +2,7 @@
 
 from msgspec.structs import replace
 
+from edge.clock import SystemClock
 from edge.readings import Moment
 
 
@@ -18,3 +19,10 @@ class ManualClock:
         ms = round(seconds * 1000)
         moment = self.moment
         self.moment = replace(moment, wall_ms=moment.wall_ms + ms, monotonic_ms=moment.monotonic_ms + ms)
+
+
+class HeldClock(SystemClock):
+    """The machine's own, as if a time server held it."""
+
+    def now(self) -> Moment:
+        return replace(super().now(), clock="synced")
