@@ -14,6 +14,7 @@ _HEADER = struct.Struct(">8I")  # magic, format, page size, checkpoint, salt 1, 
 _FRAME = struct.Struct(">6I")  # page, pages after a commit or 0, salt 1, salt 2, checksum 1 and 2
 CHECKPOINT_FRAMES = 1000  # SQLite's own: behind them it begins the log anew, without shortening it
 _PIECE = 1 << 16
+_WORD = 0xFFFFFFFF
 _MAGIC = 0x377F0682  # with the lowest bit: checksums over big-endian words
 
 
@@ -24,7 +25,7 @@ class Log:
     page_size: int = 4096
     frames: int = 0  # through the last commit whose checksums hold
     pages: dict[int, int] = field(default_factory=dict)  # page number: offset of its last committed form
-    lost: bool = False  # behind them lie commits that had been synced
+    lost: bool = False  # behind them lie commits that had been written whole
     behind: tuple[int, ...] = ()  # where it is: offsets of the pages in what lies there
 
 
@@ -45,19 +46,25 @@ def read(path: Path) -> Log:
             pages: dict[int, int] = {}
             waiting: dict[int, int] = {}
             frames = number = 0
+            flipped: list[int] = []
             while len(frame := file.read(_FRAME.size)) == _FRAME.size:
-                page, commit, *rest = _FRAME.unpack(frame)
+                page, commit, *told = _FRAME.unpack(frame)
                 body = file.read(page_size)
+                if len(body) < page_size:
+                    break
                 state = _summed(order, frame[:8] + body, state)
-                if rest[:2] != [salt1, salt2] or tuple(rest[2:]) != state or len(body) < page_size:
+                if told != [salt1, salt2, *state]:
+                    if _one_bit_off(told, [salt1, salt2, *state], page_size // 8 + 1):
+                        flipped.append(file.tell() - page_size)
                     break
                 number += 1
                 waiting[page] = file.tell() - page_size
                 if commit:
                     frames, pages, waiting = number, pages | waiting, {}
             behind = list(_frames(path, frames, page_size, (salt1, salt2)))
-            lost = _lost(commit for _, commit in behind)
-            return Log(page_size, frames, pages, lost, tuple(at for at, _ in behind) if lost else ())
+            if not (flipped or _lost(commit for _, commit in behind)):
+                return Log(page_size, frames, pages)
+            return Log(page_size, frames, pages, True, (*flipped, *(at for at, _ in behind)))
     except FileNotFoundError:
         return Log()
 
@@ -137,12 +144,40 @@ def _frames(path: Path, after: int, page_size: int, salts: tuple[int, int]) -> I
             file.seek(page_size, 1)
 
 
+def _one_bit_off(told: list[int], right: list[int], pairs: int) -> bool:
+    """Whether a frame was whole but for one bit of it: two salts and two sums that it tells, and that fit.
+
+    The last commit may be torn by a power cut, so a frame that does not fit is no damage by itself. But what
+    one bit makes fit was written whole: of torn frames not one in 2^48 looks like that.
+    """
+    bits = [(one ^ other).bit_count() for one, other in zip(told, right, strict=True)]
+    return sum(bits) == 1 or (
+        bits[:2] == [0, 0] and _bit_in_words(told[2] - right[2], told[3] - right[3], pairs)
+    )
+
+
+def _bit_in_words(one: int, two: int, pairs: int) -> bool:
+    """Whether sums over so many pairs of words differ by this because one bit of one word does.
+
+    The sums are linear in the words: a word of the last pair counts (1, 1) or (0, 1) times, and each pair
+    behind makes (u, v) of it (u + v, u + 2v).
+    """
+    wanted = {(one & _WORD, two & _WORD), (-one & _WORD, -two & _WORD)}
+    first, second = (1, 1), (0, 1)
+    for _ in range(pairs):
+        for u, v in (first, second):
+            if any((u << bit & _WORD, v << bit & _WORD) in wanted for bit in range(32)):
+                return True
+        first, second = (((u + v) & _WORD, (u + 2 * v) & _WORD) for u, v in (first, second))
+    return False
+
+
 def _summed(order: str, data: bytes, state: tuple[int, int]) -> tuple[int, int]:
     one, two = state
     words = struct.unpack(f"{order}{len(data) // 4}I", data[: len(data) // 4 * 4])
     for even, odd in zip(words[::2], words[1::2], strict=False):
-        one = (one + even + two) & 0xFFFFFFFF
-        two = (two + odd + one) & 0xFFFFFFFF
+        one = (one + even + two) & _WORD
+        two = (two + odd + one) & _WORD
     return one, two
 
 
