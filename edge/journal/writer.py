@@ -104,7 +104,9 @@ class Journal:
             log = path.with_name(path.name + "-wal")
             with suppress(OSError):  # it grows by itself then
                 await asyncio.to_thread(wal.lengthen, log)
-        except sqlite3.Error as error:
+            if not journal._noted:  # what is noted may be of the journal that was here before
+                lock.note(Left(journal.epoch, head=journal.head))
+        except (sqlite3.Error, OSError) as error:
             await journal.close()
             raise schema.unusable(path, error) from error
         except BaseException:

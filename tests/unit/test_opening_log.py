@@ -131,3 +131,14 @@ def test_a_sync_db_cut_to_nothing_is_damaged(tmp_path: Path) -> None:
     assert path.with_name("sync.db-wal").stat().st_size == 5000
     path.with_name("sync.db-wal").unlink()
     assert doubted(path) == ""  # a power cut ended its making
+
+
+async def test_what_was_suspected_of_a_journal_is_not_held_against_the_next(tmp_path: Path) -> None:
+    await made(tmp_path, 20)
+    journal, _ = await start(tmp_path)
+    async with journal:
+        journal.suspect("a test says so")
+    begun, _ = killed(tmp_path, 0)
+    journal, notice = await start(tmp_path)
+    async with journal:
+        assert (journal.epoch, notice) == (begun, None)

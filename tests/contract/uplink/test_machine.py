@@ -11,7 +11,7 @@ import shutil
 import sqlite3
 import sys
 import tempfile
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -111,6 +111,7 @@ class Line(RuleBasedStateMachine):
     def first_start(self) -> None:
         self.store = self.run(Store.open(self.folder / "sync.db"))
         self.run(self._open())
+        self.started_at = 0  # the seq behind which this life of the collector has recorded
         self.model.begin(self.journal.epoch, self.run(self._opening())[0])
 
     async def _open(self) -> None:
@@ -133,6 +134,7 @@ class Line(RuleBasedStateMachine):
     def start(self, expected: Expected | None) -> None:
         """Start collect: it goes on with its journal, or begins the one that is expected."""
         self.run(self._open())
+        self.started_at = self.journal.head
         if expected is None:
             assert self.journal.epoch == self.model.epoch
             assert self.journal.head == self.model.book.head
@@ -145,12 +147,16 @@ class Line(RuleBasedStateMachine):
             expected.missing,
         )
 
-    def stop(self, crash: bool = False, torn: int = 0) -> None:
-        """Stop collect; a crash leaves the files as they were, torn: without the WAL's last bytes."""
+    def stop(self, crash: bool = False, torn: int = 0, noted: Mapping[str, bytes] | None = None) -> None:
+        """Stop collect; a crash leaves the files as they were, torn: without the WAL's last bytes.
+
+        `noted`: the lock file as it was when those bytes were written.
+        """
         left = taken(self.folder, LEFT) if crash else {}
         self.run(self.journal.close())
         if torn:
             left["journal.db-wal"] = left["journal.db-wal"][:-torn]
+        left |= noted or {}
         laid(self.folder, left)
 
     # What happens on a line
@@ -191,11 +197,11 @@ class Line(RuleBasedStateMachine):
     def power_cut_while_appending(self, share: float) -> None:
         """What was never acknowledged is gone; its numbers are free."""
         log = self.folder / "journal.db-wal"
-        before = log.stat().st_size
+        before, noted = log.stat().st_size, taken(self.folder, ["journal.lock"])
         self.run(self.journal.append(self._drafts(2)))
         grown = log.stat().st_size - before
         assert grown > 0
-        self.stop(crash=True, torn=max(1, int(grown * share)))
+        self.stop(crash=True, torn=max(1, int(grown * share)), noted=noted)
         self.start(None)
 
     @rule(
@@ -384,8 +390,9 @@ class Line(RuleBasedStateMachine):
             self.path.rename(Path(self.temporary.name) / "away.db")
         laid(self.folder, file)
         head, same = then.head, then.head == self.model.book.head
+        recorded = self.model.book.head > self.started_at
         self._hold_only({**self.model.books, epoch: copy.deepcopy(then)})
-        if crash:
+        if crash and recorded:
             self.start(Expected("damaged", f"{epoch}:{head}", f"{head + 1}-"))
         elif same and in_place:
             self.start(None)
