@@ -145,8 +145,8 @@ class Upkeep:
             return
         await self.alerts.stand(
             KEPT,
-            f"What is settled and older than storage.keep_days = {self.keep_days} by this clock is kept all the"
-            " same: no time server holds the clock, and what a wrong one forgets is gone",
+            f"What is settled and older than storage.keep_days = {self.keep_days} by this clock is kept all"
+            " the same: no time server holds the clock, and what a wrong one forgets is gone",
             "Let it reach its time server (timedatectl). Until then the journal grows",
         )
 

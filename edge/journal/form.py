@@ -40,8 +40,8 @@ CREATE VIEW facts AS                    -- for people with a SQLite shell
 )
 
 READ = "SELECT seq, CAST(body AS BLOB) FROM events WHERE seq > ? ORDER BY seq LIMIT ?"
-# Events with the time of recording, where that can be right: no fact of a clock that was not believed then (it
-# has no posting date), none from before this software, none from behind now.
+# Events with the time of recording, where that can be right: no fact of a clock that was not believed then
+# (it has no posting date), none from before this software, none from behind now.
 DATED = """
 SELECT seq, body ->> '$.recordedtime' AS recorded FROM events
 WHERE seq >= ? AND seq < ? AND recorded BETWEEN '2025-01-01' AND ?

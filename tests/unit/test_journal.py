@@ -6,12 +6,14 @@ import sqlite3
 import threading
 import time
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from edge import wal
+from edge import schema, wal
 from edge.events import Draft, OperatorSignedOn, WorkPaused, decode
 from edge.faults import JournalDamaged, StorageFault
 from edge.ids import new_id
@@ -143,6 +145,45 @@ async def test_a_disk_with_little_room_keeps_it_for_facts(
         await journal.append(drafts("1042"))
         assert journal.path.with_name("journal.db-wal").stat().st_size < 100_000
     assert await operators(tmp_path) == ["1042"]
+
+
+async def test_a_disk_without_shared_memory_as_a_network_share_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite goes on with a rollback journal there, in which readers and the writer wait for each other."""
+    async with await opened(tmp_path):
+        pass
+    with closing(sqlite3.connect(tmp_path / "journal.db")) as moved:  # as a copy of it comes there
+        moved.execute("PRAGMA journal_mode = DELETE")
+    connect = schema.aiosqlite.connect
+
+    def shared(path: Path, **given: Any) -> Any:
+        return connect(f"{path.as_uri()}?vfs=unix-dotfile", uri=True, **given)
+
+    monkeypatch.setattr(schema.aiosqlite, "connect", shared)
+    with pytest.raises(StorageFault, match=r"does not run durably \(journal_mode=delete.*local disk"):
+        await opened(tmp_path)
+
+
+async def test_a_journal_that_would_not_sync_each_commit_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect = schema.aiosqlite.connect
+
+    class Hasty(sqlite3.Connection):
+        """As if SQLite had been built without full syncs."""
+
+        def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
+            return super().execute(sql.replace("synchronous = FULL", "synchronous = NORMAL"), *values)
+
+    monkeypatch.setattr(
+        schema.aiosqlite, "connect", lambda path, **given: connect(path, factory=Hasty, **given)
+    )
+    with pytest.raises(StorageFault, match=r"does not run durably \(journal_mode=wal, synchronous=1\)"):
+        await opened(tmp_path)
+    monkeypatch.undo()
+    async with await opened(tmp_path) as journal:  # nobody holds it
+        await journal.append(drafts("1042"))
 
 
 async def test_a_full_disk_records_nothing_says_so_and_goes_on_when_space_is_back(
