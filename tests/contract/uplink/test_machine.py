@@ -29,7 +29,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from edge import epochs, upkeep
+from edge import epochs, upkeep, wal
 from edge.alerts import Alerts
 from edge.backup import back_up, put_back
 from edge.events import Draft, JournalOpened, ReviewSettled, WorkPaused, chain_of, decode
@@ -147,15 +147,15 @@ class Line(RuleBasedStateMachine):
             expected.missing,
         )
 
-    def stop(self, crash: bool = False, torn: int = 0, noted: Mapping[str, bytes] | None = None) -> None:
-        """Stop collect; a crash leaves the files as they were, torn: without the WAL's last bytes.
+    def stop(self, crash: bool = False, whole: int = 0, noted: Mapping[str, bytes] | None = None) -> None:
+        """Stop collect; a crash leaves the files as they were, or only so many `whole` bytes of the WAL.
 
-        `noted`: the lock file as it was when those bytes were written.
+        `noted`: the lock file as it was when the bytes behind them were written.
         """
         left = taken(self.folder, LEFT) if crash else {}
         self.run(self.journal.close())
-        if torn:
-            left["journal.db-wal"] = left["journal.db-wal"][:-torn]
+        if whole:
+            left["journal.db-wal"] = left["journal.db-wal"][:whole]
         left |= noted or {}
         laid(self.folder, left)
 
@@ -196,13 +196,16 @@ class Line(RuleBasedStateMachine):
     @rule(share=st.floats(0.05, 0.95))
     def power_cut_while_appending(self, share: float) -> None:
         """What was never acknowledged is gone; its numbers are free."""
-        log = self.folder / "journal.db-wal"
-        before, noted = log.stat().st_size, taken(self.folder, ["journal.lock"])
+        before, noted = self._log_end(), taken(self.folder, ["journal.lock"])
         self.run(self.journal.append(self._drafts(2)))
-        grown = log.stat().st_size - before
+        grown = self._log_end() - before
         assert grown > 0
-        self.stop(crash=True, torn=max(1, int(grown * share)), noted=noted)
+        self.stop(crash=True, whole=before + int(grown * share), noted=noted)
         self.start(None)
+
+    def _log_end(self) -> int:
+        """Where the last commit of the WAL ends: behind it is room."""
+        return 32 + wal.read(self.folder / "journal.db-wal").frames * (24 + 4096)
 
     @rule(
         moods=st.lists(MOODS, max_size=4),
