@@ -87,6 +87,7 @@ class Reconciler:
         self._turn = asyncio.Lock()  # one comparison at a time
         self._attempt = 0
         self._trouble = ""
+        self._waits: tuple[int, int] | None = None  # the end that waits for delivery, and since when it does
 
     async def run(self) -> None:
         """Compare whatever is due until cancelled. Raises StorageFault."""
@@ -122,7 +123,9 @@ class Reconciler:
             return False  # what was done until then may still be recorded
         outcome = await self._compared(one.occasion, one.at_ms + self._after_ms)
         if outcome is None:
-            if self._now_ms() > one.at_ms + self._after_ms + _SAID_AFTER_MS:
+            if self._waits is None or self._waits[0] != one.at_ms:
+                self._waits = one.at_ms, self._now_ms()  # not from its end: after a start nothing is late yet
+            if self._now_ms() > self._waits[1] + _SAID_AFTER_MS:
                 self._say(f"not everything until the end of {one.occasion} is delivered", _WAITS)
             return False
         self._say("" if outcome.offered else "not offered", "")
@@ -298,7 +301,7 @@ def _words(one: Certificate) -> str:
 
 
 _NOT_COMPARED = (LOST, FORGOTTEN)  # they have alerts of their own, and nothing makes them a match
-_WAITS = "It is compared once it is; `lineside status` says why delivery waits"
+_WAITS = "It is compared once it is; `lineside status` says why it waits"
 _HINT = (
     "`lineside reconcile list` names the certificates, `lineside reconcile show` all figures of one. Facts"
     " here never change: find out with who runs the receiver what it lost or changed, then"
