@@ -3,10 +3,11 @@
 A receiver that does a call in one transaction and gives it up when we hang up takes nothing of a portion that
 it cannot finish within the time-out, however often that is sent. So a portion that was late twice in a row is
 halved, and again at each further time; what was delivered lets it grow. A size that failed is tried again
-less and less often, for each try that fails costs a whole time-out.
+less and less often, for each try that fails costs a whole time-out. Where one event alone is late as well, it
+is not for its size: a network that loses a fifth of the answers must not end in calls of one event.
 """
 
-_LATE = 2  # calls in a row: one may have met a restart
+_LATE = 2  # calls in a row: one may have met a restart or a lossy network
 _REST, _REST_MAX = 8, 64  # full portions between a size that failed and the next try
 
 
@@ -24,7 +25,11 @@ class Pace:
     def late(self, sent: int) -> bool:
         """A call of `sent` events was not done in time; whether portions are smaller now."""
         self._late += 1
-        if self._late < _LATE and not self._trying:
+        if self._late < _LATE:
+            return False
+        if sent == 1:
+            self.events, self._rest, self._late = self._max, 1, 0
+            self._taken, self._trying = 0, False
             return False
         if self._trying:
             self._rest = min(_REST_MAX, max(_REST, 2 * self._rest))

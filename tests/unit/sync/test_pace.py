@@ -1,5 +1,7 @@
 """Portions for a slow receiver: halved until it can, grown again, and no time-out for nothing."""
 
+import random
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,11 +27,25 @@ def test_a_receiver_that_can_take_one_event_gets_everything(most: int, able: int
     assert max(sent for sent, done in made if done) > min(most, able) // 2
 
 
-def test_after_an_outage_it_is_back_at_whole_portions_in_ten_calls() -> None:
+@given(st.integers(1, 100))
+def test_after_an_outage_it_is_back_at_whole_portions_in_ten_calls(calls_lost: int) -> None:
     pace = Pace(500)
-    calls(pace, 0, 30)
-    assert pace.events == 1
-    assert [sent for sent, _ in calls(pace, 500, 10)] == [1, 2, 4, 8, 16, 32, 64, 128, 256, 500]
+    calls(pace, 0, calls_lost)
+    calls(pace, 500, 9)
+    assert pace.events == 500
+
+
+@given(st.sampled_from((0.05, 0.2, 0.4)), st.integers())
+def test_a_network_that_loses_answers_of_any_size_leaves_portions_large(share: float, seed: int) -> None:
+    pace, chance, taken = Pace(400), random.Random(seed), 0
+    for _ in range(2000):
+        sent = pace.events
+        if chance.random() < share:
+            pace.late(sent)
+        else:
+            pace.done(sent)
+            taken += sent
+    assert taken > 0.25 * 400 * 2000 * (1 - share)
 
 
 def test_one_late_call_between_others_changes_nothing() -> None:
