@@ -231,7 +231,10 @@ async def endures(fault: str, run: Run, number: int, seed: int, folder: Path, re
 
 
 async def early_beep_loses(run: Run, number: int, seed: int, folder: Path, record: Record) -> None:
-    """A control: had it been acknowledged before the sync, the same cuts would show it."""
+    """A control: had it been acknowledged before the sync, the same cuts would show it.
+
+    Not each does: SQLite's thread may have synced the next group before an answer is told.
+    """
     hasty, start = run.recording.hasty(), partial(started, run)
     await loses(HASTY, hasty, "ack", start, number=number, seed=seed, folder=folder, record=record)
 
@@ -246,7 +249,7 @@ async def normal_loses(events: int, number: int, seed: int, folder: Path, record
 async def test_what_append_acknowledged_survives_a_power_cut(tmp_path: Path, record: Record) -> None:
     run = await journal_run(tmp_path, 20261122, 1800)
     await endures(PRODUCERS, run, 13, 1, tmp_path, record)
-    await early_beep_loses(run, 16, 2, tmp_path, record)  # an ack may come after the next sync, too
+    await early_beep_loses(run, 16, 2, tmp_path, record)
 
 
 async def test_what_the_gun_heard_survives_a_power_cut(tmp_path: Path, record: Record) -> None:
@@ -264,7 +267,7 @@ async def test_without_full_syncs_a_power_cut_does_lose(tmp_path: Path, record: 
 async def test_the_journal_survives_fifty_power_cuts(tmp_path: Path, seed: int, record: Record) -> None:
     run = await journal_run(tmp_path, seed, 4000)
     await endures(PRODUCERS, run, 50, seed, tmp_path, record)
-    await early_beep_loses(run, 10, seed, tmp_path, record)
+    await early_beep_loses(run, 40, seed, tmp_path, record)
 
 
 @pytest.mark.slow
