@@ -249,7 +249,7 @@ async def normal_loses(events: int, number: int, seed: int, folder: Path, record
 async def test_what_append_acknowledged_survives_a_power_cut(tmp_path: Path, record: Record) -> None:
     run = await journal_run(tmp_path, 20261122, 1800)
     await endures(PRODUCERS, run, 13, 1, tmp_path, record)
-    await early_beep_loses(run, 16, 2, tmp_path, record)
+    await early_beep_loses(run, 24, 2, tmp_path, record)
 
 
 async def test_what_the_gun_heard_survives_a_power_cut(tmp_path: Path, record: Record) -> None:
