@@ -195,6 +195,6 @@ async def test_ten_minutes_of_device_faults_leave_nothing_behind(
 
 @pytest.mark.timeout(600)
 async def test_a_driver_that_leaves_something_behind_is_noticed(tmp_path: Path) -> None:
-    run = await endured(tmp_path, 9, 2, SEED, leak=True, passing_s=0.5)
+    run = await endured(tmp_path, 20, 2, SEED, leak=True, passing_s=0.5)
     noticed = {problem.partition(":")[0] for problem in run.problems}
     assert noticed == {"tasks", "threads", "files", "memory"}, run.problems
