@@ -26,7 +26,7 @@ from edge.readings import Link, Reading, Value
 from tests.soak.memory import resident
 
 CENSUS = "census.json"
-LEAKED = 500  # blocks of memory, for each batch of readings; a slow machine has few of them
+LEAKED = 50  # blocks of memory, for each batch of readings
 
 _NUMBER = re.compile(r"[-_ ]?\d+")
 
