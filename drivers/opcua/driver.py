@@ -134,7 +134,12 @@ class OpcUaDriver:
         if messages is None:
             self._subscription = None
             self._owed = set()
-            await self._begin(session, observer)
+            try:
+                await self._begin(session, observer)
+            except DeviceFault:
+                # The next connection would go on with a subscription in which values are missing.
+                session.forget()
+                raise
         else:
             self._owed = set(self._nodes)
         self._session = session

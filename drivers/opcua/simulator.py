@@ -179,6 +179,28 @@ class OpcUaServer:
             for transport in list(self._server.iserver.asyncio_transports):
                 transport.abort()
 
+    def cut_at(self, service: str, *, done: bool) -> asyncio.Event:
+        """Break every connection at the next request for this service of subscriptions, which is set then.
+
+        The client never hears the answer; whether the server did what was asked for is `done`.
+        """
+        assert self._server is not None
+        services: Any = self._server.iserver.subscription_service
+        serve, cut = getattr(services, service), asyncio.Event()
+
+        async def once(*args: Any, **kwargs: Any) -> Any:
+            setattr(services, service, serve)
+            cut.set()
+            if not done:
+                self.cut()
+                raise ServiceError(StatusCodes.BadShutdown)
+            answer = await serve(*args, **kwargs)
+            self.cut()
+            return answer
+
+        setattr(services, service, once)
+        return cut
+
     def hang(self) -> None:
         """Every subscription says nothing any more, not even that it lives; other requests are answered."""
         if self._server is not None:

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from asyncua import ua
 from asyncua.ua.status_codes import StatusCodes
 from structlog.testing import capture_logs
@@ -144,6 +145,21 @@ async def test_a_broken_connection_costs_no_value_and_doubles_none() -> None:
     assert values_of(told, "batches") == list(range(91))
     assert told.ups == [True, False] * 3 + [True]
     assert set(values_of(told, "temperature")) == {180.5}
+
+
+@pytest.mark.parametrize("service", ["create_subscription", "create_monitored_items"])
+@pytest.mark.parametrize("done", [False, True])
+async def test_a_connection_that_breaks_while_values_are_asked_for_costs_none_of_them(
+    service: str, done: bool
+) -> None:
+    async with Oven() as machine:
+        breaks = machine.cut_at(service, done=done)
+        async with serving(driver(machine, OVEN)) as told:
+            await told.until(lambda: set(told.values) == set(OVEN))
+            assert breaks.is_set()
+            await machine.batch()
+            await told.until(lambda: told.values["batches"] == 1)
+            await machine.power_off()  # it keeps the first session for a while
 
 
 async def test_more_than_the_servers_queue_holds_is_the_newest_and_is_logged() -> None:
