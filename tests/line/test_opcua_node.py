@@ -124,15 +124,15 @@ async def test_another_server_that_freezes_is_told_lost_and_gives_what_it_kept_o
 async def test_keys_of_another_server_are_renewed_before_it_breaks_the_connection(
     tmp_path: Path, polled: bool
 ) -> None:
-    async with NodeOven(tmp_path / "server", keysLiveMs=6000, polled=polled) as oven:
-        rare = {"publishing_interval_s": 9} if polled else {"keep_alive_s": 0.5}
+    async with NodeOven(tmp_path / "server", keysLiveMs=10_000, polled=polled) as oven:
+        rare = {"publishing_interval_s": 14} if polled else {"keep_alive_s": 0.5}
         own = tmp_path / "own"
         wanted = settings(oven.endpoint, security="sign-and-encrypt", pki_dir=own, **rare)
         pki.trust(own, "oven1", await Session("oven1", wanted).shown())
         async with served(wanted) as (_, told):
             for number in range(1, 4):
-                # The server breaks the connection when keys are a quarter older than they may be, at 7.5 s.
-                await asyncio.sleep(3)
+                # The server breaks the connection when keys are a quarter older than they may be, at 12.5 s.
+                await asyncio.sleep(4.4)
                 await oven.set("Batches", number)
             await told.until(lambda: told.values["batches"] == 3)
         assert told.ups == [True], told.links
