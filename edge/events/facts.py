@@ -1,25 +1,31 @@
 """What happened, by type. docs/facts.md has each field."""
 
 from collections.abc import Iterator, Mapping
-from decimal import Decimal
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import msgspec
-from msgspec import UNSET, UnsetType
 
+from edge.events.parts import (
+    Blocked,
+    Claim,
+    Counts,
+    Disposition,
+    Entered,
+    Interval,
+    Method,
+    Need,
+    OpenedPart,
+    Origin,
+    Output,
+    Phase,
+    Quantity,
+    Record,
+    Resources,
+    Reworks,
+    Standard,
+    ToolShare,
+)
 from edge.readings import ClockQuality
-
-DECIMAL_PATTERN = r"^-?[0-9]{1,18}(\.[0-9]{1,9})?$"
-Quantity = Annotated[Decimal, msgspec.Meta(extra_json_schema={"pattern": DECIMAL_PATTERN})]
-Phase = Literal["setup", "run"]
-Disposition = Literal["good", "concession", "rework", "scrap"]
-Origin = Literal["scan", "signal", "manual", "backflush"]
-Method = Literal["scanned", "backflushed", "metered", "manual"]
-Counts = Literal["all", "good", "scrap", "material", "energy"]
-
-
-class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A part of a fact: immutable, keys without a value are absent."""
 
 
 class Fact(Record, frozen=True, kw_only=True, omit_defaults=True):
@@ -49,90 +55,6 @@ class Fact(Record, frozen=True, kw_only=True, omit_defaults=True):
     provisional: bool = False  # the order was not in the master data: product, unit and BOM unknown here
     warnings: tuple[str, ...] = ()  # checks that it failed, which were said (docs/checks.md)
     confirmed: tuple[str, ...] = ()  # checks that it failed, which a person confirmed with OK
-
-
-class Output(Record, frozen=True, kw_only=True, omit_defaults=True):
-    """A quantity that came out, as an increment."""
-
-    material: str | None = None  # of a provisional order's main output: the order's product, unknown here
-    role: Literal["main", "co", "by"]
-    disposition: Disposition
-    reason: str | None = None
-    cause: Literal["process", "material", "setup"] | None = None  # 工废, 料废, set-up
-    quantity: Quantity
-    unit: str
-    lot: str | None = None
-    serials: tuple[str, ...] = ()
-    warehouse: str | None = None
-    counter: str | None = None  # the scrap counter that says so
-
-
-class Labour(Record, frozen=True, kw_only=True):
-    """A person's share of time in a phase, in seconds."""
-
-    operator: str
-    phase: Phase
-    s: Quantity
-
-
-class Activity(Record, frozen=True, kw_only=True):
-    """Any further resource, compressed air for one."""
-
-    activity: str
-    quantity: Quantity
-    unit: str
-
-
-class Resources(Record, frozen=True, kw_only=True, omit_defaults=True):
-    """Absent: another report carries it. Null: unknown. Never 0 for unknown."""
-
-    setup_s: Quantity | UnsetType | None = UNSET
-    machine_s: Quantity | UnsetType | None = UNSET  # run only
-    labour: tuple[Labour, ...] | UnsetType | None = UNSET
-    energy_kwh: Quantity | UnsetType | None = UNSET
-    other: tuple[Activity, ...] | UnsetType = UNSET
-    basis: dict[str, Literal["measured", "confirmed", "standard"]] | UnsetType = UNSET
-
-
-class Interval(Record, frozen=True, kw_only=True, rename={"from_": "from"}):
-    """RFC 3339 UTC, start and end."""
-
-    from_: str
-    to: str
-
-
-class Entered(Record, frozen=True, kw_only=True):
-    """What the person entered, before conversion."""
-
-    quantity: Quantity
-    unit: str
-
-
-class Standard(Record, frozen=True, kw_only=True, omit_defaults=True):
-    """What the ERP planned when the job began: `setup_s` for the order, the others per unit of product."""
-
-    setup_s: Quantity | None = None
-    machine_s: Quantity | None = None
-    labour_s: Quantity | None = None
-
-
-class Need(Record, frozen=True, kw_only=True, omit_defaults=True):
-    """What a backflushed BOM line asks for a report's output, to nine places, in the BOM's own unit.
-
-    What is consumed is the sum over the job's reports, rounded.
-    """
-
-    bom_line: str
-    quantity: Quantity
-    unit: str
-    fixed: bool = False  # once per order, whatever its output
-
-
-class Reworks(Record, frozen=True, kw_only=True, omit_defaults=True):
-    """A job and the pieces that were set aside there as rework; of any operation where none is named."""
-
-    work_order: str
-    operation: str | None = None
 
 
 class WorkStarted(Fact, frozen=True, kw_only=True, omit_defaults=True):
@@ -171,7 +93,8 @@ class WorkReported(Fact, frozen=True, kw_only=True, omit_defaults=True):
     reworked: tuple[Output, ...] = ()  # of a rework job instead of `outputs`: pieces made before, elsewhere
     resources: Resources | None = None
     interval: Interval | None = None
-    counted: dict[str, Quantity] = {}  # pieces that a person adds to the job's counters, by counter
+    # Pieces that a person adds to the job's counters, by counter.
+    counted: dict[str, Quantity] = msgspec.field(default_factory=dict)
     needs: tuple[Need, ...] = ()  # of backflushed material; facts that name this one in `caused_by` bring it
     needs_for: Quantity | None = None  # pieces, where more than this report's: earlier ones had no bill
     bill_unknown: bool = False  # the order's bill was not held here: nothing could be backflushed
@@ -255,25 +178,6 @@ class WorkCorrected(Fact, frozen=True, kw_only=True, omit_defaults=True):
     reason: Literal["did_not_occur", "incorrect_data"]
     note: str | None = None
     person: str
-
-
-class Claim(Record, frozen=True, kw_only=True, omit_defaults=True):
-    """A part of a held movement as it would have been counted: whose it is, how much of what.
-
-    Without a work order it is nobody's. All else is as in `count.recorded`.
-    """
-
-    work_order: str | None = None
-    operation: str | None = None
-    quantity: Quantity
-    unit: str | None = None
-    units_per_count: Quantity | None = None
-    material: str | None = None
-    role: Literal["co", "by"] | None = None
-    share: Quantity | None = None
-    carried: Quantity | None = None  # by how much what the job's next movement brings would have changed
-    phase: Phase | None = None
-    bom_line: str | None = None
 
 
 class CountRecorded(Fact, frozen=True, kw_only=True, omit_defaults=True, rename={"from_": "from"}):
@@ -393,20 +297,6 @@ class LotUnmounted(LotMounted, frozen=True, kw_only=True, omit_defaults=True):
     type = "lot.unmounted"
 
 
-class ToolShare(Record, frozen=True, kw_only=True):
-    """How much of a tool's output is which material."""
-
-    material: str
-    share: Quantity
-
-
-class Blocked(Record, frozen=True, kw_only=True, omit_defaults=True):
-    """Cavities of a tool that give nothing; `material` where the tool makes several."""
-
-    material: str | None = None
-    cavities: Quantity
-
-
 class ToolMounted(Fact, frozen=True, kw_only=True, omit_defaults=True):
     """A tool was mounted, or cavities of it were blocked or opened; it says how many units one count is."""
 
@@ -440,13 +330,6 @@ class ReviewSettled(Fact, frozen=True, kw_only=True, omit_defaults=True):
     person: str
     approved_by: str | None = None  # the second person, where two are needed
     led_to: tuple[str, ...] = ()  # the facts that came of it, in the same commit
-
-
-class OpenedPart(Record, frozen=True, kw_only=True, omit_defaults=True):
-    """A fact that another one caused, whole."""
-
-    id: str
-    original: str  # its data as JSON
 
 
 class ReviewOpened(Fact, frozen=True, kw_only=True, omit_defaults=True):
