@@ -15,6 +15,8 @@ import msgspec
 
 from edge.faults import StorageFault
 
+_SECTOR = 512  # bytes that a disk writes whole or not at all
+
 
 class Left(msgspec.Struct, frozen=True):
     """How the writer left its file."""
@@ -56,8 +58,10 @@ class Lock:
 
     def note(self, left: Left) -> None:
         """Keep this over a power cut. Raises OSError."""
-        # One sector, always the same length: a torn write leaves the old note or the new one.
-        os.pwrite(self._handle, msgspec.json.encode(left)[:511].ljust(512), 0)
+        while len(text := msgspec.json.encode(left)) > _SECTOR:
+            left = msgspec.structs.replace(left, suspect=left.suspect[: len(left.suspect) // 2])
+        # Always the same length: a torn write leaves the old note or the new one.
+        os.pwrite(self._handle, text.ljust(_SECTOR), 0)
         os.fsync(self._handle)
 
     def release(self) -> None:

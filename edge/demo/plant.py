@@ -163,10 +163,13 @@ async def plant(folder: Path, cycle_s: float, mqtt: bool = False) -> AsyncIterat
 
 
 def free_port() -> int:
-    """A port of the loopback that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+    """A port of the loopback that nobody uses now, and that the system gives to nobody else for a minute."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)):
+            server.accept()[
+                0
+            ].close()  # who closes first keeps the port in TIME_WAIT; a server may still take it
         return port
 
 

@@ -187,7 +187,7 @@ class Journal:
     def suspect(self, why: str) -> None:
         """Have every event looked at when this journal is opened next."""
         with suppress(OSError):
-            self._lock.note(Left(self.epoch, open=True, suspect=why[:300]))
+            self._lock.note(Left(self.epoch, open=True, suspect=why))
         self._suspected = True
 
     async def close(self) -> None:

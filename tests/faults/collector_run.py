@@ -11,10 +11,11 @@ from typing import Literal
 from drivers.barcode.settings import PRESETS
 from drivers.barcode.simulator import Gun
 from edge.demo.endpoint import MASTERDATA
+from edge.demo.plant import free_port
 from tests.deliveries import deliver
 from tests.faults import trace
 from tests.faults.recording import Recording
-from tests.line.plant import GUN_ANSWERS, ROOT, free_port, until
+from tests.line.plant import GUN_ANSWERS, ROOT, until
 from tests.patience import PATIENCE_S
 
 SITE, EDGE = "suzhou", "L3-IPC1"

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import sqlite3
 import sys
 import time
@@ -21,20 +20,13 @@ from drivers.modbus.simulator import Press
 from edge.cli.app import app
 from edge.cli.common import err, out
 from edge.demo.endpoint import MASTERDATA, Endpoint
-from edge.demo.plant import LINE
+from edge.demo.plant import LINE, free_port
 from edge.events import Event, decode
 from edge.ports import Verdict
 from tests.patience import PATIENCE_S
 
 GUN_ANSWERS = 'event="device answers" device=gun1'
 ROOT = Path(__file__).parents[2]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 async def until(reached: Callable[[], object], what: str, within_s: float = PATIENCE_S) -> None:

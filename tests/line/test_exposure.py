@@ -10,9 +10,10 @@ from structlog.testing import capture_logs
 
 from edge import main
 from edge.clock import SystemClock
+from edge.demo.plant import free_port
 from sync.service import Sync
 from tests.contract.mqtt.broker import BASE, needs_mosquitto, rigged
-from tests.line.plant import Child, free_port, invoke, spawn
+from tests.line.plant import Child, invoke, spawn
 
 CONFIG = """
 [edge]

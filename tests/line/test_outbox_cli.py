@@ -11,9 +11,10 @@ import msgspec
 import pytest
 from aiohttp import web
 
+from edge.demo.plant import free_port
 from edge.station.review.requests import Discard, Request, Retry
 from tests.contract.uplink.rig import rigged
-from tests.line.plant import free_port, invoke
+from tests.line.plant import invoke
 
 PROBLEM = {
     "type": "urn:lineside:problem:period",

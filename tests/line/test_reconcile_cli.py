@@ -11,13 +11,14 @@ from pathlib import Path
 import aiohttp
 
 from edge.demo.endpoint import Endpoint
+from edge.demo.plant import free_port
 from edge.settings import load
 from sync.registry import KINDS
 from sync.service import Sync
 from sync.status import load_status
 from tests.contract.uplink.rig import START_MS, Time, rigged
 from tests.contract.uplink.test_reconciler import changes, steel, swallows
-from tests.line.plant import free_port, invoke, until
+from tests.line.plant import invoke, until
 from tests.patience import PATIENCE_S
 
 CONFIG = """

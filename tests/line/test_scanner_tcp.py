@@ -16,8 +16,8 @@ from structlog.testing import capture_logs
 from drivers.barcode.settings import TcpScannerSettings
 from drivers.barcode.simulator import DialingReader, ServingReader
 from drivers.barcode.tcp import TcpScannerDriver
+from edge.demo.plant import free_port
 from tests.contract.observing import TestClock, eventually, serving
-from tests.line.plant import free_port
 
 
 def driver(**table: Any) -> TcpScannerDriver:

@@ -16,12 +16,13 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from edge.demo.plant import free_port
 from edge.events import Draft
 from edge.ids import new_id
 from edge.journal import Journal
 from tests.contract.uplink.receiver import decoded
 from tests.contract.uplink.rig import START_MS, Time, facts
-from tests.line.plant import Child, free_port, invoke, spawn, until
+from tests.line.plant import Child, invoke, spawn, until
 
 SECRETS = {
     "token": "b3arer-PLANTED-1/x+y=",

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.line.plant import ROOT, free_port
+from edge.demo.plant import free_port
+from tests.line.plant import ROOT
 
 EXAMPLE = ROOT / "docs" / "examples" / "lineside-mqtt-sensor"
 PIP = ("-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--no-build-isolation",

@@ -21,8 +21,9 @@ from asyncua import ua
 from drivers.barcode.simulator import Gun, ServingReader
 from drivers.modbus.simulator import Plc
 from drivers.opcua.simulator import URI, OpcUaServer
+from edge.demo.plant import free_port
 from tests.deliveries import deliver
-from tests.line.plant import Child, free_port, spawn, until
+from tests.line.plant import Child, spawn, until
 from tests.soak.machines import (
     MOST_PER_MIN,
     REQUEST_ID_AT,

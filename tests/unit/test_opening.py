@@ -139,6 +139,16 @@ async def test_a_flipped_bit_costs_the_events_that_it_touches_and_no_other(tmp_p
     assert len(list(tmp_path.glob("journal-damaged-*.db"))) == 1
 
 
+async def test_damage_that_takes_many_words_is_remembered(tmp_path: Path) -> None:
+    for why in ("日志损坏 " * 200, "\x07" * 300, "short"):
+        with Lock(tmp_path / "journal.db") as lock:
+            lock.note(Left("e", open=True, head=2**60, suspect=why))
+        with Lock(tmp_path / "journal.db") as lock:
+            assert (lock.left.epoch, lock.left.open, lock.left.head) == ("e", True, 2**60)
+            assert lock.left.suspect and why.startswith(lock.left.suspect)
+        assert (tmp_path / "journal.lock").stat().st_size == 512
+
+
 async def test_a_destroyed_page_costs_its_events(tmp_path: Path) -> None:
     epoch, ids = await made(tmp_path)
     path = tmp_path / "journal.db"

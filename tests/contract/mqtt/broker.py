@@ -4,7 +4,6 @@ import asyncio
 import json
 import queue
 import shutil
-import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -18,6 +17,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from edge.demo.plant import free_port
 from edge.events import Draft, Fact, ReviewSettled, decode
 from edge.ids import uuid7
 from edge.journal import Journal, Reader
@@ -37,14 +37,6 @@ EDGE = Edge.model_validate(
 )
 _NOTHING = asyncio.subprocess.DEVNULL
 BASE = "lineside/v1/acme/site/hall/L3/edge"
-
-
-def free_port() -> int:
-    """A port that nobody uses now."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
 
 
 class Broker:

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
+from edge.demo.plant import free_port
 from sync.status import load_status
 from tests.contract.mqtt.broker import (
     BASE,
     MOSQUITTO,
     Asking,
     Rig,
-    free_port,
     needs_mosquitto,
     numbered,
     rigged,

@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from tests.contract.mqtt.broker import BASE, free_port, needs_mosquitto
+from edge.demo.plant import free_port
+from tests.contract.mqtt.broker import BASE, needs_mosquitto
 from tests.contract.mqtt.shapes import shape
 from tests.patience import PATIENCE_S
 
