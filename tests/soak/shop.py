@@ -100,7 +100,7 @@ host = "127.0.0.1"
 port = {reader}
 feedback = "plain"
 
-# A stroke brings so many that scrap never exceeds what was made, whatever device is silent just then.
+# A stroke brings so many that scrap never exceeds what was made, whatever device is silent after the first.
 [stations.OP10]
 work_center = "WC-1"
 scanners = ["gun1"]
@@ -257,6 +257,13 @@ class Shop:
         assert found is not None
         return found
 
+    async def first_strokes(self) -> None:
+        """Every counter moves once and is heard, so that no scrap is more than was made."""
+        for counter in self.counters.values():
+            counter.stroke(1)
+        await self._shown()
+        await self.heard()
+
     async def upset(self, chance: random.Random) -> None:
         """In peace: set one counter to 0, or have another one jump."""
         counter = chance.choice(list(self.counters.values()))
@@ -382,6 +389,7 @@ async def _busy(found: Shop) -> AsyncIterator[None]:
         await found.heard()
         for operator in found.operators:
             await operator.begin()
+        await found.first_strokes()
         found.begin(found._produce(found.chance("strokes")), "strokes")
         for trouble in found._troubles:
             found.begin(found._rage(trouble, found.chance(trouble.name)), f"faults of {trouble.name}")
