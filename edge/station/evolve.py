@@ -18,7 +18,7 @@ from edge.station.owning import crossed
 from edge.station.review import waiting
 from edge.station.state import Line, Noted, Station
 
-FIXED = 1024
+FIXED = 4096  # kept of orders that are not open
 _UNSEEN = (
     events.ReviewSettled,
     events.ReviewOpened,
@@ -129,7 +129,17 @@ def _with_fixed(line: Line, fact: Fact, id_: str) -> Line:
     asked = {lots.once(fact.work_order or "", need.bom_line): id_ for need in fact.needs if need.fixed}
     if not asked:
         return line
-    return replace(line, fixed=dict([*line.fixed.items(), *asked.items()][-FIXED:]))
+    return replace(line, fixed=_kept(line, line.fixed | asked))
+
+
+def _kept(line: Line, fixed: dict[str, str]) -> dict[str, str]:
+    """All of open orders, and the newest of others: one that comes back after so many asks once more."""
+    if len(fixed) <= FIXED:
+        return fixed
+    open_ = {job.work_order for station in line.stations.values() for job in station.jobs}
+    ended = [key for key in fixed if lots.order_of(key) not in open_]
+    gone = set(ended[: max(len(ended) - FIXED, 0)])
+    return {key: id_ for key, id_ in fixed.items() if key not in gone}
 
 
 def fold(line: Line, event: Event) -> Line:

@@ -23,6 +23,11 @@ def once(work_order: str, bom_line: str) -> str:
     return f"{work_order}\x1f{bom_line}"
 
 
+def order_of(once: str) -> str:
+    """The order of such a key."""
+    return once.partition("\x1f")[0]
+
+
 def asked(job: Job, report: WorkReported, sign: int = 1) -> Job:
     """The job with what a report asks of its bill."""
     base = first_pass((*report.outputs, *report.reworked))

@@ -310,7 +310,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     """All stations and people; `at` is the moment up to which people's time has been given away."""
 
     stations: dict[str, Station] = {}
-    fixed: dict[str, str] = {}  # the report that asked for a fixed BOM line, by order and line; at most 1024
+    fixed: dict[str, str] = {}  # the report that asked for a fixed BOM line, by order and line
     at: Moment | None = None
     period: Period | None = None  # the last that a fact bore
     people: dict[str, Person] = {}

@@ -110,6 +110,7 @@ class Judge(Recorder):
         super().__init__()
         self._script, self._values = script, values
         self.good = self.downs = 0
+        self.up = False
 
     def judge(self) -> None:
         for reading in (one for batch in self.batches for one in batch):
@@ -118,6 +119,7 @@ class Judge(Recorder):
         for link in self.links:
             self.downs += not link.up
             assert link.up or (link.detail and link.hint)
+            self.up = link.up
         self.links.clear()
 
     def _one(self, reading: Reading) -> None:
@@ -155,7 +157,7 @@ def survived(number: int, seed: int, spoil: Callable[[random.Random, bytes], byt
             before = judge.good
             await asyncio.sleep(2)
             judge.judge()
-            assert judge.good >= before + 6, "the driver did not come back"
+            assert judge.up and judge.good >= before + 6, "the driver did not come back"
             gc.collect()
             objects.append(len(gc.get_objects()))
         assert judge.downs > number / 100

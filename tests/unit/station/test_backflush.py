@@ -8,6 +8,9 @@ from msgspec.structs import replace
 
 from edge import events as e
 from edge import settings
+from edge.events import Draft
+from edge.station.evolve import FIXED, evolve
+from edge.station.lots import once
 from tests.unit.station.floor import MASTER, Floor
 
 D = Decimal
@@ -160,6 +163,21 @@ def test_a_fixed_quantity_is_not_consumed_again_at_another_station_or_start() ->
     report(here, 1)
     here.scan("LSCDONE", "LSQ2", "LSCOK", "LSW100", "LSCPART", "LSQ1", "LSCOK")
     here.scan("LSE1042", "LSW100", "LSCPART", "LSQ1", "LSCOK", station="OP30")
+    assert drawn(here) == [(None, D(2))]
+
+
+def test_a_fixed_quantity_is_not_consumed_again_however_many_orders_came_since_the_order_began() -> None:
+    here = floor(OIL | {"quantity": "2", "basis": "fixed"})
+    report(here, 1)
+    (first,) = here.facts(e.WorkReported)
+    before = here.line
+    for number in range(FIXED + 1000):
+        other = replace(first, station="OP30", work_order=f"W{number}")
+        here.line = evolve(here.line, Draft(f"id{number}", 0, other))
+    assert len(here.line.fixed) == FIXED + 1  # memory is bounded
+    assert [*here.line.fixed][-1] == once(f"W{FIXED + 999}", "20")
+    here.line = replace(before, fixed=here.line.fixed)
+    report(here, 3)
     assert drawn(here) == [(None, D(2))]
 
 
