@@ -9,6 +9,7 @@ from asyncua import ua
 from asyncua.client.ua_session import UaSession
 from asyncua.ua.object_ids import ObjectIds
 
+from drivers.opcua.decoding import legible
 from drivers.opcua.nodes import limits, namespaces, values_of
 from drivers.opcua.session import Session
 from drivers.opcua.settings import OpcUaSettings
@@ -99,21 +100,21 @@ async def _below(
         one.ResultMask = ua.UInt32(ua.BrowseResultMask.All)
         wanted.NodesToBrowse.append(one)
     found: list[Branch] = []
-    results = await session.call("browsing", UaSession.browse, wanted)
-    for parent, result in zip(parents, results, strict=False):
+    results = await session.results("browsing", len(parents), UaSession.browse, wanted)
+    for parent, result in zip(parents, results, strict=True):
         references = list(result.References or ())
         while result.ContinuationPoint:
             more = ua.BrowseNextParameters()
             more.ReleaseContinuationPoints = False
             more.ContinuationPoints = [result.ContinuationPoint]
-            (result,) = await session.call("browsing", UaSession.browse_next, more)
+            (result,) = await session.results("browsing", 1, UaSession.browse_next, more)
             references += result.References or ()
         for reference in references:
             node = ua.NodeId(reference.NodeId.Identifier, reference.NodeId.NamespaceIndex)
             if node.to_string() in seen:
                 continue
             seen.add(node.to_string())
-            branch = Branch(str(reference.BrowseName.Name), node)
+            branch = Branch(legible(str(reference.BrowseName.Name)), node)
             if reference.NodeClass == ua.NodeClass.Variable:
                 branch.node = _named(node, uris)
             parent.branches.append(branch)
@@ -135,6 +136,6 @@ def _shown(value: ua.DataValue) -> str:
     variant = value.Value
     if variant is None or variant.Value is None:
         return "empty"
-    text = " ".join(str(variant.Value).split())
+    text = legible(" ".join(str(variant.Value).split()))
     kind = getattr(variant.VariantType, "name", "")
     return f"{text[:_SHOWN]}{'…' if len(text) > _SHOWN else ''} ({kind})"

@@ -48,6 +48,9 @@ def unfit(raw: object) -> str | None:
         return "the value is empty"
     if isinstance(raw, list):
         return "the value is an array; only single values can be read"
+    text = _text(raw)
+    if text is not None and legible(text) != text:
+        return "the text is not in UTF-8, as OPC UA wants it"
     if isinstance(raw, str | bool):
         return "the value is no number, so that scale and offset do not fit"
     return f"the value is a {type(raw).__name__}; only numbers, booleans and texts can be read"
@@ -56,12 +59,20 @@ def unfit(raw: object) -> str | None:
 def _plain(raw: object) -> Value | None:
     if isinstance(raw, float):
         return raw if math.isfinite(raw) else None
-    if isinstance(raw, bool | int | str):
+    if isinstance(raw, bool | int):
         return raw
-    return _text(raw)
+    text = _text(raw)
+    return text if text is None or legible(text) == text else None
+
+
+def legible(text: str) -> str:
+    """The text with question marks for bytes that are no UTF-8; asyncua keeps those as lone surrogates."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def _text(raw: object) -> str | None:
+    if isinstance(raw, str):
+        return raw
     if isinstance(raw, ua.LocalizedText):
         return raw.Text or ""
     if isinstance(raw, datetime):

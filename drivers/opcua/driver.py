@@ -180,7 +180,7 @@ class OpcUaDriver:
             items = {known[name]: (node, tags[name]) for name, node in nodes.items()}
             codes = await self._subscription.monitor(items, self._limits.monitor)
             for name in list(nodes):
-                code = codes.get(known[name], StatusCodes.BadUnexpectedError)
+                code = codes[known[name]]
                 if code == StatusCodes.BadTooManyMonitoredItems:
                     raise Refused("subscribing to so many values", code)
                 if refuses(code):
@@ -295,14 +295,15 @@ class OpcUaDriver:
         for data in message.NotificationData or ():
             if not isinstance(data, ua.DataChangeNotification):
                 continue
-            for item in data.MonitoredItems:
+            items = data.MonitoredItems or ()
+            for item in items:
                 handle = item.ClientHandle
                 if handle >= count:
                     raise Garbled(f"a value of item {handle} came, and there are {count}", hint=_VERSION)
                 if outdated is None or not outdated(handle, item.Value):
                     batch.append(reading(handle, item.Value, now, asked))
             if self._owed:
-                self._owed.difference_update(item.ClientHandle for item in data.MonitoredItems)
+                self._owed.difference_update(item.ClientHandle for item in items)
         if batch:
             observer.readings(batch)
         if subscription is not None:

@@ -13,9 +13,10 @@ from asyncua.ua.attribute_ids import AttributeIds
 from asyncua.ua.object_ids import ObjectIds
 from asyncua.ua.status_codes import StatusCodes
 
+from drivers.opcua.decoding import legible
 from drivers.opcua.session import Session
 from drivers.opcua.settings import NODE, NodeTag, steps
-from drivers.opcua.words import Garbled, Refusal, refusal
+from drivers.opcua.words import Refusal, refusal
 
 Target = ua.NodeId | ua.BrowsePath | Refusal
 
@@ -55,12 +56,7 @@ async def values_of(session: Session, nodes: Sequence[ua.NodeId]) -> list[ua.Dat
         one.NodeId = node
         one.AttributeId = AttributeIds.Value
         wanted.NodesToRead.append(one)
-    values = await session.call("reading", UaSession.read, wanted)
-    if len(values) != len(nodes):
-        raise Garbled(
-            f"{len(values)} values instead of {len(nodes)} were read", hint="Check the server's version"
-        )
-    return values
+    return await session.results("reading", len(nodes), UaSession.read, wanted)
 
 
 async def find(
@@ -80,10 +76,10 @@ async def find(
     names = list(paths)
     for first in range(0, len(names), at_once):
         part = names[first : first + at_once]
-        results = await session.call(
-            "following paths", UaSession.translate_browsepaths_to_nodeids, [paths[name] for name in part]
-        )
-        for name, result in zip(part, results, strict=False):
+        follow = UaSession.translate_browsepaths_to_nodeids
+        wanted = [paths[name] for name in part]
+        results = await session.results("following paths", len(part), follow, wanted)
+        for name, result in zip(part, results, strict=True):
             if result.StatusCode.is_good() and result.Targets:
                 end = result.Targets[0].TargetId
                 nodes[name] = ua.NodeId(end.Identifier, end.NamespaceIndex)
@@ -96,7 +92,7 @@ async def namespaces(session: Session) -> list[str]:
     """The server's namespace URIs by index. Raises DeviceFault."""
     (value,) = await values_of(session, [ua.NodeId(ua.Int32(ObjectIds.Server_NamespaceArray))])
     found = value.Value.Value if value.Value is not None else None
-    return [str(one) for one in found] if isinstance(found, list) else []
+    return [legible(str(one)) for one in found] if isinstance(found, list) else []
 
 
 def targets(tags: Mapping[str, NodeTag], namespaces: Sequence[str]) -> dict[str, Target]:

@@ -27,7 +27,7 @@ from asyncua.ua.uaerrors import UaError
 from drivers.opcua import channel, identity, security
 from drivers.opcua.faults import GARBLED, told
 from drivers.opcua.settings import OpcUaSettings
-from drivers.opcua.words import Refused
+from drivers.opcua.words import Garbled, Refused
 from edge.faults import DeviceFault
 
 # Each failed attempt would be some lines with a dump; the driver tells of changes only.
@@ -143,6 +143,23 @@ class Session:
             # What asyncua waits with may drop a cancellation that meets an answer.
             _obey()
             return answer
+
+    async def results(
+        self,
+        operation: str,
+        number: int,
+        service: Callable[Concatenate[UaSession, P], Coroutine[Any, Any, list[T]]],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> list[T]:
+        """What a service answers to so many questions, one each. Raises as `call`."""
+        found = await self.call(operation, service, *args, **kwargs) or []  # an empty array may be null
+        if len(found) != number:
+            raise Garbled(
+                f"{operation}: {len(found)} results came, and {number} were asked for",
+                hint="Check the server's version",
+            )
+        return found
 
     async def renew(self) -> None:
         """New keys for the channel when it is time; otherwise nothing."""

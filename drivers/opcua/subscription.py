@@ -92,10 +92,9 @@ class Subscription:
             wanted.SubscriptionId = ua.IntegerId(self._id)
             wanted.TimestampsToReturn = ua.TimestampsToReturn.Source
             wanted.ItemsToCreate = [self._item(handle, *items[handle]) for handle in part]
-            results = await self._session.call(
-                "subscribing to values", UaSession.create_monitored_items, wanted
-            )
-            codes |= {handle: result.StatusCode.value for handle, result in zip(part, results, strict=False)}
+            create = UaSession.create_monitored_items
+            results = await self._session.results("subscribing to values", len(part), create, wanted)
+            codes |= {handle: result.StatusCode.value for handle, result in zip(part, results, strict=True)}
         return codes
 
     def _item(self, handle: int, node: ua.NodeId, tag: NodeTag) -> ua.MonitoredItemCreateRequest:

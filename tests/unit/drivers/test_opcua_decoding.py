@@ -39,6 +39,14 @@ def test_what_is_no_number_is_no_value_and_no_mistake_of_the_configuration(raw: 
     assert unfit(raw) is None
 
 
+def test_a_text_that_is_not_in_utf_8_is_no_value_and_is_told() -> None:
+    gbk = "批号 7".encode("gbk").decode("utf-8", "surrogateescape")  # as asyncua keeps what is no UTF-8
+    for raw in (gbk, ua.LocalizedText(gbk)):
+        assert converter(NodeTag(node="i=1"))(raw) is None
+        assert "not in UTF-8" in (unfit(raw) or "")
+    assert converter(NodeTag(node="i=1"))("批号 7") == "批号 7"
+
+
 def test_a_scale_that_makes_a_number_infinite_makes_no_value() -> None:
     assert converter(tag(scale="1e20"))(1e300) is None
 

@@ -69,6 +69,55 @@ def served(script: Moody, steps: Any) -> Recorder:
     return told
 
 
+class Empty(Script):
+    """Each kind of answer comes once with a null array in place of what was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda frame: frame, lambda node, count: HELD[node](count))
+        self.left = {"Read", "CreateMonitoredItems", "Publish"}
+
+    def _nothing(self, kind: str) -> bool:
+        first = kind in self.left
+        self.left.discard(kind)
+        return first
+
+    def _ReadRequest(self, request: Any) -> Any:
+        response = super()._ReadRequest(request)
+        if self._nothing("Read"):
+            response.Results = None
+        return response
+
+    def _CreateMonitoredItemsRequest(self, request: Any) -> Any:
+        response = super()._CreateMonitoredItemsRequest(request)
+        if self._nothing("CreateMonitoredItems"):
+            response.Results = None
+        return response
+
+    def _PublishRequest(self, request: Any) -> Any:
+        response = super()._PublishRequest(request)
+        if self._nothing("Publish"):
+            (change,) = response.Parameters.NotificationMessage.NotificationData
+            change.MonitoredItems = None
+        return response
+
+
+def test_an_array_that_is_null_where_results_belong_is_a_loss_and_no_crash() -> None:
+    script = Empty()
+    told = Recorder()
+
+    async def main() -> None:
+        await script.listen()
+        task = asyncio.create_task(OpcUaDriver("oven", SETTINGS, TestClock()).run(told))
+        await asyncio.sleep(60)
+        assert not task.done(), task.exception()
+        await cancelled(task)
+
+    run(main())
+    assert not script.left
+    assert told.links[-1].up and told.values[COUNT] == script.count - 1  # the last one is under way
+    assert "0 results came, and 3 were asked for" in told.links[0].detail
+
+
 def test_a_server_that_keeps_the_connection_and_says_nothing_is_told_lost() -> None:
     script = Moody()
 
