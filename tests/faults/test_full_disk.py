@@ -107,6 +107,8 @@ async def full_round(floor: Line, disk: Disk, operator: Operator, backlog: int =
     held_back = cursor(data_dir)
     hog = asyncio.create_task(disk.keep_full())
     try:
+        # What it gives back later would be room for a few facts more.
+        await until(lambda: not (data_dir / "ballast").exists(), "the ballast given back")
         await operator.until("bad")
         assert await operator.take() == "bad"
         # Red for whoever looks, and for whoever monitors.
