@@ -205,7 +205,7 @@ class Shop:
         self._troubles: list[Trouble] = []
         self._war = asyncio.Event()
         self._peace = asyncio.Event()
-        self._raging = 0
+        self._raging: list[str] = []  # the faults that are under way
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
@@ -233,7 +233,10 @@ class Shop:
         """End all faults, and wait until every device is back and every counter's last stroke was heard."""
         self._war.clear()
         self._peace.set()
-        await until(lambda: self._sound() and not self._raging, "the end of the faults")
+        try:
+            await until(lambda: self._sound() and not self._raging, "the end of the faults")
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {self._raging}, seed {self.seed}") from None
         await self._shown()
         return await self.heard()
 
@@ -314,8 +317,9 @@ class Shop:
             if not self._war.is_set():
                 continue
             kind = chance.choice(sorted(trouble.faults))
-            self.faults[f"{trouble.name}: {kind}"] = self.faults.get(f"{trouble.name}: {kind}", 0) + 1
-            self._raging += 1
+            fault = f"{trouble.name}: {kind}"
+            self.faults[fault] = self.faults.get(fault, 0) + 1
+            self._raging.append(fault)
             try:
                 restore = await trouble.faults[kind]()
                 try:
@@ -325,7 +329,7 @@ class Shop:
                     pass
                 await restore()
             finally:
-                self._raging -= 1
+                self._raging.remove(fault)
 
 
 @asynccontextmanager
