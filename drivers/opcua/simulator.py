@@ -22,6 +22,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from drivers.listening import stop_listening
+
 URI = "urn:lineside:simulator:oven"
 
 _POLICIES = {
@@ -168,7 +170,9 @@ class OpcUaServer:
         server, self._server = self._server, None
         if server is None or server.bserver is None:
             return
-        self.cut()
+        # asyncua waits without end for a connection that is accepted while it closes.
+        await stop_listening(cast(asyncio.Server, server.bserver._server))
+        _cut(server)
         await server.bserver.stop()
         for session in list(server.iserver._external_sessions.values()):
             await session.close_session(True)
@@ -176,8 +180,7 @@ class OpcUaServer:
     def cut(self) -> None:
         """Break every connection; the server goes on and keeps its sessions."""
         if self._server is not None:
-            for transport in list(self._server.iserver.asyncio_transports):
-                transport.abort()
+            _cut(self._server)
 
     def cut_at(self, service: str, *, done: bool) -> asyncio.Event:
         """Break every connection at the next request for this service of subscriptions, which is set then.
@@ -267,6 +270,11 @@ class OpcUaServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._unmake()
+
+
+def _cut(server: Server) -> None:
+    for transport in list(server.iserver.asyncio_transports):
+        transport.abort()
 
 
 async def _refuse(*args: object, **kwargs: object) -> None:

@@ -162,6 +162,31 @@ async def test_a_connection_that_breaks_while_values_are_asked_for_costs_none_of
             await machine.power_off()  # it keeps the first session for a while
 
 
+async def test_the_simulators_power_goes_off_though_clients_come_at_that_moment() -> None:
+    held: list[asyncio.StreamWriter] = []
+
+    async def come(port: int) -> None:
+        while True:
+            try:
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                held.append(writer)
+                await reader.read()
+            except OSError:
+                await asyncio.sleep(0.001)
+
+    async with Oven() as machine:
+        clients = [asyncio.create_task(come(machine.port)) for _ in range(20)]
+        for _ in range(10):
+            await asyncio.sleep(0.02)
+            await asyncio.wait_for(machine.power_off(), 10)
+            await machine.power_on()
+        for client in clients:
+            client.cancel()
+        await asyncio.gather(*clients, return_exceptions=True)
+    for writer in held:
+        writer.close()
+
+
 async def test_more_than_the_servers_queue_holds_is_the_newest_and_is_logged() -> None:
     with capture_logs() as logs:
         async with oven(queue_size=10) as (machine, _, told):
