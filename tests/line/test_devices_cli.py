@@ -220,7 +220,7 @@ async def test_plc_watch_tells_one_line_a_change_and_ends_by_itself(tmp_path: Pa
 async def test_plc_watch_of_a_dead_device_ends_in_time_with_code_3(tmp_path: Path) -> None:
     async with line(tmp_path) as floor:
         await floor.press.power_off()
-        code, out, err = await command("plc", "watch", "press1", "--for", "2", "--config", floor.config)
+        code, out, err = await command("plc", "watch", "press1", "--for", "6", "--config", floor.config)
         assert code == 3
         assert "press1 does not answer" in out and "Not answering: press1" in err
 

@@ -247,8 +247,8 @@ async def test_tags_of_a_slow_poll_are_read_at_their_own_rate_and_with_every_ref
 
 async def test_a_connection_on_which_everybody_fell_silent_is_made_anew_and_never_twice() -> None:
     async with Gateway() as gateway:
-        second = serving(behind(gateway, 2, timeout_s=0.1))
-        async with serving(behind(gateway, 1, timeout_s=0.1)) as one, second as two:
+        second = serving(behind(gateway, 2, timeout_s=0.5))
+        async with serving(behind(gateway, 1, timeout_s=0.5)) as one, second as two:
             await one.until_up()
             await two.until_up()
             gateway.dead = {1, 2}
