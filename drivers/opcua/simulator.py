@@ -183,9 +183,9 @@ class OpcUaServer:
             _cut(self._server)
 
     def cut_at(self, service: str, *, done: bool) -> asyncio.Event:
-        """Break every connection at the next request for this service of subscriptions, which is set then.
+        """Break every connection at the next request for this service of subscriptions.
 
-        The client never hears the answer; whether the server did what was asked for is `done`.
+        The event says that it happened. The client never hears the answer; `done`: the server did as asked.
         """
         assert self._server is not None
         services: Any = self._server.iserver.subscription_service

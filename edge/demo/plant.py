@@ -167,9 +167,8 @@ def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port: int = server.getsockname()[1]
         with socket.create_connection(("127.0.0.1", port)):
-            server.accept()[
-                0
-            ].close()  # who closes first keeps the port in TIME_WAIT; a server may still take it
+            accepted, _ = server.accept()
+            accepted.close()  # who closes first keeps the port in TIME_WAIT; a server may still take it
         return port
 
 

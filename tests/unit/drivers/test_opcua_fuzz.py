@@ -21,8 +21,7 @@ from tests.unit.drivers.opcua_memory import PORT, Script
 from tests.virtualtime import run
 
 BODY = 24  # where a message begins: behind the headers of frame, security and sequence
-# Which share of the frames is spoilt, one after the other: with fewer, connections get further.
-SHARES = (0.4, 0.4, 0.4, 0.4)
+SHARES = (0.4,) * 4  # which share of each quarter's frames is spoilt: with fewer, connections get further
 DEEPER = (0.1, 0.2, 0.3, 0.4)
 HELD: dict[int, Callable[[int], ua.Variant]] = {
     1: lambda count: ua.Variant(count * 0.25, ua.VariantType.Double),
