@@ -159,6 +159,7 @@ async def collecting(
             collector.alerts,
             lambda: collector.snapshot_seq,
             lambda found: done_with(data_dir, loaded, found),
+            ran=lambda: collector.line.uptime,
         )
         services = [
             Service("stations", collector.run),

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import structlog
 from prometheus_client import Gauge
 
-from edge import bygone, epochs
+from edge import bygone, epochs, uptime
 from edge.alerts import Alerts
 from edge.epochs import Epoch
 from edge.events import instant
@@ -22,6 +22,7 @@ from edge.journal import DATED, Journal, Reader, verify
 from edge.ports import Clock
 from edge.readings import Moment
 from edge.schema import read_only, unusable
+from edge.uptime import Uptime
 from edge.wallclock import EARLIEST_MS
 
 log = structlog.get_logger()
@@ -31,20 +32,20 @@ INTERVAL_S = 3600.0
 VERIFY_S = 86_400.0
 PORTION = 50  # events that one transaction forgets
 PAUSE_S = 0.1
-KEPT = "storage.kept"
 _LOOK = 1000  # events that are looked through at a time for one that has a date
 _DAY_MS = 86_400_000
 FIRST_SEQ = Gauge("lineside_journal_first", "The first seq that is not forgotten")
 
 
 class Age:
-    """Which instant what may be forgotten lies before, and whether the clock is sure enough of it."""
+    """What is old enough to go: by a clock that a time server holds, or by how long the edge ran."""
 
-    def __init__(self, now: Moment, keep_days: int) -> None:
+    def __init__(self, now: Moment, ran: Uptime, keep_days: int) -> None:
         self.certain = now.sound and now.clock == "synced"
         self.now_ms = now.wall_ms
         self.before_ms = now.wall_ms - keep_days * _DAY_MS
         self.now, self.before = instant(now.wall_ms), instant(max(0, self.before_ms))
+        self.through = uptime.older(ran, keep_days)  # this seq, and all journals before this one
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class Upkeep:
     snapshot_seq: Callable[[], int]
     done: Callable[[Sequence[Epoch]], Mapping[str, int]]  # by epoch what every receiver is done with
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    ran: Callable[[], Uptime] = Uptime  # as the journal's facts say
 
     async def run(self) -> None:
         """Until cancelled. Raises RestartNeeded where the journal does not prove what it holds."""
@@ -93,7 +95,8 @@ class Upkeep:
     async def forget(self) -> None:
         """Prune what is settled everywhere and older than `keep_days`; clear the alerts about it.
 
-        Only by a clock that a time server holds: what is forgotten does not come back when it is set right.
+        No clock that might be wrong lets anything go: what is forgotten does not come back when it is set
+        right. Where no time server holds it, `keep_days` are days that the edge ran.
         """
         path = self.journal.path
         try:
@@ -102,10 +105,10 @@ class Upkeep:
         except StorageFault as fault:
             log.warning("nothing is forgotten now", error=fault.message, hint=fault.hint)
             return
-        age = Age(self.clock.now(), self.keep_days)
+        age = Age(self.clock.now(), self.ran(), self.keep_days)
         await self._prune(min(done.get(self.journal.epoch, 0), self.snapshot_seq()), age)
         for one in kept:
-            if age.certain and one.path != path and done.get(one.epoch, 0) >= one.head:
+            if one.path != path and done.get(one.epoch, 0) >= one.head:
                 await asyncio.to_thread(_remove, one, age)
         for alert in tuple(self.alerts.standing.values()):
             if bygone.over(alert, kept, done, age.before_ms if age.certain else 0):
@@ -113,24 +116,25 @@ class Upkeep:
 
     async def _prune(self, limit: int, age: Age) -> None:
         first = began = await self.journal.first()
-        witness, withheld = 0, False
-        while (through := first + PORTION) <= limit and (witness := await self._old(through, witness, age)):
-            if withheld := not age.certain:
+        witness = 0
+        while (through := first + PORTION) <= limit:
+            if through > age.through + 1 and not (witness := await self._old(through, witness, age)):
                 break
             await self.journal.prune(through)
             first = through
             await self.sleep(PAUSE_S)
-        await self._say(withheld)
         FIRST_SEQ.set(first)
         if first > began:
             log.info("settled facts forgotten", first=first, days=self.keep_days)
 
     async def _old(self, through: int, witness: int, age: Age) -> int:
-        """A fact that shows that all before `through` is old enough; 0 where there is none yet.
+        """A fact that shows by the clock that all before `through` is old enough; 0 where there is none yet.
 
         What stands behind it was recorded before it, under whatever clock. So one fact of a wrong clock
         neither ages the others nor keeps them.
         """
+        if not age.certain:
+            return 0
         if witness >= through - 1:
             return witness
         for seq in range(through - 1, self.journal.head + 1, _LOOK):
@@ -139,20 +143,16 @@ class Upkeep:
             await self.sleep(PAUSE_S)
         return 0
 
-    async def _say(self, withheld: bool) -> None:
-        if not withheld:
-            await self.alerts.clear(KEPT)
-            return
-        await self.alerts.stand(
-            KEPT,
-            f"What is settled and older than storage.keep_days = {self.keep_days} by this clock is kept all"
-            " the same: no time server holds the clock, and what a wrong one forgets is gone",
-            "Let it reach its time server (timedatectl). Until then the journal grows",
-        )
-
 
 def _remove(one: Epoch, age: Age) -> None:
-    """Delete a journal that was set aside, once it is old enough; one that nothing dates stays."""
+    """Delete a journal that was set aside, once it is old enough."""
+    if age.through or (age.certain and _dated_before(one, age)):
+        one.path.unlink()
+        log.info("a journal set aside is settled and old: deleted", path=str(one.path))
+
+
+def _dated_before(one: Epoch, age: Age) -> bool:
+    """Whether the journal is old enough by what dates it; one that nothing dates is not."""
     written_ms = one.path.stat().st_mtime * 1000
     dates = [instant(int(written_ms))] if EARLIEST_MS <= written_ms <= age.now_ms else []
     given = (one.head - _LOOK, one.head + 1, age.now)
@@ -162,7 +162,5 @@ def _remove(one: Epoch, age: Age) -> None:
     except sqlite3.Error as error:
         fault = unusable(one.path, error)
         log.warning("a journal set aside stays", error=fault.message, hint=fault.hint)
-        return
-    if dates and max(dates) < age.before:
-        one.path.unlink()
-        log.info("a journal set aside is settled and old: deleted", path=str(one.path))
+        return False
+    return bool(dates) and max(dates) < age.before

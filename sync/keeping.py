@@ -5,7 +5,8 @@ the journal has forgotten those (`storage.keep_days`), nothing can compare them 
 Certificates are proofs and stay for `storage.certificates_days`, as long as all of them fit into
 `storage.certificates_mib`. One that reaches facts which are still here is kept in any case, for it says what
 was compared; only those that a consumer made by asking give way all the same, before all others. What is not
-proven gives way last: nothing must look proven because its certificate is gone.
+proven gives way last: nothing must look proven because its certificate is gone. Only a clock that a time
+server holds ages anything.
 """
 
 import asyncio
@@ -75,7 +76,7 @@ class Keeping:
     async def _settled(self, table: Mapping[str, str], first: Mapping[str, int]) -> int:
         """Forget what speaks of facts that are not here any more."""
         count, place = 0, ("", "")
-        before_ms = self._clock.now().wall_ms - self._storage.keep_days * _DAY_MS
+        before_ms = self._before_ms(self._storage.keep_days)
         while rows := await self._store.rows(table["next"], *place):
             place = str(rows[0][0]), str(rows[0][1])
             here = first.get(place[1])  # else the whole journal is gone
@@ -87,10 +88,15 @@ class Keeping:
     async def _old(self, first: Mapping[str, int]) -> int:
         """Forget certificates that are older than they need be."""
         count = 0
-        before_ms = self._clock.now().wall_ms - self._storage.certificates_days * _DAY_MS
+        before_ms = self._before_ms(self._storage.certificates_days)
         while gone := await self._forget(_OLD, [(before_ms, json.dumps(first), PORTION)]):
             count += gone
         return count
+
+    def _before_ms(self, days: int) -> int:
+        """What was written before this is older than so many days; 0 where the clock may be ahead."""
+        now = self._clock.now()
+        return now.wall_ms - days * _DAY_MS if now.clock == "synced" else 0
 
     async def _crowded(self, first: Mapping[str, int]) -> int:
         """Forget the oldest certificates that have no room; those that consumers asked for first."""

@@ -34,8 +34,9 @@ class Sync(Part):
 class Storage(Part):
     """What data_dir may hold beside the facts. `ballast_mib` (0: none) is room given back at 95 %, at most
     1 % of the disk; `samples_mib` (0: none) bounds samples.db; `keep_days` is how long delivered facts stay,
-    with what receivers said of them. Certificates of reconciliation stay for `certificates_days`, as long as
-    all of them fit into `certificates_mib`.
+    with what receivers said of them; where no time server holds the clock, in days that the edge ran.
+    Certificates of reconciliation stay for `certificates_days`, as long as all of them fit into
+    `certificates_mib`.
     """
 
     ballast_mib: Annotated[int, Field(ge=0, le=65536)] = 64

@@ -6,7 +6,7 @@ now, a shift may have ended before it.
 
 from msgspec.structs import replace
 
-from edge import events, wallclock
+from edge import events, uptime, wallclock
 from edge.calendar import Period
 from edge.events import Draft, Event, Fact, parse_instant
 from edge.readings import Moment
@@ -17,6 +17,7 @@ from edge.station.noting import NOTED, detail, noted
 from edge.station.owning import crossed
 from edge.station.review import waiting
 from edge.station.state import Line, Noted, Station
+from edge.uptime import Uptime
 
 FIXED = 4096  # kept of orders that are not open
 _UNSEEN = (
@@ -36,9 +37,10 @@ def evolve(line: Line, draft: Draft) -> Line:
 def _evolved(line: Line, draft: Draft) -> Line:
     fact = draft.data
     at = _moment(draft)
-    line = replace(line, wall=wallclock.after(line.wall, fact, at))
+    wall = wallclock.after(line.wall, fact, at)
+    line = replace(line, wall=wall, uptime=uptime.after(line.uptime, wall.seq, at))
     if isinstance(fact, events.JournalOpened):
-        return taken_over(line, fact)
+        return replace(taken_over(line, fact), uptime=Uptime())
     if at is None:
         return _belated(line, draft) if fact.origin == "manual" else line
     if isinstance(fact, events.ClockStepped) and hours.timed(line, at):

@@ -14,9 +14,10 @@ from edge.calendar import Period
 from edge.events import Blocked, Method, Phase, ToolShare
 from edge.readings import Moment
 from edge.station.review.waiting import Waiting
+from edge.uptime import Uptime
 from edge.wallclock import Wall
 
-STATE_VERSION = "14"
+STATE_VERSION = "15"
 ZERO = Decimal(0)
 MACHINE = ("running", "energy")  # counters of the machine; all others count pieces
 SWITCHED = "switched"  # the pause of a job whose station went on with another
@@ -319,6 +320,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     aside: tuple[SetAside, ...] = ()  # the oldest first; at most 1024
     serials: dict[str, str] = {}  # the order that reported each number, by product, operation and number
     wall: Wall = Wall()
+    uptime: Uptime = Uptime()
     waiting: dict[str, Waiting] = {}  # for a person, by the id of the first fact, in order
 
     def station(self, name: str) -> Station:

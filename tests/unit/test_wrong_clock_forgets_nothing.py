@@ -1,4 +1,7 @@
-"""What is forgotten does not come back: a clock that is or was wrong neither ages a fact nor keeps others."""
+"""What is forgotten does not come back: a clock that is or was wrong neither ages a fact nor keeps others.
+
+Where no time server holds the clock, only the time that the edge ran ages anything.
+"""
 
 import os
 from collections.abc import AsyncIterator
@@ -14,8 +17,9 @@ from edge.calendar import Calendar
 from edge.events import Draft, OperatorSignedOn
 from edge.ids import new_id
 from edge.journal import Journal
+from edge.recovery import restored
 from edge.timekeeper import JudgedClock
-from edge.upkeep import KEPT, PORTION, Upkeep
+from edge.upkeep import PORTION, Upkeep
 from edge.wallclock import Wall
 from tests.unit.clocks import ManualClock
 from tests.unit.station.floor import Floor
@@ -37,7 +41,7 @@ class Edge:
     async def append(self, number: int, *, believed: bool = True) -> None:
         now = self.clock.now()
         date = "2026-11-22" if believed else None
-        at = {"boot_id": now.boot_id, "monotonic_s": Decimal(1000), "posting_date": date}
+        at = {"boot_id": now.boot_id, "monotonic_s": Decimal(now.monotonic_ms) / 1000, "posting_date": date}
         facts = [OperatorSignedOn(station="OP20", operator=str(n), **at) for n in range(number)]
         await self.journal.append([Draft(new_id(now.wall_ms), now.wall_ms, fact) for fact in facts])
 
@@ -46,6 +50,19 @@ class Edge:
         moment = self.clock.moment
         self.clock.moment = replace(moment, wall_ms=moment.wall_ms + round(days * DAY_MS), **changes)
 
+    async def run(self, days: float, boots: int = 1) -> None:
+        """So many days pass in so many boots, with a fact every six hours."""
+        for boot in range(boots):
+            for _ in range(round(days * 4 / boots)):
+                moment, quarter = self.clock.moment, DAY_MS // 4
+                wall_ms, monotonic_ms = moment.wall_ms + quarter, moment.monotonic_ms + quarter
+                self.clock.moment = replace(moment, wall_ms=wall_ms, monotonic_ms=monotonic_ms)
+                await self.append(1)
+            if boot < boots - 1:
+                boot_id = f"{self.clock.moment.boot_id}+"
+                self.set(3, boot_id=boot_id, monotonic_ms=20_000)
+                await self.append(1)
+
     async def forget(self, aside: dict[str, int] | None = None) -> int:
         """The first seq that is still there after one round."""
 
@@ -53,6 +70,7 @@ class Edge:
 
         calendar: Calendar = Floor().site.calendar
         done = {self.journal.epoch: self.journal.head, **(aside or {})}
+        line, _ = await restored(self.journal)
         await Upkeep(
             self.journal,
             JudgedClock(self.clock, calendar, lambda: self.wall),
@@ -61,6 +79,7 @@ class Edge:
             lambda: self.journal.head,
             lambda found: done,
             no_pause,
+            lambda: line.uptime,
         ).forget()
         return await self.journal.first()
 
@@ -72,19 +91,36 @@ async def edge(tmp_path: Path) -> AsyncIterator[Edge]:
         yield Edge(journal, clock)
 
 
-async def test_a_clock_that_nothing_holds_ages_nothing_and_an_alert_says_so(edge: Edge) -> None:
+async def test_a_clock_that_nothing_holds_ages_nothing(edge: Edge) -> None:
     await edge.append(4 * PORTION)
     edge.set(100, clock="unsynced")
     assert await edge.forget() == 1
-    assert list(edge.alerts.standing) == [KEPT]
-    edge.set(-100)
-    assert await edge.forget() == 1
-    assert not edge.alerts.standing, "by the clock nothing is old"
-    edge.set(100)
-    await edge.forget()
     edge.set(0, clock="synced")
     assert await edge.forget() == 4 * PORTION + 1
-    assert not edge.alerts.standing
+
+
+@pytest.mark.parametrize("boots", [1, 7])
+async def test_where_no_time_server_holds_the_clock_facts_go_after_as_many_days_of_running(
+    edge: Edge, boots: int
+) -> None:
+    edge.set(-56 * 365, clock="unsynced")  # and no battery
+    await edge.append(4 * PORTION)
+    await edge.run(DAYS, boots)
+    edge.set(56 * 365)
+    assert await edge.forget() == 1
+    await edge.run(2)
+    assert await edge.forget() == 4 * PORTION + 1
+    await edge.run(PORTION / 4)
+    assert await edge.forget() == 5 * PORTION + 1
+
+
+async def test_the_time_of_other_boots_ages_nothing(edge: Edge) -> None:
+    edge.set(0, clock="unsynced")
+    await edge.append(4 * PORTION)
+    for boot in range(DAYS + 10):
+        edge.set(1, boot_id=f"boot {boot}", monotonic_ms=300 * DAY_MS)
+        await edge.append(1)
+    assert await edge.forget() == 1
 
 
 async def test_a_clock_that_was_set_or_cannot_be_right_ages_nothing(edge: Edge) -> None:
@@ -156,6 +192,23 @@ async def test_a_journal_set_aside_is_as_old_as_its_facts_whatever_the_file_says
             edge.set(days, clock=quality)
             await edge.forget({epoch: 21})
             assert aside.exists() == kept, days
+
+
+async def test_a_journal_set_aside_goes_when_the_one_behind_it_ran_long_enough(tmp_path: Path) -> None:
+    clock = ManualClock()
+    clock.moment = replace(clock.moment, clock="unsynced")
+    aside, epoch = await written(tmp_path, clock, believed=False)
+    async with await Journal.open(tmp_path / "journal.db", "suzhou", "other", clock) as journal:
+        edge = Edge(journal, clock)
+        edge.set(300, monotonic_ms=300 * DAY_MS)  # between the journals: whose time it was is not known
+        await edge.run(DAYS)
+        await edge.forget({epoch: 21})
+        assert aside.exists()
+        await edge.run(2)
+        await edge.forget({epoch: 20})
+        assert aside.exists(), "not delivered"
+        await edge.forget({epoch: 21})
+        assert not aside.exists()
 
 
 async def test_a_journal_set_aside_that_nothing_dates_stays(tmp_path: Path) -> None:

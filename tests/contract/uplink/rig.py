@@ -15,7 +15,7 @@ from edge.events import Draft, Fact, ReviewSettled, WorkPaused, decode
 from edge.ids import uuid7
 from edge.journal import Journal, Reader
 from edge.masterdata.store import MASTERDATA, MasterStore
-from edge.readings import Moment
+from edge.readings import ClockQuality, Moment
 from sync.agent import Agent
 from sync.http import HttpUplink
 from sync.metrics import Metrics
@@ -34,9 +34,10 @@ class Time:
 
     now_ms: int = START_MS
     slept_s: list[float] = field(default_factory=list)
+    clock: ClockQuality = "synced"
 
     def now(self) -> Moment:
-        return Moment(self.now_ms, self.now_ms - START_MS, "boot")
+        return Moment(self.now_ms, self.now_ms - START_MS, "boot", self.clock)
 
     async def sleep(self, delay_s: float) -> None:
         self.slept_s.append(delay_s)
