@@ -47,6 +47,7 @@ class Waiting:
     seq: int
     id: str
     subject: str | None
+    work_order: str | None
     state: str  # waiting, held, retrying, settled
     how: str | None  # of settled: posted, discarded
     at_ms: int
@@ -130,7 +131,7 @@ def load_quarantine(path: Path, uplink: str | None = None, limit: int = 1000) ->
         if db is None:
             return []
         rows = db.execute(
-            "SELECT uplink, epoch, seq, id, subject, state, how, at_ms, CAST(body AS BLOB),"
+            "SELECT uplink, epoch, seq, id, subject, work_order, state, how, at_ms, CAST(body AS BLOB),"
             " CAST(problem AS BLOB) FROM quarantine WHERE state <> 'settled' AND (?1 IS NULL OR uplink = ?1)"
             " ORDER BY rowid LIMIT ?2",
             (uplink, limit),

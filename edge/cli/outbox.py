@@ -4,7 +4,7 @@ A decision goes to the running collector and becomes a fact; delivery acts when 
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -26,6 +26,7 @@ Ids = Annotated[
     list[str] | None, typer.Argument(help="The facts, as `outbox list` names them.", show_default=False)
 ]
 All = Annotated[bool, typer.Option("--all", help="All that was rejected, of --uplink or of every receiver.")]
+Every = Annotated[bool, typer.Option("--all", help="Each fact that is kept back too, not only how many.")]
 Uplink = Annotated[str | None, typer.Option("--uplink", "-u", help="Of one receiver.", show_default=False)]
 Person = Annotated[str, typer.Option("--person", "-p", help="Whose decision it is: number or badge.")]
 Note = Annotated[str | None, typer.Option("--note", "-n", help="Why.", show_default=False)]
@@ -41,8 +42,13 @@ _STATES = {
 
 @app.command("list")
 @guarded
-def list_(uplink: Uplink = None, config: Config = None, as_json: AsJson = False) -> None:
-    """Show how much each receiver still has to settle, and what it rejected, oldest first."""
+def list_(
+    uplink: Uplink = None, every: Every = False, config: Config = None, as_json: AsJson = False
+) -> None:
+    """Show how much each receiver still has to settle, and what it rejected, oldest first.
+
+    What is kept back behind a rejected fact is a line for each work order; --all shows each of it.
+    """
     loaded = main.load(config)
     _known(loaded, uplink)
     found = main.quarantine(loaded.edge.data_dir, uplink)
@@ -67,7 +73,10 @@ def list_(uplink: Uplink = None, config: Config = None, as_json: AsJson = False)
         table.add_column(column)
     for one in found:
         row = (one.id[-_SHORT:], str(one.seq), one.uplink, one.subject or "-", _what(one.body), one.state)
-        table.add_row(*map(escape, (*row, one.why or "-")))
+        if every or one.state != "held":
+            table.add_row(*map(escape, (*row, one.why or "-")))
+    for row in [] if every else _kept_back(found):
+        table.add_row(*map(escape, row))
     out.print(table)
     out.print("`lineside outbox show <fact>` tells all of one; then retry, discard, or correct it.")
 
@@ -161,8 +170,22 @@ def _matching(found: Sequence[main.Waiting], named: str) -> list[main.Waiting]:
 def _entry(one: main.Waiting) -> dict[str, Any]:
     return {
         "id": one.id, "seq": one.seq, "epoch": one.epoch, "receiver": one.uplink, "subject": one.subject,
-        "state": one.state, "since_ms": one.at_ms, "why": one.why, "problem": one.problem,
+        "work_order": one.work_order, "state": one.state, "since_ms": one.at_ms, "why": one.why,
+        "problem": one.problem,
     }  # fmt: skip
+
+
+def _kept_back(found: Sequence[main.Waiting]) -> Iterator[tuple[str, ...]]:
+    """A line for the facts of each work order that wait behind a rejected one."""
+    orders: dict[tuple[str, str], list[main.Waiting]] = {}
+    for one in found:
+        if one.state == "held":
+            orders.setdefault((one.uplink, one.work_order or "-"), []).append(one)
+    for (receiver, order), kept in orders.items():
+        first, last = kept[0].seq, kept[-1].seq
+        seqs = f"{first}-{last}" if len(kept) > 1 else str(first)
+        facts = f"{len(kept):,} facts" if len(kept) > 1 else "1 fact"
+        yield "-", seqs, receiver, order, facts, "held", "kept back until what was rejected of it is decided"
 
 
 def _event(body: bytes) -> Event | None:

@@ -56,7 +56,9 @@ class Collector:
 
 
 @asynccontextmanager
-async def quarantined(folder: Path, rejected: int = 3, serves: bool = True) -> AsyncIterator[Collector]:
+async def quarantined(
+    folder: Path, rejected: int = 3, serves: bool = True, **settings: Any
+) -> AsyncIterator[Collector]:
     """Some facts in quarantine, and a collector."""
     found, port, app = Collector(config=folder / "lineside.toml"), free_port(), web.Application()
     app.router.add_post("/api/v1/settlements", found.settle)
@@ -68,7 +70,7 @@ async def quarantined(folder: Path, rejected: int = 3, serves: bool = True) -> A
     try:
         async with rigged(folder, rejected + 10) as rig:
             rig.receiver.poison, rig.receiver.problem = set(range(5, 5 + rejected)), PROBLEM
-            await rig.deliver()
+            await rig.deliver(**settings)
             found.ids = [one.id for one in rig.quarantine]
             yield found
     finally:
@@ -90,6 +92,19 @@ async def test_the_list_says_what_waits_where_and_why(tmp_path: Path) -> None:
         assert [one["id"] for one in found["quarantine"]] == collector.ids
         assert found["quarantine"][0]["why"] == "期间已关闭: 2026-10 is closed [2J. period: 2026-10"
         assert found["receivers"][0]["quarantined"] == 3
+
+
+async def test_what_is_kept_back_behind_a_rejected_fact_is_one_line_for_its_order(tmp_path: Path) -> None:
+    async with quarantined(tmp_path, rejected=2, on_reject="hold_order", batch_events=4) as collector:
+        first, second, *kept = collector.ids  # 5 and 6; what followed them in their call was taken
+        assert len(kept) == 4
+        code, said, _ = await outbox(collector, "list")
+        assert code == 0 and first[-8:] in said and second[-8:] in said
+        assert not any(one[-8:] in said for one in kept)
+        (line,) = [line for line in said.splitlines() if "9-12" in line]
+        assert "4711" in line and "4 facts" in line and "held" in line
+        code, said, _ = await outbox(collector, "list", "--all")
+        assert code == 0 and all(one[-8:] in said for one in collector.ids) and "4 facts" not in said
 
 
 async def test_one_fact_is_shown_with_what_to_do(tmp_path: Path) -> None:
