@@ -75,8 +75,8 @@ def list_(
         row = (one.id[-_SHORT:], str(one.seq), one.uplink, one.subject or "-", _what(one.body), one.state)
         if every or one.state != "held":
             table.add_row(*map(escape, (*row, one.why or "-")))
-    for row in [] if every else _kept_back(found):
-        table.add_row(*map(escape, row))
+    for kept in [] if every else _kept_back(found):
+        table.add_row(*map(escape, kept))
     out.print(table)
     out.print("`lineside outbox show <fact>` tells all of one; then retry, discard, or correct it.")
 
