@@ -65,6 +65,15 @@ async def is_told(store: Store, uplink: str, journal: Epoch, seq: int, first: in
     return bool(gone) and bool(await store.rows(sql, _gone_key(uplink, journal, gone)))
 
 
+async def over(store: Store, before_ms: int, at_ms: int) -> None:
+    """Clear what stands since before an instant: who was to act on it had that time. Raises StorageFault.
+
+    The certificate goes on saying it.
+    """
+    for (key,) in await store.rows(_OLD, before_ms):
+        await store.clear_alert(key, at_ms)
+
+
 async def overlapping(store: Store, uplink: str, epoch: str, first: int, last: int) -> list[Difference]:
     """What of a range never reaches the receiver, as differences. Raises StorageFault."""
     rows = await store.rows(_OVERLAPPING, uplink, epoch, FORGOTTEN, last, first)
@@ -102,6 +111,7 @@ _OVERLAPPING = (
     "SELECT DISTINCT from_seq, to_seq FROM certificates WHERE uplink = ? AND epoch = ? AND occasion = ?"
     " AND from_seq <= ? AND to_seq >= ? ORDER BY from_seq LIMIT 50"
 )
+_OLD = "SELECT key FROM alerts WHERE cleared_ms IS NULL AND raised_ms < ? AND key GLOB 'uplink.*.forgotten.*'"
 _BEGUN_HINT = (
     "Nothing to do where its books begin now. Else book there by hand what a backup holds of before"
     " (`lineside events export`). The next start of lineside sync clears this"

@@ -21,7 +21,7 @@ from edge import epochs
 from edge.journal import Reader
 from edge.ports import Clock
 from edge.settings import Storage
-from sync import lost
+from sync import forgotten, lost
 from sync.store import Store
 
 _log = structlog.get_logger("lineside.sync")
@@ -66,7 +66,9 @@ class Keeping:
         if not found:
             return  # nobody knows yet what is still here
         first = {one.epoch: await _first(one.path) for one in found}
-        await lost.forget(self._store, first, self._clock.now().wall_ms)
+        now_ms = self._clock.now().wall_ms
+        await lost.forget(self._store, first, now_ms)
+        await forgotten.over(self._store, self._before_ms(self._storage.keep_days), now_ms)
         count = await self._settled(_RECEIPTS, first) + await self._settled(_QUARANTINE, first)
         count += await self._old(first)
         count += await self._crowded(first)

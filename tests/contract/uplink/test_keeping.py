@@ -9,7 +9,7 @@ import aiosqlite
 import msgspec
 
 from edge.settings import Storage
-from sync.certificates.record import Certificate, Counts, Findings, keep, load
+from sync.certificates.record import Certificate, Counts, Findings, keep, load, load_open
 from sync.keeping import CROWDED, PORTION, Keeping
 from sync.status import load_document
 from sync.store import Store
@@ -17,6 +17,7 @@ from sync.tables import TABLES
 from sync.tally import Report
 from tests.contract.uplink.rig import START_MS, Rig, facts, rigged
 from tests.contract.uplink.test_epochs import renamed
+from tests.contract.uplink.test_forgotten import settled_three_then_pruned
 from tests.contract.uplink.test_reconciler import compared, posting, steel
 
 DAY_MS = 86_400_000
@@ -95,6 +96,20 @@ async def test_a_journal_that_is_gone_leaves_its_receipts_for_keep_days(tmp_path
         rig.time.clock = "synced"
         await keeping(rig).look()
         assert rows(rig, "SELECT DISTINCT epoch FROM receipts") == [(rig.journal.epoch,)]
+
+
+async def test_what_a_receiver_never_gets_is_an_alert_for_keep_days_and_a_certificate_for_good(
+    tmp_path: Path,
+) -> None:
+    async with rigged(tmp_path) as rig:
+        await settled_three_then_pruned(rig)
+        await rig.deliver(batch_events=500)
+        key = f"uplink.erp.forgotten.{rig.journal.epoch}:4"
+        for days, clock, alerts in ((89, "synced", [key]), (91, "unsynced", [key]), (91, "synced", [])):
+            rig.time.now_ms, rig.time.clock = START_MS + days * DAY_MS, clock
+            await keeping(rig).look()
+            assert rig.alerts() == alerts, (days, clock)
+        assert [one.span for one in load_open(rig.store.path, "erp")] == [(rig.journal.epoch, 4, 9)]
 
 
 async def test_a_backlog_goes_in_portions_with_pauses(tmp_path: Path) -> None:
