@@ -15,7 +15,7 @@ from pathlib import Path
 
 import structlog
 
-from edge import epochs, schema
+from edge import schema
 from edge.epochs import Epoch
 from edge.faults import Damaged, JournalDamaged, StorageFault
 from edge.journal import Reader
@@ -23,20 +23,20 @@ from edge.ports import Clock
 from sync.backoff import WISH_MAX_S, Backoff
 from sync.batch import Batch, Portion, Rows, pack, source_of
 from sync.failing import Failing
-from sync.forgotten import begin, passed_over
+from sync.forgotten import passed_over
 from sync.metrics import Metrics
 from sync.outcome import Again, Outcome, Pause, Settled, Split, Verdict, printable
 from sync.pace import Pace
 from sync.proof import Proof
 from sync.settlement import Settlement, decisions, settle
 from sync.store import Condition, Cursor, Standing, Store
+from sync.succession import Succession
 from sync.uplink import Uplink
 
 Sleep = Callable[[float], Awaitable[None]]
 _log = structlog.get_logger("lineside.sync")
 _ISOLATED_MAX = 3  # rejections of single events in a row that say: it is not the events
 _TROUBLED = ("backoff", "paused", "halted")
-_YOUNG_TICKS = 5  # a journal that is just being made cannot be read yet
 _LATER = 10**15
 _TICK_S = 1.0  # how often an idle agent looks whether the journal was replaced
 
@@ -74,9 +74,8 @@ class Agent:
         self._standing = Standing()
         self._fork: str | None = None  # why the receiver and this journal disagree
         self._epoch: Epoch | None = None  # the journal being read
-        self._identity: tuple[int, int] | None = None  # of the journal's file
-        self._sealed = False  # this journal is set aside: nothing comes behind its end
-        self._replaced = False
+        self._journals = Succession(self.name, self._given.start, store, journal, clock, sleep)
+        self._ended = False  # nothing comes behind the end of the journal being read
         self._drained = False
         self._unproven = True  # nothing was read behind the cursor since the journal was opened
         self._proof = Proof()
@@ -102,7 +101,8 @@ class Agent:
 
     async def _run(self) -> None:
         while True:
-            journal = self._epoch = await self._next_journal()
+            journal = self._epoch = await self._journals.next()
+            self._ended = False
             async with await Reader.open(journal.path) as reader:
                 try:
                     await self._begin(reader)
@@ -120,7 +120,7 @@ class Agent:
 
     async def _deliver(self, reader: Reader) -> None:
         """The loop. Returns at the end of a journal that is set aside."""
-        while not self._replaced:
+        while not self._ended:
             if self._halted:
                 await self._stand(reader)
             elif batch := await self._released() or await self._next(reader):
@@ -266,7 +266,7 @@ class Agent:
                 await self._turn(Condition("halted", "rejected production facts", _REJECT_HINT))
         looked = max(self._looked, self._at.reviewed)
         rows = await reader.read_after(looked, self._given.batch_events)
-        if not rows and self._sealed:
+        if not rows and self._journals.sealed:
             await self._look_ahead()
         elif not rows:
             await self._rest(reader, looked)
@@ -300,61 +300,14 @@ class Agent:
 
     async def _rest(self, reader: Reader, seq: int) -> None:
         """Wait for an event behind `seq`, or for a tick; notice a journal in this one's place."""
-        if self._sealed and not self._halted:  # what was released waits in sync.db, not here
-            self._replaced = True
+        if self._journals.sealed and not self._halted:  # what was released waits in sync.db, not here
+            self._ended = True
             return
         try:
             async with asyncio.timeout(_TICK_S):
                 await reader.wait_beyond(seq)
         except TimeoutError:
-            replaced = _identity(self._journal) not in (self._identity, None)
-            self._replaced = replaced and await reader.head() <= seq
-
-    async def _next_journal(self) -> Epoch:
-        """The journal to deliver now: the cursor's, or the one behind it. Says once that it waits."""
-        said, young = False, _YOUNG_TICKS
-        while True:
-            self._identity, self._replaced = _identity(self._journal), False
-            try:
-                found = await asyncio.to_thread(epochs.listed, self._journal)
-            except StorageFault:
-                if (young := young - 1) < 0:
-                    raise
-                found = []
-            if found and found[-1].path == self._journal:
-                journal = await self._chosen(found)
-                self._sealed = journal.path != self._journal
-                return journal
-            if not said and not found:
-                _log.info("waiting for the journal", uplink=self.name, path=str(self._journal))
-                said = True
-            await self._sleep(_TICK_S)
-
-    async def _chosen(self, found: list[Epoch]) -> Epoch:
-        """Put the cursor into the journal that holds what comes next, where it is not there yet."""
-        at = await self._store.cursor(self.name)
-        if at is None or not at.epoch:  # without an epoch where sync.db was begun anew
-            at_head = at is None and self._given.start == "head"
-            first = found[-1] if at_head else found[0]
-            if at_head:
-                await self._store.begin(self.name, first.epoch, first.head, self._now_ms())
-            else:
-                await begin(self._store, self.name, first, self._now_ms(), is_new=at is None)
-            return first
-        index = next((index for index, one in enumerate(found) if one.epoch == at.epoch), None)
-        if index is None:
-            await self._store.raise_alert(
-                f"uplink.{self.name}.epoch.{at.epoch}",
-                f"{self.name}: epoch {at.epoch} is gone; its facts behind {at.seq} are not delivered",
-                f"Put journal-{at.epoch}.db back into {self._journal.parent}; else compare with the receiver",
-                self._now_ms(),
-            )
-        elif index == len(found) - 1 or at.seq < found[index].head:
-            return found[index]
-        following = found[0] if index is None else found[index + 1]
-        await self._store.begin(self.name, following.epoch, 0, self._now_ms())
-        _log.info("a new epoch begins", uplink=self.name, before=str(at), epoch=following.epoch)
-        return following
+            self._ended = self._journals.replaced and await reader.head() <= seq
 
     async def _begin(self, reader: Reader) -> None:
         """Find where this uplink stands in its journal."""
@@ -387,15 +340,6 @@ class Agent:
 
     def _now_ms(self) -> int:
         return self._clock.now().wall_ms
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    """Which file stands at a path now."""
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return None
-    return found.st_dev, found.st_ino
 
 
 _RETRY_HINT = "Nothing to do unless it lasts: then ask who runs the receiver"

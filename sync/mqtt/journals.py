@@ -15,6 +15,7 @@ from edge.journal import Reader
 from sync.batch import Rows
 from sync.lost import whole
 from sync.mqtt.wire import Refused
+from sync.succession import identity
 
 Place = tuple[str, int]
 
@@ -117,12 +118,3 @@ class Journals:
         readers, self._readers = self._readers, {}
         for reader in readers.values():
             await reader.close()
-
-
-def identity(path: Path) -> tuple[int, int] | None:
-    """Which file stands at a path now."""
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return None
-    return found.st_dev, found.st_ino

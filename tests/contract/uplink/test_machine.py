@@ -72,7 +72,7 @@ class Resting(Agent):
     quiet: asyncio.Event
 
     async def _rest(self, reader: Reader, seq: int) -> None:
-        if not self._sealed or self._halted:
+        if not self._journals.sealed or self._halted:
             self.quiet.set()
         await super()._rest(reader, seq)
 
