@@ -15,9 +15,8 @@ from pathlib import Path
 
 import structlog
 
-from edge import schema
 from edge.epochs import Epoch
-from edge.faults import Damaged, JournalDamaged, StorageFault
+from edge.faults import JournalDamaged
 from edge.journal import Reader
 from edge.ports import Clock
 from sync.backoff import WISH_MAX_S, Backoff
@@ -25,9 +24,9 @@ from sync.batch import Batch, Portion, Rows, pack, source_of
 from sync.failing import Failing
 from sync.forgotten import passed_over
 from sync.metrics import Metrics
-from sync.outcome import Again, Outcome, Pause, Settled, Split, Verdict, printable
+from sync.outcome import FORK_HINT, Again, Outcome, Pause, Settled, Split, Verdict, printable
 from sync.pace import Pace
-from sync.proof import Proof
+from sync.proof import Proof, damage_key, unreadable
 from sync.settlement import Settlement, decisions, settle
 from sync.store import Condition, Cursor, Standing, Store
 from sync.succession import Succession
@@ -108,15 +107,10 @@ class Agent:
                     await self._begin(reader)
                     await self._deliver(reader)
                 except (sqlite3.Error, JournalDamaged) as error:
-                    raise await self._unreadable(journal, error) from error
-
-    async def _unreadable(self, journal: Epoch, error: sqlite3.Error | JournalDamaged) -> StorageFault:
-        """What became of a journal; a damaged one is collect's to set aside, which must be told to look."""
-        fault = error if isinstance(error, JournalDamaged) else schema.unusable(journal.path, error)
-        if isinstance(fault, Damaged):
-            text = f"{self.name}: nothing behind {self._at} can be read: {fault.message}"
-            await self._store.raise_alert(self._damage_key, text, _DAMAGE_HINT, self._now_ms())
-        return fault
+                    now_ms = self._now_ms()
+                    raise await unreadable(
+                        self._store, self.name, self._at, journal.path, error, now_ms
+                    ) from error
 
     async def _deliver(self, reader: Reader) -> None:
         """The loop. Returns at the end of a journal that is set aside."""
@@ -219,7 +213,7 @@ class Agent:
             self._portions[False].passed(seq)
             self._at = Cursor(batch.epoch, seq, max(self._at.reviewed, seq), state)
             if self._unproven:
-                await self._store.clear_alert(self._damage_key, self._now_ms())
+                await self._store.clear_alert(damage_key(self.name), self._now_ms())
                 self._unproven = False
         else:
             self._put_off = self._again_due_ms = 0
@@ -261,7 +255,7 @@ class Agent:
         """Halted: nothing is sent; look for what people decide."""
         if self._at.state != "halted":
             if self._fork is not None:
-                await self._turn(Condition("halted", self._fork, _FORK_HINT))
+                await self._turn(Condition("halted", self._fork, FORK_HINT))
             else:
                 await self._turn(Condition("halted", "rejected production facts", _REJECT_HINT))
         looked = max(self._looked, self._at.reviewed)
@@ -326,10 +320,6 @@ class Agent:
             self._at = replace(self._at, state="idle")
 
     @property
-    def _damage_key(self) -> str:
-        return f"uplink.{self.name}.unreadable"
-
-    @property
     def _halted(self) -> bool:
         rejected = self._given.on_reject == "halt" and self._standing.waiting > 0
         return rejected or self._fork is not None
@@ -348,10 +338,3 @@ _ISOLATED_HINT = (
     " lineside sync puts two more of them into quarantine and goes on"
 )
 _REJECT_HINT = "`lineside outbox list` shows them; retry or discard them and delivery goes on"
-_DAMAGE_HINT = (
-    "Restart lineside collect: it looks at the whole journal, sets it aside, and what it proves is delivered"
-)
-_FORK_HINT = (
-    "Two collectors use one edge id, or a journal was put back from a copy: stop the other one, or give"
-    " this one a new edge.id; then restart lineside sync"
-)

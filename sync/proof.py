@@ -1,9 +1,14 @@
 """What a turned bit made of a fact is never sent: an event leaves only when it follows on the one before."""
 
+import sqlite3
+from pathlib import Path
+
+from edge import schema
 from edge.events import chain_of, first_broken
-from edge.faults import JournalDamaged
+from edge.faults import Damaged, JournalDamaged, StorageFault
 from edge.journal import Reader
 from sync.batch import Rows
+from sync.store import Cursor, Store
 
 
 class Proof:
@@ -29,3 +34,29 @@ class Proof:
             rows = [row for row in rows if row[0] < broken]
         self._anchor = reader.epoch, rows[-1][0], chain_of(rows[-1][1])
         return rows
+
+
+async def unreadable(
+    store: Store,
+    uplink: str,
+    at: Cursor | None,
+    path: Path,
+    error: sqlite3.Error | JournalDamaged,
+    now_ms: int,
+) -> StorageFault:
+    """What became of a journal; a damaged one is collect's to set aside, so an alert says to let it look."""
+    fault = error if isinstance(error, JournalDamaged) else schema.unusable(path, error)
+    if isinstance(fault, Damaged):
+        text = f"{uplink}: nothing behind {at} can be read: {fault.message}"
+        await store.raise_alert(damage_key(uplink), text, _DAMAGE_HINT, now_ms)
+    return fault
+
+
+def damage_key(uplink: str) -> str:
+    """The key of the alert that a receiver's journal cannot be read."""
+    return f"uplink.{uplink}.unreadable"
+
+
+_DAMAGE_HINT = (
+    "Restart lineside collect: it looks at the whole journal, sets it aside, and what it proves is delivered"
+)

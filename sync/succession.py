@@ -12,8 +12,9 @@ from edge.epochs import Epoch
 from edge.faults import StorageFault
 from edge.ports import Clock
 from sync.forgotten import begin
-from sync.store import Store
+from sync.store import Cursor, Store
 
+Start = Literal["oldest", "head"]
 _log = structlog.get_logger("lineside.sync")
 _TICK_S = 1.0
 _YOUNG_TICKS = 5  # a journal that is just being made cannot be read yet
@@ -25,13 +26,12 @@ class Succession:
     def __init__(
         self,
         uplink: str,
-        start: Literal["oldest", "head"],
+        start: Start,
         store: Store,
         current: Path,
         clock: Clock,
         sleep: Callable[[float], Awaitable[None]],
     ) -> None:
-        """`start`: where an uplink that was never heard of begins."""
         self.sealed = False  # the journal that was chosen is set aside: nothing comes behind its end
         self._uplink = uplink
         self._start = start
@@ -67,30 +67,42 @@ class Succession:
             await self._sleep(_TICK_S)
 
     async def _chosen(self, found: Sequence[Epoch]) -> Epoch:
-        """Put the cursor into the journal that holds what comes next, where it is not there yet."""
-        at, now_ms = await self._store.cursor(self._uplink), self._clock.now().wall_ms
-        if at is None or not at.epoch:  # without an epoch where sync.db was begun anew
-            at_head = at is None and self._start == "head"
-            first = found[-1] if at_head else found[0]
-            if at_head:
-                await self._store.begin(self._uplink, first.epoch, first.head, now_ms)
-            else:
-                await begin(self._store, self._uplink, first, now_ms, is_new=at is None)
-            return first
-        index = next((index for index, one in enumerate(found) if one.epoch == at.epoch), None)
-        if index is None:
-            await self._store.raise_alert(
-                f"uplink.{self._uplink}.epoch.{at.epoch}",
-                f"{self._uplink}: epoch {at.epoch} is gone; its facts behind {at.seq} are not delivered",
-                f"Put journal-{at.epoch}.db back into {self._current.parent}; else compare with the receiver",
-                now_ms,
-            )
-        elif index == len(found) - 1 or at.seq < found[index].head:
+        """The journal that holds what comes next, with the cursor in it."""
+        now_ms = self._clock.now().wall_ms
+        at = await placed(self._store, self._uplink, self._start, found, now_ms)
+        index = next(index for index, one in enumerate(found) if one.epoch == at.epoch)
+        if index == len(found) - 1 or at.seq < found[index].head:
             return found[index]
-        following = found[0] if index is None else found[index + 1]
+        following = found[index + 1]
         await self._store.begin(self._uplink, following.epoch, 0, now_ms)
         _log.info("a new epoch begins", uplink=self._uplink, before=str(at), epoch=following.epoch)
         return following
+
+
+async def placed(store: Store, uplink: str, start: Start, found: Sequence[Epoch], now_ms: int) -> Cursor:
+    """Where a receiver stands among the journals, oldest first; put into one where it is in none of them.
+
+    `start`: where one that was never heard of begins. Raises StorageFault.
+    """
+    at = await store.cursor(uplink)
+    if at is not None and any(one.epoch == at.epoch for one in found):
+        return at
+    first, last = found[0], found[-1]
+    if at is None and start == "head":
+        await store.begin(uplink, last.epoch, last.head, now_ms)
+        return Cursor(last.epoch, last.head, last.head, "idle")
+    if at is None or not at.epoch:  # without an epoch where sync.db was begun anew
+        seq = await begin(store, uplink, first, now_ms, is_new=at is None)
+        return Cursor(first.epoch, seq, seq, "idle")
+    await store.raise_alert(
+        f"uplink.{uplink}.epoch.{at.epoch}",
+        f"{uplink}: epoch {at.epoch} is gone; its facts behind {at.seq} are not delivered",
+        f"Put journal-{at.epoch}.db back into {last.path.parent}; else compare with the receiver",
+        now_ms,
+    )
+    await store.begin(uplink, first.epoch, 0, now_ms)
+    _log.warning("its journal is gone", uplink=uplink, before=str(at), epoch=first.epoch)
+    return Cursor(first.epoch, 0, 0, "idle")
 
 
 def identity(path: Path) -> tuple[int, int] | None:

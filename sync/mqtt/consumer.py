@@ -12,22 +12,22 @@ from typing import Any, TypeVar
 
 import structlog
 
-from edge import schema
 from edge.faults import Damaged, JournalDamaged
 from edge.journal import Reader
 from edge.ports import Clock
 from sync.batch import Batch, Portion, Rows, pack, reviews, source_of
 from sync.failing import Failing
-from sync.forgotten import begin, is_told, passed_over
+from sync.forgotten import is_told, passed_over
 from sync.metrics import Metrics
 from sync.mqtt import wire
 from sync.mqtt.journals import Forgotten, Journals
 from sync.mqtt.settings import MqttSettings
 from sync.mqtt.wire import Refused
-from sync.outcome import Outcome
-from sync.proof import Proof
+from sync.outcome import FORK_HINT, Outcome
+from sync.proof import Proof, damage_key, unreadable
 from sync.settlement import settle, taken
 from sync.store import Condition, Cursor, Standing, Store, failing_key, paused_key
+from sync.succession import placed
 
 _log = structlog.get_logger("lineside.sync")
 _ACCEPTED = Outcome(status="accepted")
@@ -59,6 +59,7 @@ class Consumer:
         self._metrics = metrics
         self._failing = Failing(store, name, journals.path, settings.alert_after_min, clock)
         self._proof = Proof()
+        self._unread: tuple[str, int] | None = "", 0  # behind it nothing could be read; unknown at first
         self._standing = Standing()
         self._at: Cursor | None = None  # as committed; nobody else moves it
         self._sent: tuple[str, Rows] = "", ()  # the last page, which is most often acked next
@@ -96,7 +97,7 @@ class Consumer:
         try:
             return await self._kept(lambda: self._page(request))
         except (sqlite3.Error, JournalDamaged) as error:
-            raise await self._unreadable(error) from error
+            raise await self._unreadable(error, request.after) from error
 
     async def ack(self, body: bytes) -> bytes:
         """Settle; the answer says where the cursor stands. Raises Refused, StorageFault."""
@@ -279,11 +280,12 @@ class Consumer:
         await self._store.settle(self.name, settlement, "shipping", now_ms, recovered=at.state == "halted")
         if settlement.cursor is not None:
             self._at = Cursor(batch.epoch, settlement.cursor, max(at.reviewed, settlement.cursor), "shipping")
+            await self._read_beyond(batch.epoch, settlement.cursor)
         self._metrics.settled(self.name, settlement.counts)
         if settlement.touches_quarantine:
             self._standing = await self._store.standing(self.name)
         if settlement.forked is not None:
-            await self._store.condition(self.name, Condition("halted", _FORKED, _FORK_HINT), now_ms)
+            await self._store.condition(self.name, Condition("halted", _FORKED, FORK_HINT), now_ms)
             self._at = Cursor(batch.epoch, settlement.cursor or at.seq, at.reviewed, "halted")
         return settlement.complete
 
@@ -328,37 +330,27 @@ class Consumer:
 
     async def _placed(self) -> Cursor:
         """The cursor as stored; put into a journal where it is in none."""
-        listed = await self._journals.look()
+        *older, last = await self._journals.look()
+        _, head = await self._journals.head()
+        journals = (*older, replace(last, head=head))
         now_ms = self._clock.now().wall_ms
-        at = await self._store.cursor(self.name)
-        if at is not None and at.epoch and await self._journals.index(at.epoch) is not None:
-            return at
-        if at is not None and at.epoch:
-            await self._store.raise_alert(
-                f"uplink.{self.name}.epoch.{at.epoch}",
-                f"{self.name}: epoch {at.epoch} is gone; its facts behind {at.seq} are not delivered",
-                f"Put journal-{at.epoch}.db back; else compare with the receiver",
-                now_ms,
-            )
-        if at is None and self._given.start == "head":
-            epoch, seq = await self._journals.head()
-            await self._store.begin(self.name, epoch, seq, now_ms)
-            return Cursor(epoch, seq, seq, "idle")
-        epoch, seq = listed[0].epoch, 0
-        if at is not None and at.epoch:
-            await self._store.begin(self.name, epoch, seq, now_ms)
-        else:
-            seq = await begin(self._store, self.name, listed[0], now_ms, is_new=at is None)
-        return Cursor(epoch, seq, seq, "idle")
+        return await placed(self._store, self.name, self._given.start, journals, now_ms)
 
-    async def _unreadable(self, error: sqlite3.Error | JournalDamaged) -> Exception:
-        """What to say of a journal that cannot be read; a damaged one stands as an alert."""
-        fault = error if isinstance(error, JournalDamaged) else schema.unusable(self._journals.path, error)
+    async def _read_beyond(self, epoch: str, seq: int) -> None:
+        """Settled through here: the alert is over where this lies behind what could not be read."""
+        if self._unread is None or (epoch == self._unread[0] and seq <= self._unread[1]):
+            return
+        await self._store.clear_alert(damage_key(self.name), self._clock.now().wall_ms)
+        self._unread = None
+
+    async def _unreadable(self, error: sqlite3.Error | JournalDamaged, after: str | None = None) -> Exception:
+        """What to say where nothing behind a cursor can be read; the consumer's own where none is given."""
+        at = after or self._at
+        self._unread = wire.place_of(str(at)) if at else ("", 0)
+        now_ms, path = self._clock.now().wall_ms, self._journals.path
+        fault = await unreadable(self._store, self.name, self._at, path, error, now_ms)
         if not isinstance(fault, Damaged):
             return fault
-        text = f"{self.name}: nothing behind {self._at} can be read: {fault.message}"
-        key = f"uplink.{self.name}.unreadable"
-        await self._store.raise_alert(key, text, _DAMAGE_HINT, self._clock.now().wall_ms)
         return Refused(_NOT_PROVEN, "what follows cannot be read at the edge; somebody there is told")
 
 
@@ -373,10 +365,3 @@ def _too_large(size: str) -> dict[str, str]:
 
 _SIZE_HINT = "Give the broker a larger maximum packet size, then `lineside outbox retry`"
 _FORKED = "holds other facts under the same numbers"
-_FORK_HINT = (
-    "Two collectors use one edge id, or a journal was put back from a copy: stop the other one, or give"
-    " this one a new edge.id; then restart lineside sync"
-)
-_DAMAGE_HINT = (
-    "Restart lineside collect: it looks at the whole journal, sets it aside, and what it proves is delivered"
-)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from edge.lock import Left, Lock
 from edge.opening import Ground, opened
 from sync.certificates.record import load_open
 from sync.status import load_status
@@ -94,6 +95,35 @@ async def test_a_consumer_pulls_and_acks_around_what_a_damaged_journal_lost(tmp_
         client = await rig.client()
         left = [one for one in before[4:] if one[1] not in lost]
         assert await taken(rig, client) == left + await rig.expected()
+        assert rig.alerts() == []
+
+
+async def test_a_turned_bit_refuses_the_page_and_its_alert_ends_when_what_is_left_is_taken(
+    tmp_path: Path,
+) -> None:
+    async with rigged(tmp_path) as rig:
+        before = await rig.expected()
+        await rig.stop()
+        await rig.journal.close()
+        path = tmp_path / "journal.db"
+        held, true = path.read_bytes(), b'"reason":"00010"'  # of seq 12
+        assert held.count(true) == 1
+        path.write_bytes(held.replace(true, b'"reason":"00011"'))
+        rig.start()
+        client = await rig.client()
+        page = await rig.ask(client, "pull", {"limit": 11})
+        assert numbered(page) == before[:11]
+        refused = await rig.ask(client, "pull", {"after": page["next"]})
+        assert refused["problem"]["type"] == "urn:lineside:problem:damaged"
+        assert rig.alerts() == ["uplink.bus/erp.unreadable"]
+        assert await rig.ask(client, "ack", {"upto": page["next"]}) == {"cursor": page["next"]}
+        assert numbered(await rig.ask(client, "pull", {"after": f"{rig.journal.epoch}:2", "limit": 5}))
+        assert rig.alerts() == ["uplink.bus/erp.unreadable"], "what was read before it changes nothing"
+
+        with Lock(path) as lock:
+            lock.note(Left(rig.journal.epoch, open=True, suspect="its daily check says so"))
+        rig.journal, _ = await opened(Ground(path, "site", "edge", {}), rig.time, no_state)
+        assert await taken(rig, client) == before[12:] + await rig.expected()
         assert rig.alerts() == []
 
 
