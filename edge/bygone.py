@@ -21,6 +21,7 @@ from edge.schema import read_only
 _OF_SEQS = ("clock.ahead.", "clock.undated.", "clock.doubted.")
 _OF_JOURNALS = "journal."
 _LOST, _DAMAGED = ".lost", ".damaged"
+_BEFORE = ".before."  # of the numbers of the journal before
 
 
 def begun(epoch: str, *, lost: bool, damaged: bool) -> str:
@@ -46,18 +47,31 @@ def standing(path: Path) -> tuple[Alert, ...]:
     return tuple(_named(one, last.epoch) if last else one for one in found)
 
 
-def over(alert: Alert, kept: Sequence[Epoch], done: Mapping[str, int], before_ms: int) -> bool:
+def over(
+    alert: Alert, kept: Sequence[Epoch], done: Mapping[str, int], before_ms: int, through: int = 0
+) -> bool:
     """Whether an alert about what is past needs nobody any more. Pure.
 
     `kept` are all journals, oldest first, `done` by epoch what every receiver is done with. Once everything
-    of the journals before the current one is delivered, what is left is evidence: it is gone at `before_ms`.
+    of the journals before the current one is delivered, what is left is evidence: it is gone at `before_ms`,
+    and where the edge ran so long that the current journal is forgotten `through` this seq.
     """
     delivered = all(done.get(one.epoch, 0) >= one.head for one in kept[:-1])
     if alert.key.startswith(_OF_JOURNALS) and not alert.key.endswith((_LOST, _DAMAGED)):
         return delivered
     if alert.key.startswith((_OF_JOURNALS, *_OF_SEQS)):
-        return delivered and alert.raised_ms < before_ms
+        return delivered and (
+            alert.raised_ms < before_ms or _names_before(alert.key, kept[-1].epoch, through)
+        )
     return False
+
+
+def _names_before(key: str, current: str, through: int) -> bool:
+    """Whether it is of facts through this seq of the current journal, or of what came before them."""
+    kind, *_, epoch, seqs = key.split(".")
+    if not through or f"{kind}." == _OF_JOURNALS or epoch != current or _BEFORE in key:
+        return through > 0
+    return int(seqs.rpartition("-")[2]) <= through
 
 
 def _last(path: Path) -> Epoch | None:

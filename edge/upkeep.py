@@ -111,7 +111,7 @@ class Upkeep:
             if one.path != path and done.get(one.epoch, 0) >= one.head:
                 await asyncio.to_thread(_remove, one, age)
         for alert in tuple(self.alerts.standing.values()):
-            if bygone.over(alert, kept, done, age.before_ms if age.certain else 0):
+            if bygone.over(alert, kept, done, age.before_ms if age.certain else 0, age.through):
                 await self.alerts.clear(alert.key)
 
     async def _prune(self, limit: int, age: Age) -> None:

@@ -141,6 +141,33 @@ async def test_what_was_lost_or_has_no_date_is_an_alert_as_long_as_its_evidence_
         assert list(alerts.standing) == []
 
 
+@pytest.mark.parametrize(
+    ("key", "through", "ends"),
+    [
+        (f"journal.{'a' * 16}.lost", 0, False),
+        (f"journal.{'a' * 16}.lost", 1, True),
+        (f"journal.{'b' * 16}.damaged", 1, True),
+        (f"clock.doubted.{'a' * 16}.40-52", 51, False),
+        (f"clock.doubted.{'a' * 16}.40-52", 52, True),
+        (f"clock.ahead.{'a' * 16}.52", 51, False),
+        (f"clock.ahead.{'a' * 16}.52", 52, True),
+        (f"clock.doubted.{'b' * 16}.40-52", 1, True),
+        (f"clock.doubted.{'b' * 16}.40-52", 0, False),
+        (f"clock.undated.before.{'a' * 16}.40-52", 1, True),
+        (f"clock.undated.before.{'a' * 16}.40-52", 0, False),
+        (PRESS, 1000, False),
+    ],
+)
+def test_without_a_time_server_evidence_is_gone_when_the_edge_ran_long_enough_since(
+    key: str, through: int, ends: bool
+) -> None:
+    old = epochs.Epoch("b" * 16, Path(f"journal-{'b' * 16}.db"), 1, 60, "", "")
+    new = epochs.Epoch("a" * 16, Path("journal.db"), 2, 90, "", "")
+    assert bygone.over(Alert(key, "", "", 5, None), [old, new], {"b" * 16: 60}, 0, through) == ends
+    undelivered = bygone.over(Alert(key, "", "", 5, None), [old, new], {"b" * 16: 59}, 0, through)
+    assert not undelivered
+
+
 def test_an_alert_with_a_cause_of_its_own_is_not_taken_for_past() -> None:
     kept = [epochs.Epoch("a" * 16, Path("journal.db"), 1, 9, "", "")]
     assert not bygone.over(Alert(PRESS, "", "", 0, None), kept, {}, 10**15)
