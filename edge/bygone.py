@@ -48,30 +48,27 @@ def standing(path: Path) -> tuple[Alert, ...]:
 
 
 def over(
-    alert: Alert, kept: Sequence[Epoch], done: Mapping[str, int], before_ms: int, through: int = 0
+    alert: Alert, kept: Sequence[Epoch], done: Mapping[str, int], before_ms: int, ran: bool = False
 ) -> bool:
     """Whether an alert about what is past needs nobody any more. Pure.
 
     `kept` are all journals, oldest first, `done` by epoch what every receiver is done with. Once everything
-    of the journals before the current one is delivered, what is left is evidence: it is gone at `before_ms`,
-    and where the edge ran so long that the current journal is forgotten `through` this seq.
+    of the journals before the current one is delivered, what is left is evidence: it is gone at `before_ms`.
+    `ran`: by the time that the edge ran it is gone of all that was before the current journal.
     """
     delivered = all(done.get(one.epoch, 0) >= one.head for one in kept[:-1])
     if alert.key.startswith(_OF_JOURNALS) and not alert.key.endswith((_LOST, _DAMAGED)):
         return delivered
     if alert.key.startswith((_OF_JOURNALS, *_OF_SEQS)):
         return delivered and (
-            alert.raised_ms < before_ms or _names_before(alert.key, kept[-1].epoch, through)
+            alert.raised_ms < before_ms or (ran and _names_before(alert.key, kept[-1].epoch))
         )
     return False
 
 
-def _names_before(key: str, current: str, through: int) -> bool:
-    """Whether it is of facts through this seq of the current journal, or of what came before them."""
-    kind, *_, epoch, seqs = key.split(".")
-    if not through or f"{kind}." == _OF_JOURNALS or epoch != current or _BEFORE in key:
-        return through > 0
-    return int(seqs.rpartition("-")[2]) <= through
+def _names_before(key: str, current: str) -> bool:
+    """Whether what it names was before the current journal."""
+    return key.startswith(_OF_JOURNALS) or _BEFORE in key or current not in key
 
 
 def _last(path: Path) -> Epoch | None:

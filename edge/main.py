@@ -159,7 +159,7 @@ async def collecting(
             collector.alerts,
             lambda: collector.snapshot_seq,
             lambda found: done_with(data_dir, loaded, found),
-            ran=lambda: collector.line.uptime,
+            line=lambda: collector.line,
         )
         services = [
             Service("stations", collector.run),

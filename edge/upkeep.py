@@ -22,7 +22,7 @@ from edge.journal import DATED, Journal, Reader, verify
 from edge.ports import Clock
 from edge.readings import Moment
 from edge.schema import read_only, unusable
-from edge.uptime import Uptime
+from edge.station.state import Line
 from edge.wallclock import EARLIEST_MS
 
 log = structlog.get_logger()
@@ -38,14 +38,17 @@ FIRST_SEQ = Gauge("lineside_journal_first", "The first seq that is not forgotten
 
 
 class Age:
-    """What is old enough to go: by a clock that a time server holds, or by how long the edge ran."""
+    """What is old enough to go: by a clock that a time server holds, else by how long the edge ran."""
 
-    def __init__(self, now: Moment, ran: Uptime, keep_days: int) -> None:
+    def __init__(self, now: Moment, line: Line, keep_days: int) -> None:
         self.certain = now.sound and now.clock == "synced"
         self.now_ms = now.wall_ms
         self.before_ms = now.wall_ms - keep_days * _DAY_MS
         self.now, self.before = instant(now.wall_ms), instant(max(0, self.before_ms))
-        self.through = uptime.older(ran, keep_days)  # this seq, and all journals before this one
+        ran = 0 if self.certain else uptime.older(line.uptime, keep_days)
+        self.ran = ran > 0  # so long that all journals before this one may go
+        undated, _ = line.wall.undated or (ran + 1, ran)  # they get their dates when the clock is set
+        self.through = min(ran, undated - 1)  # by the time that it ran, with what is before
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ class Upkeep:
     snapshot_seq: Callable[[], int]
     done: Callable[[Sequence[Epoch]], Mapping[str, int]]  # by epoch what every receiver is done with
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    ran: Callable[[], Uptime] = Uptime  # as the journal's facts say
+    line: Callable[[], Line] = Line  # as the journal's facts say
 
     async def run(self) -> None:
         """Until cancelled. Raises RestartNeeded where the journal does not prove what it holds."""
@@ -105,13 +108,13 @@ class Upkeep:
         except StorageFault as fault:
             log.warning("nothing is forgotten now", error=fault.message, hint=fault.hint)
             return
-        age = Age(self.clock.now(), self.ran(), self.keep_days)
+        age = Age(self.clock.now(), self.line(), self.keep_days)
         await self._prune(min(done.get(self.journal.epoch, 0), self.snapshot_seq()), age)
-        for one in kept:
-            if one.path != path and done.get(one.epoch, 0) >= one.head:
-                await asyncio.to_thread(_remove, one, age)
+        for one in kept[:-1]:
+            if done.get(one.epoch, 0) >= one.head:
+                await asyncio.to_thread(_remove, one, age, before=one.ordinal < kept[-1].ordinal)
         for alert in tuple(self.alerts.standing.values()):
-            if bygone.over(alert, kept, done, age.before_ms if age.certain else 0, age.through):
+            if bygone.over(alert, kept, done, age.before_ms if age.certain else 0, age.ran):
                 await self.alerts.clear(alert.key)
 
     async def _prune(self, limit: int, age: Age) -> None:
@@ -144,9 +147,9 @@ class Upkeep:
         return 0
 
 
-def _remove(one: Epoch, age: Age) -> None:
-    """Delete a journal that was set aside, once it is old enough."""
-    if age.through or (age.certain and _dated_before(one, age)):
+def _remove(one: Epoch, age: Age, *, before: bool) -> None:
+    """Delete a journal that was set aside, once it is old enough; `before`: it ended when this one began."""
+    if (before and age.ran) or (age.certain and _dated_before(one, age)):
         one.path.unlink()
         log.info("a journal set aside is settled and old: deleted", path=str(one.path))
 

@@ -1,8 +1,9 @@
 """How long the edge ran since a fact, whatever the wall clock did meanwhile. Pure.
 
-The time since boot cannot be set. Between two facts of one boot it is what really passed; over a boot it says
+Nobody sets the time since boot. Between two facts of one boot it is what really passed; over a boot it says
 nothing, which counts as nothing. So what was recorded so many days of running ago is at least so many days
-old, also beside a clock that no time server holds.
+old, also beside a clock that no time server holds. One span counts as a day at most: a kernel that wakes up
+adds what the battery clock says, and that may be wrong.
 """
 
 import msgspec
@@ -30,10 +31,10 @@ def after(known: Uptime, seq: int, at: Moment | None) -> Uptime:
     monotonic_ms, ran_ms, days = at.monotonic_ms, known.ran_ms, known.days
     if at.boot_id == known.boot_id:
         monotonic_ms = max(monotonic_ms, known.monotonic_ms)
-        ran_ms += monotonic_ms - known.monotonic_ms
+        ran_ms += min(monotonic_ms - known.monotonic_ms, _DAY_MS)
     if ran_ms >= _DAY_MS:
-        whole, ran_ms = divmod(ran_ms, _DAY_MS)
-        days = (*days, *(known.seq,) * min(whole, DAYS_MAX))[-DAYS_MAX:]
+        ran_ms -= _DAY_MS
+        days = (*days, known.seq)[-DAYS_MAX:]
     return Uptime(seq=seq, boot_id=at.boot_id, monotonic_ms=monotonic_ms, ran_ms=ran_ms, days=days)
 
 

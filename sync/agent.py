@@ -109,7 +109,7 @@ class Agent:
                 except (sqlite3.Error, JournalDamaged) as error:
                     now_ms = self._now_ms()
                     raise await unreadable(
-                        self._store, self.name, self._at, journal.path, error, now_ms
+                        self._store, self.name, str(self._at), journal.path, error, now_ms
                     ) from error
 
     async def _deliver(self, reader: Reader) -> None:

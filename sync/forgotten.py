@@ -12,6 +12,7 @@ import aiosqlite
 
 from edge import alerts
 from edge.epochs import Epoch
+from edge.wallclock import EARLIEST_MS
 from sync.certificates.record import FORGOTTEN, Certificate, Counts, Findings, keep
 from sync.comparison import Difference
 from sync.lost import whole
@@ -59,18 +60,19 @@ async def passed_over(
 
 
 async def is_told(store: Store, uplink: str, journal: Epoch, seq: int, first: int) -> bool:
-    """Whether an alert says that what lies between them never reaches it. Raises StorageFault."""
+    """Whether a certificate says that what lies between them never reaches it. Raises StorageFault."""
     gone = whole(range(seq + 1, first), journal.missing)
-    sql = "SELECT 1 FROM alerts WHERE key = ? AND cleared_ms IS NULL"
-    return bool(gone) and bool(await store.rows(sql, _gone_key(uplink, journal, gone)))
+    if not gone:
+        return False
+    return bool(await store.rows(_TOLD, uplink, journal.epoch, FORGOTTEN, gone[0].start))
 
 
 async def over(store: Store, before_ms: int, at_ms: int) -> None:
     """Clear what stands since before an instant: who was to act on it had that time. Raises StorageFault.
 
-    The certificate goes on saying it.
+    The certificate goes on saying it. One that was raised under a clock that cannot be right stays.
     """
-    for (key,) in await store.rows(_OLD, before_ms):
+    for (key,) in await store.rows(_OLD, EARLIEST_MS, before_ms - 1):
         await store.clear_alert(key, at_ms)
 
 
@@ -111,7 +113,11 @@ _OVERLAPPING = (
     "SELECT DISTINCT from_seq, to_seq FROM certificates WHERE uplink = ? AND epoch = ? AND occasion = ?"
     " AND from_seq <= ? AND to_seq >= ? ORDER BY from_seq LIMIT 50"
 )
-_OLD = "SELECT key FROM alerts WHERE cleared_ms IS NULL AND raised_ms < ? AND key GLOB 'uplink.*.forgotten.*'"
+_TOLD = "SELECT 1 FROM certificates WHERE uplink = ? AND epoch = ? AND occasion = ? AND from_seq = ?"
+_OLD = (
+    "SELECT key FROM alerts WHERE cleared_ms IS NULL AND raised_ms BETWEEN ? AND ?"
+    " AND key GLOB 'uplink.*.forgotten.*'"
+)
 _BEGUN_HINT = (
     "Nothing to do where its books begin now. Else book there by hand what a backup holds of before"
     " (`lineside events export`). The next start of lineside sync clears this"

@@ -6,7 +6,7 @@ Certificates are proofs and stay for `storage.certificates_days`, as long as all
 `storage.certificates_mib`. One that reaches facts which are still here is kept in any case, for it says what
 was compared; only those that a consumer made by asking give way all the same, before all others. What is not
 proven gives way last: nothing must look proven because its certificate is gone. Only a clock that a time
-server holds ages anything.
+server holds ages anything: without one, what speaks of journals that are gone stays as well.
 """
 
 import asyncio

@@ -8,7 +8,7 @@ from edge.events import chain_of, first_broken
 from edge.faults import Damaged, JournalDamaged, StorageFault
 from edge.journal import Reader
 from sync.batch import Rows
-from sync.store import Cursor, Store
+from sync.store import Store
 
 
 class Proof:
@@ -39,12 +39,12 @@ class Proof:
 async def unreadable(
     store: Store,
     uplink: str,
-    at: Cursor | None,
+    at: str,
     path: Path,
     error: sqlite3.Error | JournalDamaged,
     now_ms: int,
 ) -> StorageFault:
-    """What became of a journal; a damaged one is collect's to set aside, so an alert says to let it look."""
+    """What became of a journal behind cursor `at`; damage is an alert, for collect must set it aside."""
     fault = error if isinstance(error, JournalDamaged) else schema.unusable(path, error)
     if isinstance(fault, Damaged):
         text = f"{uplink}: nothing behind {at} can be read: {fault.message}"

@@ -177,11 +177,11 @@ def _entry(one: main.Waiting) -> dict[str, Any]:
 
 def _kept_back(found: Sequence[main.Waiting]) -> Iterator[tuple[str, ...]]:
     """A line for the facts of each work order that wait behind a rejected one."""
-    orders: dict[tuple[str, str], list[main.Waiting]] = {}
+    orders: dict[tuple[str, str, str], list[main.Waiting]] = {}
     for one in found:
         if one.state == "held":
-            orders.setdefault((one.uplink, one.work_order or "-"), []).append(one)
-    for (receiver, order), kept in orders.items():
+            orders.setdefault((one.uplink, one.work_order or "-", one.epoch), []).append(one)
+    for (receiver, order, _), kept in orders.items():
         first, last = kept[0].seq, kept[-1].seq
         seqs = f"{first}-{last}" if len(kept) > 1 else str(first)
         facts = f"{len(kept):,} facts" if len(kept) > 1 else "1 fact"

@@ -5,10 +5,12 @@ from msgspec.structs import replace
 
 from edge import events, wallclock
 from edge.station.state import STATE_VERSION, Job, Line, Station
+from edge.uptime import Uptime
 
 
 def carried(line: Line) -> str:
-    """The state as `journal.opened` carries it into the next journal."""
+    """The state as `journal.opened` carries it into the next journal, without what is of this one alone."""
+    line = replace(line, uptime=Uptime())
     return msgspec.json.encode({"version": STATE_VERSION, "line": line}).decode()
 
 

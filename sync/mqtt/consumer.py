@@ -330,27 +330,29 @@ class Consumer:
 
     async def _placed(self) -> Cursor:
         """The cursor as stored; put into a journal where it is in none."""
-        *older, last = await self._journals.look()
-        _, head = await self._journals.head()
-        journals = (*older, replace(last, head=head))
+        epoch, head = await self._journals.head()
+        found = await self._journals.look()
+        journals = [replace(one, head=head) if one.epoch == epoch else one for one in found]
         now_ms = self._clock.now().wall_ms
         return await placed(self._store, self.name, self._given.start, journals, now_ms)
 
     async def _read_beyond(self, epoch: str, seq: int) -> None:
         """Settled through here: the alert is over where this lies behind what could not be read."""
-        if self._unread is None or (epoch == self._unread[0] and seq <= self._unread[1]):
+        if self._unread is None:
+            return
+        there, here = await self._journals.index(self._unread[0]), await self._journals.index(epoch)
+        if there is not None and here is not None and (here, seq) <= (there, self._unread[1]):
             return
         await self._store.clear_alert(damage_key(self.name), self._clock.now().wall_ms)
         self._unread = None
 
     async def _unreadable(self, error: sqlite3.Error | JournalDamaged, after: str | None = None) -> Exception:
         """What to say where nothing behind a cursor can be read; the consumer's own where none is given."""
-        at = after or self._at
-        self._unread = wire.place_of(str(at)) if at else ("", 0)
-        now_ms, path = self._clock.now().wall_ms, self._journals.path
-        fault = await unreadable(self._store, self.name, self._at, path, error, now_ms)
+        place, now_ms = after or str(self._at or ""), self._clock.now().wall_ms
+        fault = await unreadable(self._store, self.name, place, self._journals.path, error, now_ms)
         if not isinstance(fault, Damaged):
             return fault
+        self._unread = wire.place_of(place) if place else ("", 0)
         return Refused(_NOT_PROVEN, "what follows cannot be read at the edge; somebody there is told")
 
 

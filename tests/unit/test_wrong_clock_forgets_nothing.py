@@ -4,7 +4,9 @@ Where no time server holds the clock, only the time that the edge ran ages anyth
 """
 
 import os
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 
@@ -50,14 +52,14 @@ class Edge:
         moment = self.clock.moment
         self.clock.moment = replace(moment, wall_ms=moment.wall_ms + round(days * DAY_MS), **changes)
 
-    async def run(self, days: float, boots: int = 1) -> None:
+    async def run(self, days: float, boots: int = 1, *, believed: bool = True) -> None:
         """So many days pass in so many boots, with a fact every six hours."""
         for boot in range(boots):
             for _ in range(round(days * 4 / boots)):
                 moment, quarter = self.clock.moment, DAY_MS // 4
                 wall_ms, monotonic_ms = moment.wall_ms + quarter, moment.monotonic_ms + quarter
                 self.clock.moment = replace(moment, wall_ms=wall_ms, monotonic_ms=monotonic_ms)
-                await self.append(1)
+                await self.append(1, believed=believed)
             if boot < boots - 1:
                 boot_id = f"{self.clock.moment.boot_id}+"
                 self.set(3, boot_id=boot_id, monotonic_ms=20_000)
@@ -79,7 +81,7 @@ class Edge:
             lambda: self.journal.head,
             lambda found: done,
             no_pause,
-            lambda: line.uptime,
+            lambda: line,
         ).forget()
         return await self.journal.first()
 
@@ -103,15 +105,33 @@ async def test_a_clock_that_nothing_holds_ages_nothing(edge: Edge) -> None:
 async def test_where_no_time_server_holds_the_clock_facts_go_after_as_many_days_of_running(
     edge: Edge, boots: int
 ) -> None:
-    edge.set(-56 * 365, clock="unsynced")  # and no battery
+    edge.set(0, clock="unsynced")
     await edge.append(4 * PORTION)
     await edge.run(DAYS, boots)
-    edge.set(56 * 365)
+    edge.set(1000)
     assert await edge.forget() == 1
     await edge.run(2)
     assert await edge.forget() == 4 * PORTION + 1
     await edge.run(PORTION / 4)
     assert await edge.forget() == 5 * PORTION + 1
+
+
+async def test_a_time_server_is_believed_before_the_time_of_running(edge: Edge) -> None:
+    await edge.append(4 * PORTION)
+    await edge.run(DAYS + 2)
+    edge.set(-20)
+    assert await edge.forget() == 1
+    edge.set(0, clock="unsynced")
+    assert await edge.forget() == 4 * PORTION + 1
+
+
+async def test_what_waits_for_its_posting_date_stays_however_long_the_edge_runs(edge: Edge) -> None:
+    await edge.append(2 * PORTION)
+    first = edge.journal.head + 1
+    edge.set(-56 * 365, clock="unsynced")  # and no battery
+    await edge.run(3 * DAYS, believed=False)
+    await edge.run(2)
+    assert first - PORTION < await edge.forget() <= first
 
 
 async def test_the_time_of_other_boots_ages_nothing(edge: Edge) -> None:
@@ -175,6 +195,12 @@ async def written(folder: Path, clock: ManualClock, *, believed: bool) -> tuple[
     return folder / f"journal-{epoch}.db", epoch
 
 
+def numbered(path: Path, ordinal: int) -> None:
+    """Change the journal's place among those of the edge."""
+    with closing(sqlite3.connect(path)) as db, db:
+        assert db.execute("UPDATE meta SET value = ? WHERE key = 'ordinal'", (str(ordinal),)).rowcount == 1
+
+
 def touched(path: Path, wall_ms: float) -> None:
     os.utime(path, (wall_ms / 1000, wall_ms / 1000))
 
@@ -207,6 +233,10 @@ async def test_a_journal_set_aside_goes_when_the_one_behind_it_ran_long_enough(t
         await edge.run(2)
         await edge.forget({epoch: 20})
         assert aside.exists(), "not delivered"
+        numbered(aside, 9)
+        await edge.forget({epoch: 21})
+        assert aside.exists(), "it is not of before this one"
+        numbered(aside, 1)
         await edge.forget({epoch: 21})
         assert not aside.exists()
 

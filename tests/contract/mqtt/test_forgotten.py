@@ -4,7 +4,9 @@ from pathlib import Path
 
 from edge.lock import Left, Lock
 from edge.opening import Ground, opened
+from edge.settings import Storage
 from sync.certificates.record import load_open
+from sync.keeping import Keeping
 from sync.status import load_status
 from tests.contract.mqtt.broker import Asking, Rig, needs_mosquitto, numbered, rigged
 from tests.contract.uplink.rig import facts
@@ -58,6 +60,11 @@ async def test_a_consumer_put_back_after_pruning_goes_on_behind_what_it_never_ge
         page = await rig.ask(client, "pull", {"after": f"{rig.journal.epoch}:3"})  # as who keeps its cursor
         assert numbered(page) == await rig.expected()
         assert await taken(rig, client) == await rig.expected()
+        rig.time.now_ms += 91 * 86_400_000
+        await Keeping(rig.store, tmp_path / "journal.db", Storage(), rig.time, rig.time.sleep).look()
+        assert rig.alerts() == []
+        page = await rig.ask(client, "pull", {"after": f"{rig.journal.epoch}:3"})
+        assert numbered(page) == await rig.expected(), "it is told for good: the certificate stays"
 
 
 async def test_a_consumer_that_the_collector_does_not_know_goes_on_behind_what_is_pruned(
