@@ -11,7 +11,7 @@ help:
 	@echo "make test    all fast tests, against real servers, files and processes"
 	@echo "make check   ruff, mypy --strict, import-linter"
 	@echo "make bench   the figures of the README, each against its raw counterpart (ARGS=--backlog=10000000)"
-	@echo "make faults  long proofs: kills and power cuts in the middle of work (about an hour)"
+	@echo "make faults  long proofs: kills and power cuts in the middle of work (20 minutes to an hour)"
 	@echo "make fuzz    a million spoilt Modbus frames each way, 100,000 more of OPC UA, a million scans, 15,000 shifts in any order; docs/openapi.yaml against the endpoint"
 	@echo "make soak    long runs: a million events and the memory they take, ten minutes of device faults, weeks of a line"
 	@echo "make lock    renew requirements*.lock      make schemas  renew the JSON Schemas"
