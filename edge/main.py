@@ -50,7 +50,7 @@ from sync.service import JOURNAL as JOURNAL
 from sync.service import STORE as STORE
 from sync.service import Sync
 from sync.status import Waiting as Waiting
-from sync.status import load_alerts, load_outbox, load_quarantine, load_quarantined, load_status
+from sync.status import load_alerts, load_forks, load_outbox, load_quarantine, load_quarantined, load_status
 
 log = structlog.get_logger()
 
@@ -186,7 +186,8 @@ async def _restored(
     loaded: Settings, clock: Clock, data_dir: Path
 ) -> AsyncIterator[tuple[Journal, Collector]]:
     """The journal and the stations as they stood. One that turns out to be damaged is begun anew."""
-    ground = Ground(data_dir / JOURNAL, loaded.edge.site, loaded.edge.id, settled(data_dir))
+    known = settled(data_dir), forked(data_dir)
+    ground = Ground(data_dir / JOURNAL, loaded.edge.site, loaded.edge.id, *known)
     for again in (True, False):
         async with patience():
             journal, notice = await opened(ground, clock, state_of)
@@ -239,6 +240,13 @@ def settled(data_dir: Path) -> dict[str, int]:
         for one in load_status(data_dir / STORE).uplinks:
             found[one.epoch] = max(one.seq, found.get(one.epoch, 0))
     return found
+
+
+def forked(data_dir: Path) -> dict[str, int]:
+    """By epoch from where on a receiver holds other facts, as far as sync's file can be read."""
+    with suppress(StorageFault):
+        return load_forks(data_dir / STORE)
+    return {}
 
 
 @asynccontextmanager

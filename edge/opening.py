@@ -11,7 +11,7 @@ import shutil
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -55,6 +55,7 @@ class Ground:
     site: str
     edge_id: str
     settled: Mapping[str, int]  # by epoch: the furthest that a receiver has settled
+    forked: Mapping[str, int] = field(default_factory=dict)  # by epoch: from where it holds other facts
     replaces: bool = False  # this PC takes the place of one that is gone
 
 
@@ -162,6 +163,9 @@ def _moved(ground: Ground, meta: Mapping[str, str], last: int) -> Doubt | None:
     if settled > last:
         why = f"it ends at {last}, but a receiver has settled through {settled}: it is an older copy"
         return Doubt("restored", why, open_end=True)
+    if seq := ground.forked.get(meta["epoch"]):
+        why = f"a receiver holds other facts under its numbers, from {seq} on: it or another one is a copy"
+        return Doubt("restored", why)
     if "backup" in meta:
         return Doubt("restored", f"it is a backup of {meta['backup']}", open_end=True)
     if meta.get("place", "") != place(ground.path):

@@ -23,8 +23,9 @@ from sync.backoff import WISH_MAX_S, Backoff
 from sync.batch import Batch, Portion, Rows, pack, source_of
 from sync.failing import Failing
 from sync.forgotten import passed_over
+from sync.fork import HINT, Fork, fork_of, not_sent
 from sync.metrics import Metrics
-from sync.outcome import FORK_HINT, Again, Outcome, Pause, Settled, Split, Verdict, printable
+from sync.outcome import Again, Outcome, Pause, Settled, Split, Verdict, printable
 from sync.pace import Pace
 from sync.proof import Proof, damage_key, unreadable
 from sync.settlement import Settlement, decisions, settle
@@ -71,7 +72,7 @@ class Agent:
         self._failing = Failing(store, self.name, journal, self._given.alert_after_min, clock)
         self._at = Cursor("", 0, 0, "idle")
         self._standing = Standing()
-        self._fork: str | None = None  # why the receiver and this journal disagree
+        self._fork: Fork | None = None  # where the receiver and this journal part
         self._epoch: Epoch | None = None  # the journal being read
         self._journals = Succession(self.name, self._given.start, store, journal, clock, sleep)
         self._ended = False  # nothing comes behind the end of the journal being read
@@ -118,8 +119,7 @@ class Agent:
             if self._halted:
                 await self._stand(reader)
             elif batch := await self._released() or await self._next(reader):
-                verdict = await self._uplink.ship(batch) if batch.rows else Settled(())
-                await self._conclude(batch, verdict)
+                await self._conclude(batch, await self._ship(batch))
             else:
                 await self._rest(reader, self._at.seq)
 
@@ -157,6 +157,14 @@ class Agent:
         # Not the reader's: the edge may have had another name in that epoch.
         return pack(epoch, source_of(rows[0][1]), portion.cut(rows), again=True) if rows else None
 
+    async def _ship(self, batch: Batch) -> Verdict:
+        """What the receiver says; nothing behind a fork is sent, but what a person sends again."""
+        if not batch.rows:
+            return Settled(())
+        if self._fork is not None and not batch.again:
+            return not_sent(self._fork, batch.ids)
+        return await self._uplink.ship(batch)
+
     async def _conclude(self, batch: Batch, verdict: Verdict) -> None:
         """Do what the verdict says."""
         portion = self._portions[batch.again]
@@ -185,7 +193,7 @@ class Agent:
 
     async def _settle(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
         """Write what became of the batch, then advance."""
-        settlement = settle(batch, outcomes)
+        settlement = settle(batch, outcomes, past_fork=self._fork is not None)
         if settlement.counts:
             state = "idle" if self._drained and settlement.complete else "shipping"
             if not settlement.answered and self._at.state in _TROUBLED:
@@ -193,9 +201,9 @@ class Agent:
             recovered = settlement.answered and self._at.state in _TROUBLED
             await self._store.settle(self.name, settlement, state, self._now_ms(), recovered)
             await self._advance(batch, settlement, state, recovered)
-        if settlement.forked is not None:
-            title = printable(str(settlement.forked.problem.get("detail", "")), 300)
-            self._fork = f"holds other facts under the same numbers{f' ({title})' if title else ''}"
+        if fork := fork_of(settlement, self._at.seq):
+            await self._store.forked(self.name, batch.epoch, fork, self._now_ms())
+            self._fork = fork
         elif not settlement.counts and batch.again:
             self._put_off += 1
             delay_s = self._backoff.delay_s(self._put_off)
@@ -255,7 +263,7 @@ class Agent:
         """Halted: nothing is sent; look for what people decide."""
         if self._at.state != "halted":
             if self._fork is not None:
-                await self._turn(Condition("halted", self._fork, FORK_HINT))
+                await self._turn(Condition("halted", self._fork.text, HINT))
             else:
                 await self._turn(Condition("halted", "rejected production facts", _REJECT_HINT))
         looked = max(self._looked, self._at.reviewed)
@@ -311,10 +319,11 @@ class Agent:
         if self._standing.held and self._given.on_reject != "hold_order":
             await self._store.release_held(self.name, self._now_ms())
             self._standing = await self._store.standing(self.name)
-        self._looked, self._ahead, self._fork, self._unproven = 0, 0, None, True
+        self._looked, self._ahead, self._unproven = 0, 0, True
+        self._fork = await self._store.fork(self.name, reader.epoch)
         self._proof = Proof()
         if self._at.seq > head:
-            self._fork = f"has settled through {self._at.seq}, but the journal ends at {head}"
+            self._fork = Fork(head + 1, f"it has settled through {self._at.seq}, the journal ends at {head}")
         if self._at.state in ("removed", "halted") and not self._halted:
             await self._store.resume(self.name, self._now_ms())
             self._at = replace(self._at, state="idle")
@@ -322,7 +331,7 @@ class Agent:
     @property
     def _halted(self) -> bool:
         rejected = self._given.on_reject == "halt" and self._standing.waiting > 0
-        return rejected or self._fork is not None
+        return rejected or (self._fork is not None and not self._journals.sealed)
 
     @property
     def _held_orders(self) -> frozenset[str]:

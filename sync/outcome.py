@@ -15,10 +15,6 @@ import msgspec
 
 Short = Annotated[str, msgspec.Meta(max_length=128)]
 FORK = "urn:lineside:problem:fork"
-FORK_HINT = (
-    "Two collectors use one edge id, or a journal was put back from a copy: stop the other one, or give"
-    " this one a new edge.id; then restart lineside sync"
-)
 ENCODINGS = ("zstd", "gzip", "identity")  # tried in this order
 
 

@@ -2,7 +2,8 @@
 
 The cursor goes to just before the first retry; what lies behind is as if it had not been sent. Every event
 before it is settled in one of three ways: posted at the receiver, rejected into quarantine, or kept back in
-quarantine because its work order is held. A fork settles nothing from its own event on.
+quarantine because its work order is held. A fork settles nothing from its own event on; once it is known, and
+where a person sent the fact again, it is a rejection like any other.
 """
 
 from collections import Counter
@@ -70,8 +71,8 @@ class Settlement:
         return bool(self.quarantine or self.decisions or self.cursor is None)
 
 
-def settle(batch: Batch, outcomes: Sequence[Outcome]) -> Settlement:
-    """What the outcomes, one for each row of the batch, mean for it."""
+def settle(batch: Batch, outcomes: Sequence[Outcome], past_fork: bool = False) -> Settlement:
+    """What the outcomes, one for each row of the batch, mean for it; `past_fork`: that one is known."""
     statuses = [outcome.status for outcome in outcomes]
     given = Counter(statuses)
     end, forked = len(statuses), None
@@ -80,7 +81,7 @@ def settle(batch: Batch, outcomes: Sequence[Outcome]) -> Settlement:
     waiting: list[Quarantined] = []
     if "rejected" in given:
         for at in [at for at in range(end) if statuses[at] == "rejected"]:
-            if _forks(outcomes[at]):
+            if _forks(outcomes[at]) and not (past_fork or batch.again):
                 end, forked = at, outcomes[at]
                 break
             seq, body = batch.rows[at]

@@ -113,6 +113,22 @@ def load_status(path: Path) -> Status:
         return Status(found, alerts.listed(db))
 
 
+def load_forks(path: Path) -> dict[str, int]:
+    """By epoch the first number under which a receiver holds another fact and that it has not got past since.
+
+    Raises StorageFault.
+    """
+    with reading(path) as db:
+        if db is None or db.execute("SELECT 1 FROM sqlite_master WHERE name = 'forks'").fetchone() is None:
+            return {}  # of a version that kept none
+        return dict(
+            db.execute(
+                "SELECT forks.epoch, min(forks.seq) FROM forks JOIN uplinks USING (uplink, epoch)"
+                " WHERE uplinks.seq < forks.seq AND uplinks.state <> 'removed' GROUP BY forks.epoch"
+            )
+        )
+
+
 def load_alerts(path: Path) -> tuple[Alert, ...]:
     """The alerts in journal.db or sync.db. Raises StorageFault."""
     with reading(path) as db:

@@ -24,6 +24,7 @@ from edge.faults import Damaged, RestartNeeded
 from edge.lock import Left, Lock
 from edge.unbroken import unbroken
 from sync import quarantine, tables
+from sync.fork import Fork
 from sync.settlement import Decision, Settlement
 
 _log = structlog.get_logger("lineside.sync")
@@ -192,6 +193,19 @@ class Store:
                 (at_ms, uplink),
             )
             await connection.execute(alerts.CLEAR, (at_ms, halted_key(uplink)))
+
+        await self.transact(work)
+
+    async def fork(self, uplink: str, epoch: str) -> Fork | None:
+        """From where on this receiver holds other facts under the numbers of an epoch."""
+        sql = "SELECT seq, detail FROM forks WHERE uplink = ? AND epoch = ?"
+        return next((Fork(*row) for row in await self.rows(sql, uplink, epoch)), None)
+
+    async def forked(self, uplink: str, epoch: str, fork: Fork, at_ms: int) -> None:
+        """Keep a fork: from there on nothing of this epoch is offered, and collect begins another."""
+
+        async def work(connection: aiosqlite.Connection) -> None:
+            await connection.execute(_FORKED, (uplink, epoch, fork.seq, fork.detail, at_ms))
 
         await self.transact(work)
 
@@ -365,6 +379,7 @@ _BEGIN = (
     " VALUES (?, ?, ?, ?, 'idle', '', '', ?) ON CONFLICT (uplink) DO UPDATE"
     " SET epoch = excluded.epoch, seq = excluded.seq, reviewed = excluded.reviewed"
 )
+_FORKED = "INSERT OR REPLACE INTO forks (uplink, epoch, seq, detail, at_ms) VALUES (?, ?, ?, ?, ?)"
 _RECEIPT = (
     "INSERT INTO receipts (uplink, epoch, first_seq, last_seq, events, at_ms, documents, posting_dates)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"

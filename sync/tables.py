@@ -35,6 +35,16 @@ CREATE INDEX certificates_weight ON certificates (occasion, id, bytes);
 _ORDERED = """
 ALTER TABLE quarantine ADD COLUMN behind INTEGER;  -- of posted: through which seq all was settled before
 """
+_FORKED = """
+CREATE TABLE forks (                    -- from where on a receiver holds other facts under an epoch's numbers
+    uplink TEXT NOT NULL,
+    epoch TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    detail TEXT NOT NULL,               -- the receiver's own word
+    at_ms INTEGER NOT NULL,
+    PRIMARY KEY (uplink, epoch)
+) STRICT;
+"""
 TABLES = Schema(
     f"""
 CREATE TABLE uplinks (
@@ -90,5 +100,5 @@ CREATE TABLE certificates (
 ) STRICT;
 {alerts.TABLE}
 """,
-    steps=(_WEBHOOKS, _RECONCILED, _WEIGHED, _ORDERED),
+    steps=(_WEBHOOKS, _RECONCILED, _WEIGHED, _ORDERED, _FORKED),
 )

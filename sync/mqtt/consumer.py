@@ -18,12 +18,13 @@ from edge.ports import Clock
 from sync.batch import Batch, Portion, Rows, pack, reviews, source_of
 from sync.failing import Failing
 from sync.forgotten import is_told, passed_over
+from sync.fork import HINT, fork_of
 from sync.metrics import Metrics
 from sync.mqtt import wire
 from sync.mqtt.journals import Forgotten, Journals
 from sync.mqtt.settings import MqttSettings
 from sync.mqtt.wire import Refused
-from sync.outcome import FORK_HINT, Outcome
+from sync.outcome import Outcome
 from sync.proof import Proof, damage_key, unreadable
 from sync.settlement import settle, taken
 from sync.store import Condition, Cursor, Standing, Store, failing_key, paused_key
@@ -272,7 +273,8 @@ class Consumer:
                 Outcome(id_, "rejected", problem=rejected[id_]) if id_ in rejected else _ACCEPTED
                 for id_ in batch.ids
             ]
-            settlement = settle(batch, outcomes)
+            sealed = batch.epoch != (await self._journals.head())[0]
+            settlement = settle(batch, outcomes, past_fork=sealed)
         else:
             settlement = taken(batch)
         now_ms = self._clock.now().wall_ms
@@ -284,8 +286,9 @@ class Consumer:
         self._metrics.settled(self.name, settlement.counts)
         if settlement.touches_quarantine:
             self._standing = await self._store.standing(self.name)
-        if settlement.forked is not None:
-            await self._store.condition(self.name, Condition("halted", _FORKED, FORK_HINT), now_ms)
+        if fork := fork_of(settlement, at.seq):
+            await self._store.forked(self.name, batch.epoch, fork, now_ms)
+            await self._store.condition(self.name, Condition("halted", fork.text, HINT), now_ms)
             self._at = Cursor(batch.epoch, settlement.cursor or at.seq, at.reviewed, "halted")
         return settlement.complete
 
@@ -366,4 +369,3 @@ def _too_large(size: str) -> dict[str, str]:
 
 
 _SIZE_HINT = "Give the broker a larger maximum packet size, then `lineside outbox retry`"
-_FORKED = "holds other facts under the same numbers"

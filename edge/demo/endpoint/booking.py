@@ -80,8 +80,14 @@ class Booking:
         self._now_ms = time.time_ns() // 1_000_000
 
     def results(self, items: Sequence[Item]) -> list[Result]:
-        """Judge and book in order."""
-        results = [self._settle(item) for item in items]
+        """Judge and book in order; behind a fork nothing of its source is booked in the same call."""
+        results: list[Result] = []
+        forked: set[str] = set()
+        for item in items:
+            held_off = item.source in forked
+            results.append({"id": item.id, "status": "retry"} if held_off else self._settle(item))
+            if _is_fork(results[-1]):
+                forked.add(item.source)
         self._write_counts()
         return results
 
@@ -240,6 +246,10 @@ def _accepted(status: str, id_: str, document: int | None, posting_date: str | N
     if document is not None:
         result["document"] = document_number(document)
     return result | ({"posting_date": posting_date} if posting_date else {})
+
+
+def _is_fork(result: Result) -> bool:
+    return bool(result["status"] == "rejected" and result["problem"]["type"] == FORK)
 
 
 def _rejected(id_: str, found: Problem | None) -> Result:

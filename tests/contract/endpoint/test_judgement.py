@@ -79,6 +79,19 @@ async def test_two_journals_under_one_name_are_a_fork(sender: Sender) -> None:
     assert (await sender.received(ours))["refused"] == 1
 
 
+async def test_behind_a_fork_nothing_of_its_source_is_booked_in_the_same_call(sender: Sender) -> None:
+    """The numbers behind it are free here, and the other journal's all the same."""
+    ours, copy, other = Journal(), Journal(), Journal("urn:lineside:suzhou:L4-IPC1:0123456789abcdef")
+    ours.add(consumed("1"), "ours-1")
+    for number in range(1, 4):
+        copy.add(consumed(str(number + 1)), f"copy-{number}")
+    other.add(consumed("9"), "other-1")
+    assert await sender.statuses(*ours.wire) == ["accepted"]
+    assert await sender.statuses(*copy.wire, *other.wire) == ["fork", "retry", "retry", "accepted"]
+    ours.add(consumed("5"), "ours-2")
+    assert await sender.statuses(*ours.wire) == ["duplicate", "accepted"]
+
+
 async def test_a_posted_event_never_changes(sender: Sender) -> None:
     journal = Journal()
     journal.add(consumed("1"))

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from sync.status import load_status
+from edge.opening import Ground, opened
+from sync.status import load_forks, load_status
 from tests.contract.mqtt.broker import BASE, Asking, Rig, needs_mosquitto, numbered, rigged
 from tests.contract.uplink.rig import facts
-from tests.contract.uplink.test_epochs import renamed
+from tests.contract.uplink.test_epochs import no_state, renamed
 from tests.patience import PATIENCE_S
 
 pytestmark = needs_mosquitto
@@ -261,3 +262,31 @@ async def test_journals_that_were_set_aside_come_first_and_one_ack_may_settle_th
         assert numbered(current) == await rig.expected() and current["more"] is False
         assert await rig.ask(client, "ack", {"upto": current["next"]}) == {"cursor": current["head"]}
         assert rig.status().epoch == rig.journal.epoch and rig.status().seq == rig.journal.head
+
+
+async def test_a_fork_halts_until_a_new_journal_begins_and_people_decide_what_it_holds(
+    tmp_path: Path,
+) -> None:
+    async with rigged(tmp_path) as rig:
+        client, old = await rig.client(), await rig.expected()
+        page = await rig.ask(client, "pull", {"limit": 10})
+        problem = {"type": "urn:lineside:problem:fork", "detail": "7 is another"}
+        said = {"upto": page["next"], "rejected": [{"id": old[6][1], "problem": problem}]}
+        assert await rig.ask(client, "ack", said) == {"cursor": f"{rig.journal.epoch}:6"}
+        assert rig.status().state == "halted" and rig.alerts() == ["uplink.bus/erp.halted"]
+        forks = load_forks(tmp_path / "sync.db")
+        assert forks == {rig.journal.epoch: 7}
+
+        await rig.journal.close()
+        ground = Ground(tmp_path / "journal.db", "site", "edge", {}, forks)
+        rig.journal, notice = await opened(ground, rig.time, no_state)
+        assert notice is not None and "from 7 on" in notice.text
+        assert await rig.ask(client, "ack", said) == {"cursor": page["next"]}, (
+            "a rejection like any other now"
+        )
+        assert [one.id for one in rig.quarantine] == [old[6][1]]
+        last = await rig.ask(client, "pull", {})
+        assert numbered(last) == old[10:]
+        await rig.ask(client, "ack", {"upto": last["next"]})
+        assert numbered(await rig.ask(client, "pull", {})) == await rig.expected()
+        assert load_forks(tmp_path / "sync.db") == {} and "uplink.bus/erp.halted" not in rig.alerts()

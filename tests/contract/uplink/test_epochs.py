@@ -10,7 +10,8 @@ from edge.faults import Damaged
 from edge.journal import Reader
 from edge.lock import Left, Lock
 from edge.opening import Ground, opened
-from sync.status import load_outbox
+from sync.outcome import FORK
+from sync.status import load_forks, load_outbox
 from tests.contract.uplink.receiver import puts_off
 from tests.contract.uplink.rig import Rig, facts, rigged, watched
 from tests.patience import PATIENCE_S
@@ -75,6 +76,53 @@ async def test_an_uplink_at_the_end_of_what_was_set_aside_goes_on_in_the_next(tm
         await rig.deliver()
         assert rig.receiver.posted == await everything(rig)
         assert rig.alerts() == []
+
+
+async def test_a_forked_journal_is_left_for_a_new_one_and_people_decide_what_waits_behind(
+    tmp_path: Path,
+) -> None:
+    """The receiver is rude: it booked what stood behind the fork in the call, whosever numbers they are."""
+    async with rigged(tmp_path) as rig:
+        old = await rig.expected()
+        rig.receiver.poison = {7}
+        rig.receiver.problem = {"type": FORK, "detail": "7 is another"}
+        rig.start()
+        await rig.until(lambda: rig.alerts() == ["uplink.erp.halted"])
+        await rig.append(*facts(5, first=50))
+        rig.receiver.poison = set()  # from now on it takes whatever comes
+        posted, behind = list(rig.receiver.posted), (await rig.expected())[6:]
+        await rig.journal.close()
+        ground = Ground(rig.folder / "journal.db", "site", "edge", {}, load_forks(rig.store.path))
+        rig.journal, notice = await opened(ground, rig.time, no_state)
+        assert notice is not None and "other facts under its numbers, from 7 on" in notice.text
+        await rig.append(*facts(5, first=100))
+        await rig.until(lambda: rig.status is not None and rig.status.epoch == rig.journal.epoch)
+        await rig.drained()
+        new = await rig.expected()
+        assert rig.receiver.posted == [*posted, *new], "nothing behind the fork is sent by itself"
+        assert [(one.seq, one.id, one.state) for one in rig.quarantine] == [
+            (*one, "waiting") for one in behind
+        ]
+        assert "7 is another" in rig.quarantine[0].why and rig.alerts() == ["uplink.erp.quarantine"]
+        assert load_forks(rig.store.path) == {}, "the new journal is gone on with"
+        await rig.review("retried", [id_ for _, id_ in behind])
+        await rig.until(lambda: rig.quarantine == [])
+        await rig.drained()
+        assert sorted(rig.receiver.posted) == sorted([*old[:6], *behind, *await rig.expected()])
+
+
+async def test_a_fork_that_is_found_in_a_journal_set_aside_does_not_hold_up_the_next(tmp_path: Path) -> None:
+    async with rigged(tmp_path) as rig:
+        behind = (await rig.expected())[6:]
+        await renamed(rig, "other")
+        rig.receiver.poison = {7}
+        rig.receiver.problem = {"type": FORK, "detail": "7 is another"}
+        rig.start(batch_events=7)
+        await rig.until(lambda: len(rig.quarantine) == 14)
+        await rig.until(lambda: rig.status is not None and rig.status.epoch == rig.journal.epoch)
+        await rig.drained()
+        assert [one.id for one in rig.quarantine] == [id_ for _, id_ in behind]
+        assert [call.seqs for call in rig.receiver.calls] == [[*range(1, 8)], [1]]
 
 
 async def test_a_running_agent_follows_through_an_epoch(tmp_path: Path) -> None:

@@ -70,6 +70,16 @@ def test_a_fork_settles_nothing_from_its_event_on() -> None:
     assert [waits.seq for waits in found.quarantine] == [12]
 
 
+def test_a_fork_that_is_known_or_of_a_fact_sent_again_is_a_rejection() -> None:
+    fork = Outcome(status="rejected", problem={"type": "urn:lineside:problem:fork"})
+    said = [*outcomes("a"), fork, *outcomes("aaaa")]
+    known, again = settle(BATCH, said, past_fork=True), settle(pack(EPOCH, SOURCE, ROWS, again=True), said)
+    assert known.cursor == 16 and again.cursor is None
+    for found in (known, again):
+        assert found.forked is None and [waits.seq for waits in found.quarantine] == [12]
+        assert list(found.posted) == [11, 13, 14, 15, 16]
+
+
 def test_kept_facts_are_held_up_to_the_stop() -> None:
     rows = stored(paused(1, "A"), paused(2, "B"), paused(3, "A"), paused(4, "B"))
     batch = pack(EPOCH, SOURCE, rows, frozenset({"B"}))
