@@ -33,6 +33,7 @@ RAISE = (
     "INSERT INTO alerts (key, text, hint, raised_ms) VALUES (?, ?, ?, ?)"
     " ON CONFLICT (key) WHERE cleared_ms IS NULL DO NOTHING"
 )
+_RAISE_OR_REWORD = RAISE.replace("DO NOTHING", "DO UPDATE SET text = excluded.text, hint = excluded.hint")
 _FORGET = "DELETE FROM alerts WHERE cleared_ms IS NOT NULL AND id <= (SELECT max(id) FROM alerts) - ?"
 STANDING = "SELECT key, text, hint, raised_ms, cleared_ms FROM alerts WHERE cleared_ms IS NULL ORDER BY id"
 CLEAR = "UPDATE alerts SET cleared_ms = ? WHERE key = ? AND cleared_ms IS NULL"
@@ -50,8 +51,8 @@ class Alert:
 
 
 async def stand(connection: aiosqlite.Connection, key: str, text: str, hint: str, at_ms: int) -> None:
-    """Raise an alert within the caller's transaction; one that stands is left as it is."""
-    await connection.execute(RAISE, (key, text, hint, at_ms))
+    """Raise an alert within the caller's transaction; one that stands says from now on what is true now."""
+    await connection.execute(_RAISE_OR_REWORD, (key, text, hint, at_ms))
     await connection.execute(_FORGET, (_KEPT,))
 
 

@@ -78,6 +78,35 @@ def read_only(path: Path) -> str:
     return f"{path.absolute().as_uri()}?mode=ro"
 
 
+class Files:
+    """The files of a database that was opened for writing: SQLite goes on in one without a name, silently."""
+
+    def __init__(self, path: Path) -> None:
+        self._known = {one: identity(one) for one in (path, path.with_name(path.name + "-wal"))}
+
+    def in_place(self) -> None:
+        """What is written now must be found after a restart. Raises Damaged."""
+        for path, known in self._known.items():
+            found = identity(path)
+            if known is None:  # the log, before the first commit
+                self._known[path] = found
+            elif found != known:
+                raise Damaged(
+                    f"{path} is not the file any more that is being written: it was deleted, moved or"
+                    " replaced, or its disk is gone. Nothing was recorded",
+                    hint="Put the files of the data folder back if you can, and restart lineside",
+                )
+
+
+def identity(path: Path) -> tuple[int, int] | None:
+    """Which file stands at a path now; None where none can be found."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def beheaded(path: Path) -> bool:
     """Whether a file has lost all its length and its log has not.
 

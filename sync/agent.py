@@ -72,6 +72,7 @@ class Agent:
         self._failing = Failing(store, self.name, journal, self._given.alert_after_min, clock)
         self._at = Cursor("", 0, 0, "idle")
         self._standing = Standing()
+        self._said: tuple[str, str] | None = None  # the trouble that the log knows of: state, hint
         self._fork: Fork | None = None  # where the receiver and this journal part
         self._epoch: Epoch | None = None  # the journal being read
         self._journals = Succession(self.name, self._given.start, store, journal, clock, sleep)
@@ -231,6 +232,7 @@ class Agent:
             self._standing = await self._store.standing(self.name)
         self._metrics.settled(self.name, settlement.counts)
         if recovered:
+            self._said = None
             _log.info("delivery goes on", uplink=self.name, cursor=str(self._at))
 
     async def _hold_off(self, state: str, detail: str, hint: str, wish_s: float | None) -> None:
@@ -246,8 +248,10 @@ class Agent:
         await self._sleep(delay_s)
 
     async def _turn(self, condition: Condition) -> None:
-        """Keep a troubled state; one log line when it begins or turns into another."""
-        if condition.state != self._at.state:
+        """Keep a troubled state; a log line when it begins, also anew, or there is something else to do."""
+        said = condition.state, condition.hint
+        if said != self._said:
+            self._said = said
             _log.warning(
                 "delivery waits",
                 uplink=self.name,

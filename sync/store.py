@@ -73,6 +73,7 @@ class Store:
         self._replaced = replaced  # why what was there is not gone on with
         self._lock = lock
         self._turn = asyncio.Lock()  # one transaction at a time on the connection
+        self._files = schema.Files(path)
 
     @classmethod
     async def open(cls, path: Path) -> "Store":
@@ -263,7 +264,7 @@ class Store:
         return gone
 
     async def raise_alert(self, key: str, text: str, hint: str, at_ms: int) -> None:
-        """Raise an alert once; one that stands is left as it is."""
+        """Raise an alert once; one that stands takes the new words."""
         await self.transact(lambda connection: alerts.stand(connection, key, text, hint, at_ms))
 
     async def clear_alert(self, key: str, at_ms: int) -> None:
@@ -298,6 +299,7 @@ class Store:
     async def _transact(self, work: Callable[[aiosqlite.Connection], Awaitable[None]]) -> None:
         async with self._turn:
             try:
+                self._files.in_place()
                 await work(self._connection)
                 if self._connection.in_transaction:
                     await self._connection.commit()
@@ -306,6 +308,8 @@ class Store:
                     await self._connection.rollback()
                 if isinstance(error, sqlite3.Error):
                     raise self._unusable(error) from error
+                if isinstance(error, Damaged):
+                    raise RestartNeeded(f"{error.message}. The next start begins anew") from error
                 raise
 
 

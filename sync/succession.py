@@ -11,6 +11,7 @@ from edge import epochs
 from edge.epochs import Epoch
 from edge.faults import StorageFault
 from edge.ports import Clock
+from edge.schema import identity
 from sync.forgotten import begin
 from sync.store import Cursor, Store
 
@@ -103,12 +104,3 @@ async def placed(store: Store, uplink: str, start: Start, found: Sequence[Epoch]
     await store.begin(uplink, first.epoch, 0, now_ms)
     _log.warning("its journal is gone", uplink=uplink, before=str(at), epoch=first.epoch)
     return Cursor(first.epoch, 0, 0, "idle")
-
-
-def identity(path: Path) -> tuple[int, int] | None:
-    """Which file stands at a path now."""
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return None
-    return found.st_dev, found.st_ino

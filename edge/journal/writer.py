@@ -74,6 +74,7 @@ class Journal:
         self._closed = False
         self._suspected = False
         self._noted = False  # that the WAL is needed
+        self._files = schema.Files(path)
 
     @classmethod
     async def open(
@@ -268,6 +269,7 @@ class Journal:
 
     def _commit(self, group: list[_Call]) -> _Sealed:
         """Number, chain and write the drafts of some calls as one transaction; the events of each call."""
+        self._files.in_place()
         recorded = instant(self._clock.now().wall_ms)
         seq, chain = self.head, self._chain
         values: list[int | str] = []
@@ -311,6 +313,8 @@ class Journal:
                 call.done.set_result(numbered)
 
     def _fault(self, error: BaseException) -> BaseException:
+        if isinstance(error, Damaged):
+            return error
         if not isinstance(error, sqlite3.Error):
             self._closing = True  # nobody knows what was written: whoever waits must end, and start anew
             return error

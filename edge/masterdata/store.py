@@ -97,6 +97,7 @@ class MasterStore:
         self.replaced = replaced  # why what was there is not gone on with
         self._connection = connection
         self._turn = asyncio.Lock()
+        self._files = schema.Files(path)
 
     @classmethod
     async def open(cls, path: Path) -> "MasterStore":
@@ -133,10 +134,11 @@ class MasterStore:
         """The source says that what is held is its newest. Raises StorageFault."""
         async with self._turn:
             try:
+                self._files.in_place()
                 sql = "UPDATE sources SET seen_ms = ? WHERE source = ?"
                 await self._connection.execute(sql, (at_ms, name))
                 await self._connection.commit()
-            except sqlite3.Error as error:
+            except (sqlite3.Error, Damaged) as error:
                 raise self._unusable(error) from error
 
     async def take(self, delivery: Delivery) -> bool:
@@ -146,9 +148,9 @@ class MasterStore:
         """
         return await unbroken(self._take(delivery), "masterdata-take")
 
-    def _unusable(self, error: sqlite3.Error) -> Exception:
+    def _unusable(self, error: sqlite3.Error | Damaged) -> Exception:
         """The fault; what is damaged is set aside by the next start."""
-        fault = schema.unusable(self.path, error)
+        fault = error if isinstance(error, Damaged) else schema.unusable(self.path, error)
         if isinstance(fault, Damaged):
             return RestartNeeded(f"{fault.message}. The next start sets it aside, and it is fetched anew")
         return fault
@@ -157,12 +159,13 @@ class MasterStore:
         found = await asyncio.to_thread(_digested, delivery.body)
         async with self._turn:
             try:
+                self._files.in_place()
                 news = await self._written(delivery, found)
                 await self._connection.commit()
             except BaseException as error:
                 with suppress(sqlite3.Error):
                     await self._connection.rollback()
-                if isinstance(error, sqlite3.Error):
+                if isinstance(error, sqlite3.Error | Damaged):
                     raise self._unusable(error) from error
                 raise
         return news

@@ -15,11 +15,11 @@ from edge import __version__
 from edge.alerts import Alert
 from edge.journal import Reader
 from edge.ports import Clock
+from edge.schema import identity
 from sync.mqtt.connection import Connection
 from sync.mqtt.packets import Outgoing
 from sync.mqtt.topics import Topics
 from sync.status import load_alerts
-from sync.succession import identity
 
 _log = structlog.get_logger("lineside.sync")
 _LAG_MAX = 1000  # events; who wants them all pulls

@@ -12,10 +12,10 @@ from edge import epochs
 from edge.epochs import Epoch
 from edge.faults import StorageFault
 from edge.journal import Reader
+from edge.schema import identity
 from sync.batch import Rows
 from sync.lost import whole
 from sync.mqtt.wire import Refused
-from sync.succession import identity
 
 Place = tuple[str, int]
 

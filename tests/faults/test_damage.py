@@ -7,7 +7,7 @@ which comes half a minute after a start, comes at once here.
 import random
 import sqlite3
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -19,10 +19,10 @@ from edge.events import WorkStarted
 from tests.faults.accounts import ORDER, Account, outcome
 from tests.faults.survival import Record
 from tests.faults.table import Row
-from tests.line.plant import Child, line, until
+from tests.line.plant import Child, Line, line, until
 
 PAGE = 4096
-End = Literal["stop", "kill", "run"]
+End = Literal["stop", "kill", "run", "taken"]  # taken: from under the running line
 Harm = Callable[[Path, random.Random], None]
 
 
@@ -104,6 +104,12 @@ def gone(path: Path, chance: random.Random) -> None:
     path.unlink()
 
 
+def all_gone(path: Path, chance: random.Random) -> None:
+    """All but what says that a journal was here."""
+    for one in path.parent.glob("*.db*"):
+        one.unlink()
+
+
 def sync_bytes(path: Path, chance: random.Random) -> None:
     store = path.with_name("sync.db")
     with store.open("r+b") as file:
@@ -145,6 +151,9 @@ DAMAGES = (
     Damage("journal.db deleted", "stop", gone),
     Damage("journal.db deleted after a kill", "kill", gone),
     Damage("journal.db cut to nothing after a kill", "kill", emptied),
+    Damage("journal.db deleted while running", "taken", gone),
+    Damage("WAL deleted while running", "taken", log_gone, certain=False),  # it is held open until the end
+    Damage("folder emptied while running", "taken", all_gone),
     Damage("sync.db damaged", "stop", sync_bytes),
     Damage("sync.db deleted", "stop", sync_gone),
 )
@@ -169,12 +178,14 @@ async def shift(folder: Path, damage: Damage, seed: int) -> Row:
         if damage.end == "run":
             with closing(sqlite3.connect(floor.journal)) as db:
                 db.execute("PRAGMA wal_checkpoint(PASSIVE)")
-        else:
+        elif damage.end in ("stop", "kill"):
             for name in ("sync", "collect"):  # the last one empties the WAL
                 child = floor.children[name]
                 await (child.stop() if damage.end == "stop" else child.kill())
         account.note()
         damage.harm(floor.journal, chance)
+        if damage.end == "taken":
+            await refused(floor)
         await floor.erp.restore()
         await settled(account)
         await went_on(account)
@@ -194,6 +205,15 @@ async def shift(folder: Path, damage: Damage, seed: int) -> Row:
         else:
             assert not damage.certain and not row.declared
         return row
+
+
+async def refused(floor: Line) -> None:
+    """What is taken now is not recorded, and the operator hears so; collect ends, to be started again."""
+    with suppress(TimeoutError):
+        assert await floor.scan("LSE1044", 2.0) == "bad"
+    collect = floor.children["collect"]
+    await until(lambda: collect.code is not None, "the end of a collector whose journal is gone")
+    assert "is not the file any more" in collect.log
 
 
 async def settled(account: Account) -> None:
@@ -223,7 +243,7 @@ async def went_on(account: Account) -> None:
         await account.begin()
 
 
-FAST = ("truncated", "bit flipped in the WAL", "sync.db damaged")
+FAST = ("truncated", "journal.db deleted while running", "bit flipped in the WAL", "sync.db damaged")
 
 
 @pytest.mark.parametrize("kind", FAST)

@@ -15,7 +15,7 @@ import pytest
 
 from edge import schema, wal
 from edge.events import Draft, OperatorSignedOn, WorkPaused, decode
-from edge.faults import JournalDamaged, StorageFault
+from edge.faults import Damaged, JournalDamaged, StorageFault
 from edge.ids import new_id
 from edge.journal import Journal, Reader, Snapshot, replay, verify, writer
 from tests.patience import best_of
@@ -376,3 +376,36 @@ async def test_a_pause_of_another_type_reads_back(journal: Journal) -> None:
     async with await Reader.open(journal.path) as reader:
         rows = await reader.read_after(1, 5)
     assert decode(rows[0][1]).data == WorkPaused(reason="21")
+
+
+@pytest.mark.parametrize("name", ["journal.db", "journal.db-wal"])
+@pytest.mark.parametrize("how", ["deleted", "replaced", "moved away with its folder"])
+async def test_what_is_written_to_a_file_without_a_name_is_not_acknowledged(
+    name: str, how: str, tmp_path: Path
+) -> None:
+    """SQLite goes on writing to it, without a word."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    async with await opened(folder) as journal:
+        await journal.append(drafts("1"))
+        if how == "moved away with its folder":
+            folder.rename(tmp_path / "elsewhere")
+        elif how == "replaced":
+            copy = tmp_path / name
+            copy.write_bytes((folder / name).read_bytes())
+            copy.replace(folder / name)
+        else:
+            (folder / name).unlink()
+        for _ in range(2):
+            with pytest.raises(Damaged, match=r"deleted, moved or replaced.*Nothing was recorded"):
+                await journal.append(drafts("2"))
+        assert journal.head == 2
+
+
+async def test_a_journal_that_was_just_made_or_emptied_its_log_is_still_the_same(tmp_path: Path) -> None:
+    for number in range(3):
+        async with await opened(tmp_path) as journal:
+            await journal.append(drafts(str(number)))
+            await journal.note("PRAGMA wal_checkpoint(TRUNCATE)")
+            await journal.append(drafts(str(number)))
+    assert await operators(tmp_path) == ["0", "0", "1", "1", "2", "2"]

@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from structlog.testing import capture_logs
 
 from edge.faults import StorageFault
 from edge.journal import Journal
-from sync.status import load_document
+from sync.status import load_document, load_status
 from tests.contract.uplink import receiver as rude
 from tests.contract.uplink.receiver import Mood, Receiver, results, says
 from tests.contract.uplink.rig import START_MS, Rig, facts, rigged
@@ -173,6 +174,24 @@ async def test_401_pauses_raises_one_alert_and_goes_on_when_repaired(tmp_path: P
         await posted_once_in_order(rig)
         assert rig.alerts(standing=False) == ["uplink.erp.paused"]
         assert rig.time.slept_s == [60.0] * 4
+
+
+async def test_a_pause_says_what_is_wrong_now_and_the_log_each_thing_once_and_after_a_restart(
+    tmp_path: Path,
+) -> None:
+    async with rigged(tmp_path) as rig:
+        rig.receiver.moods.extend([says(401, "no token")] * 3)
+        rig.receiver.always = says(403, "no right to post")
+        with capture_logs() as logged:
+            rig.start()
+            await rig.until(lambda: len(rig.time.slept_s) > 6)
+            await rig.stop()
+            rig.start()
+            await rig.until(lambda: len(rig.time.slept_s) > 9)
+        (alert,) = [one for one in load_status(rig.store.path).alerts if one.cleared_ms is None]
+        assert "answered 403" in alert.text and "right to post" in alert.hint
+        said = [one["detail"][:12] for one in logged if one["event"] == "delivery waits"]
+        assert said == ["answered 401", "answered 403", "answered 403"]
 
 
 async def test_the_encoding_ladder_is_remembered(tmp_path: Path) -> None:

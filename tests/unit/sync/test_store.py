@@ -118,14 +118,14 @@ async def test_a_decision_reaches_only_the_uplink_that_holds_the_fact(store: Sto
     assert (await store.standing("erp")).waiting == 1
 
 
-async def test_alerts_are_raised_once_and_cleared_once(store: Store) -> None:
+async def test_an_alert_is_raised_once_says_what_is_true_now_and_is_cleared_once(store: Store) -> None:
     for at_ms in (1, 2, 3):
         await store.raise_alert("key", f"text {at_ms}", "hint", at_ms)
     await store.clear_alert("key", 4)
     await store.clear_alert("key", 5)
     await store.raise_alert("key", "anew", "hint", 6)
     found = [(alert.text, alert.raised_ms, alert.cleared_ms) for alert in load_status(store.path).alerts]
-    assert found == [("anew", 6, None), ("text 1", 1, 4)]
+    assert found == [("anew", 6, None), ("text 3", 1, 4)]
 
 
 async def test_a_state_keeps_when_it_began(store: Store) -> None:
