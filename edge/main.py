@@ -305,10 +305,9 @@ def delivery(data_dir: Path, loaded: Settings) -> Delivery:
 
 
 def _standing_still(one: Receiver) -> Receiver:
-    """A receiver while sync does not run; what keeps it from going on afterwards stays said."""
-    if one.state in STOPPED:
-        return replace(one, online=False)
-    return replace(one, online=False, state="stopped", detail=NOT_RUNNING, hint="")
+    """A receiver while sync does not run; what it said last, and what only a person ends, stays said."""
+    state = one.state if one.state in STOPPED else "stopped"
+    return replace(one, online=False, state=state, detail=one.detail or NOT_RUNNING)
 
 
 def quarantine(data_dir: Path, uplink: str | None = None) -> list[Waiting]:
