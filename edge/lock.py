@@ -4,10 +4,14 @@ The file holds a few bytes of JSON beside the lock itself. `open` without a WAL 
 one that holds nothing, means that the WAL was lost: it is noted once a fact was committed and taken back
 before the WAL is emptied, and SQLite removes the WAL only in an orderly end. `suspect` says that damage was
 met while running, so that the next start looks at every event before it goes on.
+
+Whether a writer is at work can be asked by others: it then holds a second lock, of the kind that can be
+looked at without taking it (F_OFD_GETLK, fcntl(2)): who looks is never in the way of one who starts.
 """
 
 import fcntl
 import os
+import struct
 from pathlib import Path
 from typing import Self
 
@@ -16,6 +20,7 @@ import msgspec
 from edge.faults import StorageFault
 
 _SECTOR = 512  # bytes that a disk writes whole or not at all
+_FLOCK = "hhqqi0q"  # struct flock: type, whence, start, length (0: to the end), pid
 
 
 class Left(msgspec.Struct, frozen=True):
@@ -25,6 +30,30 @@ class Left(msgspec.Struct, frozen=True):
     open: bool = False  # facts were written, and their writer did not end in order; sync.db: it was made
     head: int = 0  # it held at least through this seq
     suspect: str = ""  # what was wrong with it, in words
+
+
+def at_work(file: Path) -> bool:
+    """Whether the writer of `file` is at work, in whatever process. Takes nothing. Raises StorageFault."""
+    path = file.with_suffix(".lock")
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise StorageFault(
+            f"{path} cannot be read: {error.strerror}",
+            hint=f"Run this as the user lineside, or give it back to that user: chown lineside {path}",
+        ) from error
+    try:
+        found = fcntl.fcntl(handle, fcntl.F_OFD_GETLK, _whole(fcntl.F_WRLCK))
+    finally:
+        os.close(handle)
+    return bool(struct.unpack(_FLOCK, found)[0] != fcntl.F_UNLCK)
+
+
+def _whole(kind: int) -> bytes:
+    """A lock on the whole file."""
+    return struct.pack(_FLOCK, kind, os.SEEK_SET, 0, 0, 0)
 
 
 class Lock:
@@ -63,6 +92,10 @@ class Lock:
         # Always the same length: a torn write leaves the old note or the new one.
         os.pwrite(self._handle, text.ljust(_SECTOR), 0)
         os.fsync(self._handle)
+
+    def show(self) -> None:
+        """Let others see that the writer is at work, until `release`. Raises OSError."""
+        fcntl.fcntl(self._handle, fcntl.F_OFD_SETLK, _whole(fcntl.F_WRLCK))
 
     def release(self) -> None:
         """Let another process have it; once more is harmless."""

@@ -15,17 +15,21 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import structlog
+from msgspec.structs import replace
 
 from drivers import registry as device_kinds
 from edge import __version__, settings
-from edge.alerts import Alert, Alerts
+from edge import alerts as alerting
+from edge.alerts import Alert
 from edge.calendar import Calendar
 from edge.clock import SystemClock
 from edge.collector import Collector
+from edge.delivering import NOT_RUNNING, DeliveryWatch
 from edge.devices import Absences
 from edge.epochs import Epoch
 from edge.faults import Damaged, Fault, RestartNeeded, SettingsFault, StorageFault
 from edge.journal import Journal
+from edge.lock import at_work
 from edge.masterdata import folder
 from edge.masterdata.store import MASTERDATA as MASTERDATA
 from edge.opening import Ground, opened
@@ -42,7 +46,7 @@ from edge.timekeeper import JudgedClock
 from edge.upkeep import Upkeep
 from edge.watermarks import MIB
 from edge.web.app import application, listen
-from edge.web.delivery import Delivery, Receiver
+from edge.web.delivery import STOPPED, Delivery, Receiver
 from sync import registry as uplink_kinds
 from sync.exposure import exposed
 from sync.retention import done
@@ -167,6 +171,9 @@ async def collecting(
             Service("master-data", collector.masterdata.run),
             Service("disk", disk.run),
             Service("samples", samples.run),
+            Service(
+                "delivery", DeliveryWatch(data_dir / STORE, loaded.needs_sync, collector.alerts, clock).run
+            ),
             Service("absences", Absences(loaded.devices, collector.links, collector.alerts, clock).run),
         ]
         for name, driver in drivers.items():
@@ -221,7 +228,8 @@ def replaced(loaded: Settings) -> str:
         journal, notice = await opened(ground, SystemClock(), state_of)
         async with journal:
             if notice is not None:
-                await Alerts(journal, SystemClock()).stand(notice.key, notice.text, notice.hint)
+                at_ms = SystemClock().now().wall_ms
+                await journal.note(alerting.RAISE, notice.key, notice.text, notice.hint, at_ms)
             return f"{path} begins, epoch {journal.epoch}: nothing that the PC before sent is sent again"
 
     return asyncio.run(begin())
@@ -276,27 +284,38 @@ def site_of(loaded: Settings) -> Site:
     )
 
 
+def sync_runs(loaded: Settings) -> bool:
+    """Whether delivery runs, in a process of its own or in one with all. Raises StorageFault."""
+    return at_work(loaded.edge.data_dir / STORE)
+
+
 def delivery(data_dir: Path, loaded: Settings) -> Delivery:
-    """What sync's file says of each receiver."""
+    """What sync's file says of each receiver. What it says of being online is true while sync runs."""
+    running = at_work(data_dir / STORE)
     status = load_status(data_dir / STORE)
     known = {one.uplink: one for one in status.uplinks}
     receivers = []
     for name in loaded.receivers:
         one = known.get(name)
-        outbox = load_outbox(data_dir / JOURNAL, one.epoch, one.seq) if one else None
-        receivers.append(
-            Receiver(
-                name=name,
-                online=one is not None and one.state in ("shipping", "idle"),
-                state=one.state if one else "unknown",
-                waiting=outbox.events if outbox else 0,
-                posted=one.seq if one else 0,
-                quarantined=one.waiting + one.held if one else 0,
-                detail=one.detail if one else "",
-                hint=one.hint if one else "",
-            )
+        outbox = load_outbox(data_dir / JOURNAL, one.epoch if one else "", one.seq if one else 0)
+        receiver = Receiver(
+            name=name,
+            online=one is not None and one.state in ("shipping", "idle"),
+            state=one.state if one else "unknown",
+            waiting=outbox.events,
+            posted=one.seq if one else 0,
+            quarantined=one.waiting + one.held if one else 0,
+            detail=one.detail if one else "",
+            hint=one.hint if one else "",
         )
-    return Delivery(tuple(receivers))
+        receivers.append(receiver if running else _standing_still(receiver))
+    return Delivery(tuple(receivers), running=running)
+
+
+def _standing_still(one: Receiver) -> Receiver:
+    """A receiver while sync does not run; what it said last, and what only a person ends, stays said."""
+    state = one.state if one.state in STOPPED else "stopped"
+    return replace(one, online=False, state=state, detail=one.detail or NOT_RUNNING)
 
 
 def quarantine(data_dir: Path, uplink: str | None = None) -> list[Waiting]:
@@ -304,9 +323,9 @@ def quarantine(data_dir: Path, uplink: str | None = None) -> list[Waiting]:
     return load_quarantine(data_dir / STORE, uplink, limit=100_000)
 
 
-def alerts(data_dir: Path) -> list[Alert]:
+def alerts(data_dir: Path, files: Sequence[str] = (JOURNAL, STORE)) -> list[Alert]:
     """What stands in collect's and in sync's files, newest first. Raises StorageFault."""
-    found = [alert for name in (JOURNAL, STORE) for alert in load_alerts(data_dir / name)]
+    found = [alert for name in files for alert in load_alerts(data_dir / name)]
     return sorted((alert for alert in found if alert.cleared_ms is None), key=lambda alert: -alert.raised_ms)
 
 

@@ -126,7 +126,7 @@ class Timekeeper:
             return
         await self._alerts.stand(
             BEHIND,
-            f"The clock shows {instant(now.wall_ms)}, which cannot be: it is later than"
+            f"The clock shows {instant(now.wall_ms)}, which cannot be right: the true time is later than"
             f" {instant(max(known_ms(wall, now), EARLIEST_MS))}. What is recorded now has no posting date",
             "Set the clock, or let it reach its time server (timedatectl): the dates follow then",
         )

@@ -107,6 +107,7 @@ class Sync:
             held = await MasterStore.open(settings.edge.data_dir / MASTERDATA)
             source = settings.masterdata_source
             await masterage.settle(store, source, held.replaced, clock.now().wall_ms)
+            store.show()  # last: a start that fails again and again is no delivery
         except BaseException:
             if held is not None:
                 await held.close()

@@ -93,6 +93,10 @@ class Store:
             raise
         return cls(path, connection, lock, replaced)
 
+    def show(self) -> None:
+        """Let other processes see that delivery runs, until `close`. Raises OSError."""
+        self._lock.show()
+
     async def close(self) -> None:
         """Finish what is being committed, then let go of the file."""
         async with self._turn:

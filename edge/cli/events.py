@@ -20,7 +20,7 @@ from edge.ring import SAMPLES, last_samples
 from edge.station.noting import detail
 
 app = typer.Typer(
-    no_args_is_help=True, help="The journal: show, export, verify; and the raw samples beside it."
+    no_args_is_help=True, help="The journal: tail, export, verify; and samples, the raw scans and readings."
 )
 T = TypeVar("T")
 PAGE = 500

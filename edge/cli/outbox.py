@@ -16,6 +16,7 @@ from rich.table import Table
 from edge import main
 from edge.cli.calling import record
 from edge.cli.common import FAULT, USAGE, AsJson, Config, err, guarded, out
+from edge.delivering import NOT_RUNNING, START
 from edge.events import Event, decode
 from edge.settings import Settings
 from edge.station.noting import detail
@@ -52,9 +53,8 @@ def list_(
     loaded = main.load(config)
     _known(loaded, uplink)
     found = main.quarantine(loaded.edge.data_dir, uplink)
-    receivers = [
-        one for one in main.delivery(loaded.edge.data_dir, loaded).receivers if uplink in (None, one.name)
-    ]
+    delivery = main.delivery(loaded.edge.data_dir, loaded)
+    receivers = [one for one in delivery.receivers if uplink in (None, one.name)]
     if as_json:
         shown = {
             "receivers": [msgspec.structs.asdict(one) for one in receivers],
@@ -65,6 +65,8 @@ def list_(
     for receiver in receivers:
         text = f"{receiver.name}: {receiver.waiting:,} to send, {receiver.quarantined:,} in quarantine"
         out.print(escape(f"{text}, {receiver.state}"), highlight=False, soft_wrap=True)
+    if receivers and delivery.running is False:
+        out.print(f"{NOT_RUNNING}. {START}", highlight=False, soft_wrap=True)
     if not found:
         out.print("Nothing is in quarantine.")
         return

@@ -81,6 +81,11 @@ class Settings:
         return next(iter(sources(self.masterdata, self.uplinks)), None)
 
     @property
+    def needs_sync(self) -> bool:
+        """Whether there is something to deliver to, to fetch from, or to tell alerts to."""
+        return bool(self.receivers or self.masterdata_source or self.webhooks)
+
+    @property
     def masterdata_folder(self) -> Path | None:
         """The folder with master data, where that is the source."""
         folder = self.masterdata.folder

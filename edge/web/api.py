@@ -1,6 +1,6 @@
 """The local API (DESIGN, section 8): scans in, screens out. Answers come after the collector's commit."""
 
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 from aiohttp import web
@@ -13,13 +13,14 @@ from edge.web.problems import answered, problem
 from edge.web.stream import stream
 
 _KEY_LENGTH = 200
+_TEXT_LENGTH = 2000
 _STATUS = {"recorded": 200, "pending": 200, "repeated": 200, "refused": 422, "storage": 503}
 
 
 class _Typed(msgspec.Struct):
     """The body of a scan."""
 
-    text: Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]
+    text: str
 
 
 class StationApi:
@@ -80,6 +81,8 @@ class StationApi:
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             detail = f'{{"text": "<the scan, 1 to 2000 characters>"}} is expected: {error}. Not recorded.'
             return problem(400, "Malformed body", detail, "malformed")
+        if not 0 < len(typed.text) <= _TEXT_LENGTH:
+            return problem(400, "Bad length", _length(typed.text), "malformed")
         return await self._answer(station, typed.text, key)
 
     async def _answer(self, station: str, text: str, key: str | None) -> web.Response:
@@ -117,3 +120,10 @@ class StationApi:
         stations = list(self._collector.site.stations)
         detail = f"There is no station {station!r}. Stations here: {', '.join(stations) or 'none'}."
         return problem(404, "Unknown station", detail, "unknown-station", stations=stations)
+
+
+def _length(text: str) -> str:
+    """What is wrong with the length of a scan."""
+    if not text:
+        return "The scan is empty. Not recorded. Scan or type a code."
+    return f"The scan has {len(text)} characters, more than {_TEXT_LENGTH}. Not recorded."

@@ -8,7 +8,7 @@ import msgspec
 
 from edge.station.texts import Text
 
-_STOPPED = ("paused", "halted", "removed")  # states that end only when a person acts
+STOPPED = ("paused", "halted", "removed")  # states that end only when a person acts
 
 
 class Receiver(msgspec.Struct, frozen=True):
@@ -29,6 +29,7 @@ class Delivery(msgspec.Struct, frozen=True):
 
     receivers: tuple[Receiver, ...] = ()
     fault: str = ""  # why nothing is known
+    running: bool | None = None  # whether sync runs, where that is known
 
 
 class Summary(msgspec.Struct, frozen=True):
@@ -38,12 +39,25 @@ class Summary(msgspec.Struct, frozen=True):
     text: Text
 
 
-def summary(delivery: Delivery) -> Summary:
-    """What the footer says; the worst receivers hide the others."""
+def summary(delivery: Delivery, missed: bool = False) -> Summary:
+    """What the footer says; the worst receivers hide the others. `missed`: sync has not run for a while."""
+    if missed:
+        return Summary(
+            "bad",
+            Text("Delivery not running, all kept: call shift leader", "传输未运行，数据已保存：请叫班长"),
+        )
     if delivery.fault:
         return Summary("notice", Text("Delivery unknown; all kept here", "传输状态未知，数据已存本机"))
     if not delivery.receivers:
         return Summary("calm", Text("No ERP connected; all kept here", "未连接ERP，数据已存本机"))
+    if delivery.running is False:
+        waiting = max(one.waiting for one in delivery.receivers)
+        return Summary(
+            "notice",
+            Text(
+                f"Delivery not running: {waiting} waiting, safe", f"传输未运行：{waiting}条待传，数据已保存"
+            ),
+        )
     alone = len(delivery.receivers) == 1
     lines = [_line(one, "ERP" if alone else one.name) for one in delivery.receivers]
     tone = next(tone for tone in ("bad", "notice", "calm") if any(line.tone == tone for line in lines))
@@ -61,7 +75,7 @@ def _line(one: Receiver, name: str) -> Summary:
                 f"{name}拒收{one.quarantined}条，数据已保存：请叫班长",
             ),
         )
-    if one.state in _STOPPED:
+    if one.state in STOPPED:
         return Summary(
             "bad",
             Text(

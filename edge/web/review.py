@@ -1,5 +1,7 @@
 """The review over HTTP: what waits (`GET /api/v1/review`), and decisions (`POST /api/v1/settlements`).
 
+The alerts of collect, which stand beside what waits, are at `GET /api/v1/alerts` too.
+
 Two people who settle the same at once: the collector works off one after the other, and the second is told.
 """
 
@@ -10,6 +12,7 @@ from aiohttp import web
 
 from edge.alerts import Alert
 from edge.collector import Collector
+from edge.delivering import ABSENT
 from edge.events import instant
 from edge.inbox import Result
 from edge.station.review import shown
@@ -25,7 +28,7 @@ _CONFLICT = frozenset({"not_open", "whole", "corrected_before", "corrected_apart
 
 
 class ReviewApi:
-    """`/api/v1/review` and `/api/v1/settlements`."""
+    """`/api/v1/review`, `/api/v1/alerts` and `/api/v1/settlements`."""
 
     def __init__(self, collector: Collector, news: News, answers: Answers, language: str) -> None:
         self._collector = collector
@@ -36,20 +39,29 @@ class ReviewApi:
     def routes(self) -> list[web.RouteDef]:
         return [
             web.get("/api/v1/review", self._list),
+            web.get("/api/v1/alerts", self._alerts),
             web.post("/api/v1/settlements", self._settle),
         ]
 
     async def _list(self, _: web.Request) -> web.Response:
         line, delivery = self._collector.line, await self._news.delivered()
+        said = summary(delivery, ABSENT in self._collector.alerts.standing)
         return answered(
             {
                 "jobs": shown.jobs(line),
-                "delivery": {**msgspec.structs.asdict(delivery), "summary": summary(delivery)},
+                "delivery": {**msgspec.structs.asdict(delivery), "summary": said},
                 "waiting": shown.entries(self._collector.site, line),
                 "undated": shown.undated(line),
-                "alerts": [_alert(one) for one in self._collector.alerts.standing.values()],
+                "alerts": self._standing(),
             }
         )
+
+    async def _alerts(self, _: web.Request) -> web.Response:
+        return answered({"alerts": self._standing()})
+
+    def _standing(self) -> list[dict[str, str]]:
+        """The alerts of collect, those too that no full disk takes."""
+        return [_alert(one) for one in self._collector.alerts.standing.values()]
 
     async def _settle(self, request: web.Request) -> web.Response:
         key = request.headers.get("Idempotency-Key")

@@ -59,6 +59,7 @@ SCRIPT = {
     "receiver_backoff": Text("tries again", "重试中"),
     "receiver_paused": Text("paused", "已暂停"),
     "receiver_halted": Text("halted", "已停止"),
+    "receiver_stopped": Text("delivery not running", "传输未运行"),
     "receiver_removed": Text("removed", "已移除"),
     "receiver_unknown": Text("never heard of", "尚无状态"),
     "evidence_from": Text("from", "开始"),

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from edge.collector import Collector
+from edge.delivering import ABSENT
 from edge.masterdata import MasterData
 from edge.settings import Station
 from edge.station.texts import say
@@ -29,7 +30,10 @@ def screen(collector: Collector, station: str, delivery: Delivery, instance: str
         "storage": {"message": fault.message, "hint": fault.hint, "text": say("storage")} if fault else None,
         "devices": _lost(collector, station),
         "reminders": msgspec.to_builtins(collector.reminders(station)),
-        "delivery": {**msgspec.structs.asdict(delivery), "summary": summary(delivery)},
+        "delivery": {
+            **msgspec.structs.asdict(delivery),
+            "summary": summary(delivery, ABSENT in collector.alerts.standing),
+        },
         "reasons": _reasons(collector.master),
     }
 

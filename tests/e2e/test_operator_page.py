@@ -7,6 +7,7 @@ from typing import Any
 from msgspec.structs import replace
 from playwright.async_api import Page, Route, expect
 
+from edge.delivering import ABSENT
 from edge.readings import Link
 from edge.settings import Checks
 from edge.web.delivery import Delivery, Receiver
@@ -281,6 +282,21 @@ async def test_a_full_disk_turns_the_screen_red_until_it_records_again(rig: Rig,
     await scan(rig, page, "LSCSCRAP04")
     await expect(alarm).to_be_hidden()
     assert len(await rig.facts()) == len(before) + 1
+
+
+async def test_delivery_that_does_not_run_is_never_online(rig: Rig, page: Page) -> None:
+    said = page.locator("#delivery")
+    rig.delivery = Delivery((Receiver("erp", False, "stopped", 30),), running=False)
+    await expect(said).to_contain_text("Delivery not running: 30 waiting, safe")
+    await expect(said).to_contain_text("传输未运行：30条待传，数据已保存")
+    await expect(said).not_to_have_css("background-color", "rgb(161, 42, 0)")  # it may be a restart
+    await rig.collector.alerts.stand(ABSENT, "lineside sync is not running", "Start it")
+    await expect(said).to_contain_text("Delivery not running, all kept: call shift leader")
+    await expect(said).to_contain_text("传输未运行，数据已保存：请叫班长")
+    await expect(said).to_have_css("background-color", "rgb(161, 42, 0)")
+    await rig.collector.alerts.clear(ABSENT)
+    rig.delivery = Delivery((Receiver("erp", True, "idle"),), running=True)
+    await expect(said).to_contain_text("ERP online: all delivered")
 
 
 async def test_receivers_and_devices_that_fail_are_named(rig: Rig, page: Page) -> None:

@@ -4,6 +4,7 @@ As in the kills each acknowledged fact is known by itself: 0.000001, 0.000002, .
 """
 
 import asyncio
+import json
 from collections import Counter
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -28,7 +29,7 @@ from sync.store import Store
 from tests.faults.disk import Disk, mounted
 from tests.faults.survival import Record
 from tests.faults.table import Row
-from tests.line.plant import Line, facts, line, until
+from tests.line.plant import Line, facts, invoke, line, until
 from tests.patience import PATIENCE_S
 from tests.unit.test_opening import ids_of, killed, put, start
 
@@ -107,6 +108,18 @@ def standing(data_dir: Path) -> set[str]:
     return {one.key for one in load_alerts(data_dir / "journal.db") if one.cleared_ms is None}
 
 
+async def told_by_status(floor: Line) -> bool:
+    """Whether `lineside status` says what the gun and the page say, with an alert that no disk took."""
+    code, told, _ = await invoke("status", "--config", floor.config)
+    first, _, rest = told.partition("Stations")
+    assert code == 1
+    assert "NOT RECORDED. Write on paper, call supervisor: " in first
+    assert "NOT RECORDED" in rest.partition("Receivers")[0]
+    assert FULL not in standing(floor.journal.parent)
+    _, told, _ = await invoke("status", "--json", "--config", floor.config)
+    return FULL in {one["key"] for one in json.loads(told)["alerts"]}
+
+
 async def full_round(floor: Line, disk: Disk, operator: Operator, backlog: int = 8) -> None:
     """Work, lose the network, lose the disk, have the network back, have the disk back."""
     data_dir = disk.mount
@@ -127,6 +140,7 @@ async def full_round(floor: Line, disk: Disk, operator: Operator, backlog: int =
         assert await ready(floor.url) == 503
         status, answer = await floor.typed(SHORT)
         assert (status, answer["result"]) == (503, "storage")
+        await until(lambda: told_by_status(floor), "status says that nothing is recorded")
         # Delivery goes on all the same: everything arrives, and the cursor is on the disk.
         head = floor.head()
         assert head >= held_back + backlog

@@ -344,6 +344,7 @@ async def test_a_foreign_file_in_the_journals_place_is_kept_and_the_line_goes_on
         await floor.sign_on()
         (kept,) = data.glob("journal-damaged-*.db")
         assert kept.read_bytes() == held
+        await floor.start("sync")
         code, out, _ = await invoke("status", "--config", floor.config)
         assert (code, kept.name in out.replace("\n", "")) == (0, True), out
 

@@ -22,7 +22,7 @@ COMMANDS = {
     ("demo",): "--once",
     ("init",): "Overwrites nothing",
     ("check",): "Nothing is started or changed",
-    ("status",): "master data",
+    ("status",): "Exit code 0",
     ("scan",): "Exit code 1",
     ("review",): "makeup",
     ("review", "list"): "oldest first",
@@ -33,7 +33,7 @@ COMMANDS = {
     ("review", "split"): "in parts",
     ("review", "makeup"): "补录",
     ("replay",): "Touches no journal",
-    ("events",): "verify",
+    ("events",): "tail, export, verify",
     ("events", "tail"): "--follow",
     ("events", "export"): "CloudEvents",
     ("events", "verify"): "Exit code 1",
@@ -314,6 +314,7 @@ async def test_a_station_that_does_not_exist_is_named_with_those_that_do(running
 
 
 async def test_a_station_that_the_running_collector_does_not_know_yet_breaks_no_status(running: Line) -> None:
+    await running.start("sync")
     config = running.config.with_name("newer.toml")
     config.write_text(running.config.read_text() + '\n[stations.OP30]\nwork_center = "WC-2"\n')
     code, out, _ = await invoke("status", "--config", config)
@@ -477,6 +478,7 @@ async def test_a_journal_that_was_tampered_with_is_set_aside_and_the_line_goes_o
                              "UPDATE events SET body = '{}' WHERE seq = 3;")  # fmt: skip
         head = floor.head()
         await floor.start("collect")
+        await floor.start("sync")
         config = ("--config", floor.config)
         code, out, _ = await invoke("status", *config)
         assert (code, "is damaged" in out or "does not follow" in out) == (0, True), out

@@ -24,6 +24,12 @@ from edge.web.delivery import Delivery, Receiver, summary
             "a离线：14条待传，数据已保存",
         ),
         (
+            Delivery((Receiver("a", True, "idle", 7), Receiver("b", True, "idle", 30)), running=False),
+            "notice",
+            "Delivery not running: 30 waiting, safe",
+            "传输未运行：30条待传，数据已保存",
+        ),
+        (
             Delivery((Receiver("a", True), Receiver("b", True, "shipping", 2))),
             "calm",
             "a online: all delivered; b online: sending 2",
@@ -34,6 +40,23 @@ from edge.web.delivery import Delivery, Receiver, summary
 def test_the_sentence_says_what_is_known(delivery: Delivery, tone: str, en: str, zh: str) -> None:
     said = summary(delivery)
     assert (said.tone, said.text.en, said.text.zh) == (tone, en, zh)
+
+
+@pytest.mark.parametrize(
+    "delivery",
+    [
+        Delivery((Receiver("a", True, "idle", 30),), running=False),
+        Delivery((Receiver("a", True, "idle", 0, quarantined=1),), running=False),
+        Delivery(fault="sync.db cannot be read"),
+    ],
+)
+def test_delivery_that_has_not_run_for_a_while_is_for_a_person_whatever_else_is_known(
+    delivery: Delivery,
+) -> None:
+    said = summary(delivery, missed=True)
+    assert said.tone == "bad"
+    assert said.text.en == "Delivery not running, all kept: call shift leader"
+    assert said.text.zh == "传输未运行，数据已保存：请叫班长"
 
 
 @pytest.mark.parametrize(

@@ -69,10 +69,7 @@ async def test_an_unknown_station_is_told_which_there_are(rig: Rig, client: aioh
         assert "'OP99'" in body["detail"]
 
 
-@pytest.mark.parametrize(
-    "body", [b"", b"LSE1042", b"[]", b"{}", b'{"text": 5}', b'{"text": ""}', b'{"text": "\xff"}',
-             b'{"text": "%s"}' % (b"A" * 2001)]
-)  # fmt: skip
+@pytest.mark.parametrize("body", [b"", b"LSE1042", b"[]", b"{}", b'{"text": 5}', b'{"text": "\xff"}'])
 async def test_a_malformed_body_is_told_what_is_expected(
     rig: Rig, client: aiohttp.ClientSession, body: bytes
 ) -> None:
@@ -81,6 +78,21 @@ async def test_a_malformed_body_is_told_what_is_expected(
     assert response.status == 400
     assert '{"text":' in problem["detail"]
     assert "Not recorded" in problem["detail"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "The scan is empty. Not recorded. Scan or type a code."),
+        ("A" * 2001, "The scan has 2001 characters, more than 2000. Not recorded."),
+    ],
+)
+async def test_a_scan_of_a_wrong_length_is_told_so_in_a_plain_sentence(
+    rig: Rig, client: aiohttp.ClientSession, text: str, said: str
+) -> None:
+    status, problem = await scan(client, text)
+    assert (status, problem["detail"]) == (400, said)
+    assert await rig.facts() == []
 
 
 async def test_an_oversize_body_is_refused(rig: Rig, client: aiohttp.ClientSession) -> None:
