@@ -204,6 +204,8 @@ def _show(loaded: Settings, one: Certificate) -> None:
     out.print(table)
     if counts.scanned is None:
         out.print("Scans of that time are not kept any more, or not yet (samples.db).")
+    if one.unposted or one.surplus:
+        out.print(escape(_lacking(one)), highlight=False, soft_wrap=True)
     if one.occasion == LOST:
         out.print("The journal has lost these facts since. What the receiver holds of them is under 'there'.")
     if one.missing:
@@ -219,6 +221,14 @@ def _show(loaded: Settings, one: Certificate) -> None:
         out.print(differing)
     if found.held_back:
         _show_held(one)
+
+
+def _lacking(one: Certificate) -> str:
+    """How far the receiver's word is from what is stored."""
+    said = f"{one.unposted:,} not posted"
+    if one.unnamed:
+        said += f", of {one.unnamed:,} of them the receiver does not say which: their value is not known"
+    return said + (f"; {one.surplus:,} more there than here" if one.surplus else "")
 
 
 def _show_held(one: Certificate) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import aiosqlite
 import msgspec
 
-from sync.comparison import Difference, understood
+from sync.comparison import Difference, counted, understood
 from sync.heldback import Held
 from sync.status import reading
 from sync.tally import Report
@@ -29,7 +29,7 @@ class Counts(msgspec.Struct, frozen=True):
     scanned: int | None  # scans that were answered as recorded; None: that evidence is not kept any more
     stored: int  # facts in the journal
     sent: int  # facts that the receiver was offered
-    posted: int  # of them, facts that it settled; less the missing it says it holds them
+    posted: int  # of them, facts that it answered as accepted; `Certificate.posted` is its word when compared
 
 
 class Findings(msgspec.Struct, frozen=True):
@@ -69,8 +69,31 @@ class Certificate(msgspec.Struct, frozen=True):
 
     @property
     def posted(self) -> int:
-        """Facts that the receiver says it holds."""
-        return self.findings.counts.posted - len(self.missing)
+        """Facts that the receiver holds by its own word: its count, else what it took and does not miss."""
+        said = counted(self.differences)
+        return self.findings.counts.posted - len(self.missing) if said is None else said
+
+    @property
+    def unposted(self) -> int:
+        """Facts of the journal that it does not hold, as far as is known: by name, or because its count lacks
+        so many.
+        """
+        return max(self._named, self.findings.counts.stored - self.posted)
+
+    @property
+    def unnamed(self) -> int:
+        """How many of them nobody can name, nor say what they are worth."""
+        return self.unposted - self._named
+
+    @property
+    def surplus(self) -> int:
+        """How many facts it says it holds that it cannot have from here."""
+        return self.posted - (self.findings.counts.stored - self.unposted)
+
+    @property
+    def _named(self) -> int:
+        counts = self.findings.counts
+        return max(0, counts.stored - counts.posted + len(self.missing))
 
     @property
     def span(self) -> tuple[str, int, int]:
@@ -161,7 +184,7 @@ def _before(ours: Report, answer: str) -> Findings:
 def shown(certificate: Certificate) -> Mapping[str, Any]:
     """A certificate as JSON shows it; decimals are strings."""
     given: dict[str, Any] = msgspec.to_builtins(certificate)
-    return given
+    return given | {"posted": certificate.posted, "unposted": certificate.unposted}
 
 
 _KEEP = (

@@ -110,6 +110,18 @@ async def test_a_changed_quantity_is_found_with_both_figures(tmp_path: Path) -> 
         assert "here 3.75, there 3.5" in alert_of(rig)
 
 
+async def test_posted_is_the_count_that_the_consumer_gives(tmp_path: Path) -> None:
+    async with rigged(tmp_path) as rig:
+        client = await rig.client()
+        held = await drained(rig, client)
+        answer = await rig.ask(client, "reconcile", figures(rig, held, 1, 20) | {"count": 1})
+        assert answer["match"] is False
+        one = load(rig.store.path)[0]
+        assert (one.findings.counts.stored, one.posted, one.unposted) == (20, 1, 19)
+        await compared(rig, client, held, 1, 20)
+        assert (load(rig.store.path)[0].posted, load(rig.store.path)[0].unposted) == (20, 0)
+
+
 async def test_it_never_matches_over_a_rejected_fact(tmp_path: Path) -> None:
     async with rigged(tmp_path) as rig:
         client = await rig.client()

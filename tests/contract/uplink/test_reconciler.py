@@ -273,6 +273,33 @@ async def test_a_match_that_is_contradicted_is_none(tmp_path: Path) -> None:
         ]
 
 
+@pytest.mark.parametrize("count", [17, 52])
+async def test_posted_is_the_count_of_the_receiver_that_lies(tmp_path: Path, count: int) -> None:
+    async with rigged(tmp_path, 20) as rig:
+        rig.start()
+        await rig.drained()
+        rig.receiver.reconciliation = {"match": True, "count": count}
+        assert not (await compared(rig)).match
+        (one,) = kept(rig)
+        assert (one.findings.counts.stored, one.posted) == (20, count)
+        assert (one.unposted, one.surplus) == ((3, 0) if count == 17 else (0, 32))
+
+
+async def test_what_is_missing_there_is_held_back_with_its_worth(tmp_path: Path) -> None:
+    async with rigged(tmp_path, 1) as rig:
+        await rig.held.take(Delivery(json.dumps(MASTERDATA).encode(), "erp", "", None, START_MS))
+        await rig.append(*(steel(str(quantity)) for quantity in (1, 2, 4, 8, 16)))
+        rig.receiver.poison = {6}
+        rig.start()
+        await rig.drained()
+        rig.receiver.reconciliation = {"match": False, "missing": [2, 4, 5, 6]}
+        await compared(rig)
+        one = kept(rig)[-1]
+        assert (one.posted, one.unposted, one.unnamed) == (2, 4, 0)
+        (line,) = one.findings.held_back
+        assert (line.quantity, line.value) == (1 + 4 + 8 + 16, Decimal("72.50")), "each once"
+
+
 async def test_each_day_is_compared_once_across_restarts_and_an_outage_is_caught_up_with(
     tmp_path: Path,
 ) -> None:

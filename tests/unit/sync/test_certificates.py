@@ -8,6 +8,7 @@ from typing import Any
 
 import aiosqlite
 import msgspec
+import pytest
 
 from edge.schema import APPLICATION_ID
 from edge.settings import Edge
@@ -90,6 +91,33 @@ def test_a_match_is_not_green_while_facts_wait_in_quarantine() -> None:
     html = page(waiting, EDGE)
     assert 'class="verdict waiting"' in html and 'class="verdict match"' not in html
     assert (verdict(certificate()), verdict(certificate(False))) == ("match", "open")
+
+
+@pytest.mark.parametrize(
+    ("there", "missing", "figures"),
+    [
+        (None, (), (8, 1, 0, 0)),  # one of nine is rejected
+        (None, (4,), (7, 2, 0, 0)),
+        ("5", (), (5, 4, 3, 0)),
+        ("7", (4,), (7, 2, 0, 0)),
+        ("9", (), (9, 1, 0, 1)),
+        ("99", (4,), (99, 2, 0, 92)),
+        ("many", (), (8, 1, 0, 0)),
+        ("9" * 99, (), (8, 1, 0, 0)),
+    ],
+)
+def test_posted_is_what_the_receiver_says_that_it_holds(
+    there: str | None, missing: tuple[int, ...], figures: tuple[int, ...]
+) -> None:
+    told = (Difference("count", "8", there),) if there else ()
+    found = Findings(Counts(3, 9, 9, 8), missing=missing, differences=told)
+    one = certificate(False, findings=found)
+    assert (one.posted, one.unposted, one.unnamed, one.surplus) == figures
+    html = page(one, EDGE)
+    assert f"<b>{one.posted:,}</b><small>{one.unposted} not posted" in html and 'class="less">Posted' in html
+    assert ("more than here" in html) == bool(one.surplus)
+    assert ("does not say which" in html) == bool(one.unnamed)
+    assert (shown(one)["posted"], shown(one)["findings"]["counts"]["posted"]) == (one.posted, 8)
 
 
 def test_as_json_figures_are_strings() -> None:
