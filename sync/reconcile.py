@@ -29,7 +29,7 @@ from sync.certificates.scanned import scanned
 from sync.comparison import Said, counted, understood
 from sync.figures import Figures, reckoned
 from sync.forgotten import overlapping
-from sync.lacking import held_back
+from sync.lacking import lacking
 from sync.outcome import Answer, excerpt
 from sync.settlement import Quarantined
 from sync.store import Store
@@ -97,13 +97,16 @@ class Reconciliation:
         ((unsent, waiting),) = await self._store.rows(_UNSENT, *where)
         told = 0 if said.match else counted(said.differences)
         settled = len(span) - len(excluded) if told is None else told + len(said.missing)
+        lacks = await lacking(self._store, where, None, (), self._journal.parent / MASTERDATA)
         findings = Findings(
-            Counts(None, 0, len(span) - unsent, settled),
+            Counts(None, 0, len(span) - unsent, settled, lacks.count),
             missing=said.missing,
             absurd=said.absurd,
             differences=said.differences,
-            held_back=await held_back(self._store, where, None, (), self._journal.parent / MASTERDATA),
+            held_back=lacks.held_back,
             waiting=waiting,
+            discarded=lacks.discarded,
+            written_off=lacks.written_off,
         )
         return await self._kept(journal.epoch, LOST, report, False, findings, answer.body)
 
@@ -157,8 +160,9 @@ class Reconciliation:
         span = (self._uplink.name, epoch, figures.report.from_seq, figures.report.to_seq)
         ((unsent, waiting),) = await self._store.rows(_UNSENT, *span)
         folder = self._journal.parent
-        counted = await asyncio.to_thread(scanned, folder / SAMPLES, figures.after_ms, figures.to_ms)
-        counts = Counts(counted, figures.stored, figures.stored - unsent, figures.report.count)
+        scans = await asyncio.to_thread(scanned, folder / SAMPLES, figures.after_ms, figures.to_ms)
+        lacks = await lacking(self._store, span, path, said.missing, folder / MASTERDATA)
+        counts = Counts(scans, figures.stored, figures.stored - unsent, figures.report.count, lacks.count)
         return Findings(
             counts,
             figures.from_ms,
@@ -167,8 +171,10 @@ class Reconciliation:
             resent,
             said.absurd,
             said.differences,
-            await held_back(self._store, span, path, said.missing, folder / MASTERDATA),
+            lacks.held_back,
             waiting,
+            lacks.discarded,
+            lacks.written_off,
         )
 
     def _understood(self, answer: Answer, report: Report) -> Said:

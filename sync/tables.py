@@ -35,6 +35,9 @@ CREATE INDEX certificates_weight ON certificates (occasion, id, bytes);
 _ORDERED = """
 ALTER TABLE quarantine ADD COLUMN behind INTEGER;  -- of posted: through which seq all was settled before
 """
+_DECIDED = """
+ALTER TABLE quarantine ADD COLUMN decision TEXT;  -- of discarded: JSON of who, why and when
+"""
 TABLES = Schema(
     f"""
 CREATE TABLE uplinks (
@@ -90,5 +93,5 @@ CREATE TABLE certificates (
 ) STRICT;
 {alerts.TABLE}
 """,
-    steps=(_WEBHOOKS, _RECONCILED, _WEIGHED, _ORDERED),
+    steps=(_WEBHOOKS, _RECONCILED, _WEIGHED, _ORDERED, _DECIDED),
 )

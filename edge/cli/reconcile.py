@@ -17,9 +17,9 @@ from edge import main
 from edge.cli.calling import call_sync
 from edge.cli.common import FAULT, UNREACHABLE, USAGE, AsJson, Config, err, guarded, out
 from edge.settings import Settings
-from sync.certificates.page import money, number, page, verdict
+from sync.certificates.page import money, number, page, unpriced, verdict
 from sync.certificates.record import LOST, Certificate, load, load_one, load_open, shown
-from sync.heldback import worth
+from sync.heldback import Held, worth
 
 app = typer.Typer(
     no_args_is_help=True, help="What receivers hold against what was recorded: list, show, run, export."
@@ -36,7 +36,9 @@ _VERDICTS = {
     "open": "[bold red]✕ no match[/]",
     "lost": "[bold red]✕ lost here[/]",
 }
-_ROWS = 20  # of differences and what is held back
+_DISCARDED = "[bold yellow]! agrees but for {:,} discarded[/]"
+_ROWS = 20  # of differences, what is held back, what is discarded
+_SHORT = 8  # characters of an id's end that are shown
 
 
 @app.command("list")
@@ -159,6 +161,7 @@ def _row(one: Certificate) -> dict[str, Any]:
         "epoch": one.epoch, "from_seq": one.report.from_seq, "to_seq": one.report.to_seq,
         "verdict": verdict(one), "scanned": counts.scanned, "stored": counts.stored, "sent": counts.sent,
         "posted": one.posted, "missing": len(one.missing), "differences": len(one.differences),
+        "unposted": one.unposted, "discarded": counts.discarded,
     }  # fmt: skip
 
 
@@ -176,8 +179,14 @@ def _list(loaded: Settings, found: Sequence[Certificate]) -> None:
         counts, span = one.findings.counts, f"{one.report.from_seq}-{one.report.to_seq}"
         what = (str(one.id), _local(loaded, one.at_ms), one.uplink, one.occasion or "-", span)
         figures = (counts.scanned, counts.stored, counts.sent, one.posted)
-        table.add_row(*map(escape, (*what, *map(number, figures))), _VERDICTS[verdict(one)])
+        table.add_row(*map(escape, (*what, *map(number, figures))), _result(one))
     out.print(table)
+
+
+def _result(one: Certificate) -> str:
+    if one.only_discarded:
+        return _DISCARDED.format(one.findings.counts.discarded)
+    return _VERDICTS[verdict(one)]
 
 
 def _stand(open_: Sequence[Certificate], waiting: int) -> None:
@@ -195,7 +204,7 @@ def _stand(open_: Sequence[Certificate], waiting: int) -> None:
 def _show(loaded: Settings, one: Certificate) -> None:
     report, found, counts = one.report, one.findings, one.findings.counts
     head = f"{one.id}  {_local(loaded, one.at_ms)}  {one.uplink}  {one.occasion or '-'}"
-    out.print(_VERDICTS[verdict(one)], escape(head), highlight=False, soft_wrap=True)
+    out.print(_result(one), escape(head), highlight=False, soft_wrap=True)
     out.print(escape(f"{report.source}, seq {report.from_seq} to {report.to_seq}"), highlight=False)
     table = Table(title="Facts", title_justify="left")
     for column in ("scanned", "stored", "sent", "posted"):
@@ -209,8 +218,8 @@ def _show(loaded: Settings, one: Certificate) -> None:
     if one.occasion == LOST:
         out.print("The journal has lost these facts since. What the receiver holds of them is under 'there'.")
     if one.missing:
-        listed = ", ".join(map(str, one.missing[:_ROWS])) + (" …" if len(one.missing) > _ROWS else "")
-        out.print(f"Missing there: {len(one.missing):,} facts, seq {listed}", highlight=False)
+        said = f"Missing there: {len(one.missing):,} facts, seq {_listed(one.missing)}"
+        out.print(said, highlight=False, soft_wrap=True)
     if one.differences:
         title = "What only the receiver holds" if one.occasion == LOST else "Figures that differ"
         differing = Table(title=title, title_justify="left")
@@ -219,8 +228,13 @@ def _show(loaded: Settings, one: Certificate) -> None:
         for line in one.differences[:_ROWS]:
             differing.add_row(*map(escape, (line.what, line.here, line.there)))
         out.print(differing)
+    if one.undecided:
+        out.print(f"Not posted, undecided: seq {_listed(one.undecided)}", highlight=False, soft_wrap=True)
     if found.held_back:
-        _show_held(one)
+        _show_held("Held back", found.held_back)
+    if counts.discarded:
+        _show_discarded(loaded, one)
+        _show_held("Discarded", found.written_off)
 
 
 def _lacking(one: Certificate) -> str:
@@ -231,19 +245,40 @@ def _lacking(one: Certificate) -> str:
     return said + (f"; {one.surplus:,} more there than here" if one.surplus else "")
 
 
-def _show_held(one: Certificate) -> None:
-    table = Table(title="Held back", title_justify="left")
+def _listed(seqs: Sequence[int]) -> str:
+    return ", ".join(map(str, seqs[:_ROWS])) + (" …" if len(seqs) > _ROWS else "")
+
+
+def _show_discarded(loaded: Settings, one: Certificate) -> None:
+    found, count = one.findings.discarded, one.findings.counts.discarded
+    table = Table(title="Discarded by decision", title_justify="left")
+    for column in ("seq", "fact", "order", "by", "when", "why"):
+        table.add_column(column, overflow="fold")
+    for line in found[:_ROWS]:
+        order, note, at = line.work_order or "-", line.note or "-", _local(loaded, line.at_ms)
+        fact = f"{line.what} {line.id[-_SHORT:]}"
+        table.add_row(*map(escape, (str(line.seq), fact, order, line.person or "-", at, note)))
+    out.print(table)
+    if count > _ROWS:
+        out.print(f"… {count - min(_ROWS, len(found)):,} more; `lineside reconcile export` names them")
+
+
+def _show_held(title: str, held: Sequence[Held]) -> None:
+    table = Table(title=f"{title}, what it is worth", title_justify="left")
     for column in ("work order", "material", "what", "quantity", "value"):
         table.add_column(column)
-    for line in one.findings.held_back[:_ROWS]:
+    for line in held[:_ROWS]:
         value = f"{money(line.value)} {line.currency or ''}" if line.value is not None else "-"
         quantity = f"{number(line.quantity)} {line.unit}"
         table.add_row(
             *map(escape, (line.work_order or "-", line.material or "-", line.kind, quantity, value))
         )
-    out.print(table)
-    for (what, currency), sum_ in worth(one.findings.held_back).items():
-        out.print(escape(f"Held back, {what}: {money(sum_)} {currency}"), highlight=False)
+    if held:
+        out.print(table)
+    for (what, currency), sum_ in worth(held).items():
+        out.print(escape(f"{title}, {what}: {money(sum_)} {currency}"), highlight=False)
+    if without := unpriced(held):
+        out.print(f"{title}, without a known price and not in it: {without:,}", highlight=False)
 
 
 def _tell(name: str, answer: dict[str, Any]) -> None:
@@ -253,11 +288,17 @@ def _tell(name: str, answer: dict[str, Any]) -> None:
     elif not answer["offered"]:
         out.print("[bold red]✕[/]", escape(f"{name} does not offer to compare: nothing is proven"))
     else:
-        sign = "[bold cyan]✓[/]" if answer["match"] else "[bold red]✕[/]"
         numbers = ", ".join(map(str, answer["certificates"]))
-        said = f"certificates {numbers}" if numbers else "nothing new to compare"
-        waits = f"; {answer['waiting']:,} facts wait in quarantine" if answer["waiting"] else ""
-        out.print(sign, escape(f"{name}: {said}{waits}"), highlight=False, soft_wrap=True)
+        said = [f"certificates {numbers}" if numbers else "nothing new to compare"]
+        if discarded := answer.get("discarded"):
+            said.append(f"{discarded:,} discarded by decision")
+        if answer["waiting"]:
+            said.append(f"{answer['waiting']:,} facts wait in quarantine")
+        if unproven := answer.get("unproven"):
+            said.append(f"{unproven:,} not proven, `lineside reconcile list` names them")
+        good = "[bold yellow]![/]" if discarded else "[bold cyan]✓[/]"
+        sign = good if answer["match"] else "[bold red]✕[/]"
+        out.print(sign, escape(f"{name}: {'; '.join(said)}"), highlight=False, soft_wrap=True)
 
 
 def _local(loaded: Settings, at_ms: int) -> str:

@@ -12,7 +12,7 @@ import aiosqlite
 import msgspec
 
 from sync.comparison import Difference, counted, understood
-from sync.heldback import Held
+from sync.heldback import Discarded, Held
 from sync.status import reading
 from sync.tally import Report
 
@@ -30,6 +30,7 @@ class Counts(msgspec.Struct, frozen=True):
     stored: int  # facts in the journal
     sent: int  # facts that the receiver was offered
     posted: int  # of them, facts that it answered as accepted; `Certificate.posted` is its word when compared
+    discarded: int = 0  # facts that it rejected, and that stay away by a person's decision
 
 
 class Findings(msgspec.Struct, frozen=True):
@@ -44,6 +45,8 @@ class Findings(msgspec.Struct, frozen=True):
     differences: tuple[Difference, ...] = ()
     held_back: tuple[Held, ...] = ()
     waiting: int = 0  # facts in quarantine when it was made, wherever they lie
+    discarded: tuple[Discarded, ...] = ()  # the first of them, by name
+    written_off: tuple[Held, ...] = ()  # what all of them are worth
 
 
 class Certificate(msgspec.Struct, frozen=True):
@@ -89,6 +92,19 @@ class Certificate(msgspec.Struct, frozen=True):
     def surplus(self) -> int:
         """How many facts it says it holds that it cannot have from here."""
         return self.posted - (self.findings.counts.stored - self.unposted)
+
+    @property
+    def only_discarded(self) -> bool:
+        """Whether all of the range agrees but for what a person discarded: it will never match better."""
+        settled = 0 < self.findings.counts.discarded == len(self.report.excluded)
+        amiss = self.missing or self.differences or self.occasion in (LOST, FORGOTTEN)
+        return not self.match and settled and not amiss
+
+    @property
+    def undecided(self) -> list[int]:
+        """Seqs that are not posted and that nobody discarded, as far as those are named."""
+        discarded = {one.seq for one in self.findings.discarded}
+        return [seq for seq in self.report.excluded if seq not in discarded]
 
     @property
     def _named(self) -> int:
@@ -203,22 +219,40 @@ _ONE = (
     "SELECT id, uplink, epoch, at_ms, match, report, answer, occasion, findings FROM certificates"
     " WHERE id = ?"
 )
+_REPEATED = (
+    "EXISTS (SELECT 1 FROM certificates AS later WHERE later.uplink = one.uplink AND later.epoch = one.epoch"
+    " AND later.from_seq = one.from_seq AND later.to_seq = one.to_seq AND later.id > one.id)"
+)
+# A range in which something was lost is compared in parts from then on.
+_PARTED = (
+    "EXISTS (SELECT 1 FROM certificates AS part WHERE part.uplink = one.uplink"  # noqa: S608
+    f" AND part.epoch = one.epoch AND part.id > one.id AND part.occasion = '{LOST}'"
+    " AND part.from_seq BETWEEN one.from_seq AND one.to_seq)"
+)
+_QUARANTINED = (
+    "quarantine AS q WHERE q.uplink = one.uplink AND q.epoch = one.epoch"
+    " AND q.seq BETWEEN one.from_seq AND one.to_seq"
+)
 OPEN = (
     "SELECT id, uplink, epoch, at_ms, match, report, answer, occasion, findings FROM certificates AS one"  # noqa: S608
-    " WHERE match = 0 AND occasion <> '' AND (?1 IS NULL OR uplink = ?1) AND NOT EXISTS"
-    " (SELECT 1 FROM certificates AS later WHERE later.uplink = one.uplink AND later.epoch = one.epoch"
-    " AND later.from_seq = one.from_seq AND later.to_seq = one.to_seq AND later.id > one.id)"
+    f" WHERE match = 0 AND occasion <> '' AND (?1 IS NULL OR uplink = ?1) AND NOT {_REPEATED}"
     # Of what was lost the alert tells as long as its journal is kept.
     f" AND CASE occasion WHEN '{LOST}' THEN EXISTS (SELECT 1 FROM alerts WHERE alerts.cleared_ms IS NULL"
     " AND alerts.key = 'uplink.' || one.uplink || '.lost.' || one.epoch)"
-    # A range in which something was lost is compared in parts from then on.
-    " ELSE NOT EXISTS (SELECT 1 FROM certificates AS part WHERE part.uplink = one.uplink"
-    " AND part.epoch = one.epoch AND part.id > one.id"
-    f" AND part.occasion = '{LOST}' AND part.from_seq BETWEEN one.from_seq AND one.to_seq)"
+    f" ELSE NOT {_PARTED}"
     # What a person discarded is settled: a range that lacks nothing else is as good as it will ever be.
+    # What was posted since is not, until it was compared again.
     " AND (findings ->> '$.missing[0]' IS NOT NULL OR findings ->> '$.differences[0]' IS NOT NULL"
-    " OR EXISTS (SELECT 1 FROM quarantine AS q WHERE q.uplink = one.uplink AND q.epoch = one.epoch"
-    " AND q.seq BETWEEN one.from_seq AND one.to_seq AND q.how IS NOT 'discarded')) END ORDER BY id"
+    f" OR EXISTS (SELECT 1 FROM {_QUARANTINED} AND (q.how IS NULL OR q.how = 'posted'"
+    " AND q.seq IN (SELECT value FROM json_each(one.report, '$.excluded'))))) END ORDER BY id"
+)
+# The latest certificate of each range in which a person discarded something since.
+DECIDED = (
+    "SELECT id, uplink, epoch, at_ms, match, report, answer, occasion, findings FROM certificates AS one"  # noqa: S608
+    f" WHERE match = 0 AND occasion NOT IN ('', '{LOST}', '{FORGOTTEN}') AND uplink = ?1"
+    f" AND NOT {_REPEATED} AND NOT {_PARTED}"
+    f" AND (SELECT count(*) FROM {_QUARANTINED} AND q.how = 'discarded')"
+    " > ifnull(findings ->> '$.counts.discarded', 0) ORDER BY id"
 )
 _STANDING = (
     f"WITH open AS ({OPEN}) SELECT uplink, max(at_ms),"  # noqa: S608 our own text

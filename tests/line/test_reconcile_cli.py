@@ -15,8 +15,8 @@ from edge.demo.plant import free_port
 from edge.settings import load
 from sync.registry import KINDS
 from sync.service import Sync
-from sync.status import load_status
-from tests.contract.uplink.rig import START_MS, Time, rigged
+from sync.status import load_quarantine, load_status
+from tests.contract.uplink.rig import START_MS, Rig, Time, rigged
 from tests.contract.uplink.test_reconciler import changes, steel, swallows
 from tests.line.plant import invoke, until
 from tests.patience import PATIENCE_S
@@ -44,6 +44,7 @@ class Plant:
 
     endpoint: Endpoint
     config: Path
+    rig: Rig
 
     async def reconcile(self, *arguments: str) -> tuple[int, str, str]:
         return await invoke("reconcile", *arguments, "--config", self.config)
@@ -58,7 +59,7 @@ async def planted(folder: Path) -> AsyncIterator[Plant]:
         await rig.store.close()
         config = folder / "lineside.toml"
         config.write_text(CONFIG.format(folder=folder, port=free_port(), url=endpoint.url))
-        yield Plant(endpoint, config)
+        yield Plant(endpoint, config, rig)
 
 
 @asynccontextmanager
@@ -140,6 +141,36 @@ async def test_what_differs_ends_with_1_until_it_is_put_right(tmp_path: Path) ->
             assert (await plant.reconcile("list"))[0] == 0
             assert "not proven" not in await status(plant)
             assert 'lineside_reconciliation_unproven_ranges{uplink="erp"} 0.0' in await metrics(plant)
+
+
+async def test_what_was_discarded_is_named_with_who_and_why_and_ends_with_0(tmp_path: Path) -> None:
+    async with planted(tmp_path) as plant:
+        store = tmp_path / "sync.db"
+        async with delivering(plant):
+            ids = await plant.rig.append(steel("8", work_order=None))
+            await until(lambda: len(load_quarantine(store)) == 1, "the rejection")
+            code, text, _ = await plant.reconcile("run")
+            assert code == 1 and "1 facts wait in quarantine" in text and "1 not proven" in text
+            code, text, _ = await plant.reconcile("show")
+            assert code == 1 and "✕ no match" in text and "Not posted, undecided: seq 5" in text
+            assert "Held back, without a known price and not in it: 1" in text
+            await plant.rig.review("discarded", ids, "posted by hand")
+            await until(lambda: not load_quarantine(store), "the discard")
+            code, text, _ = await plant.reconcile("run")
+            assert (code, text.splitlines()[-1]) == (
+                0, "! erp: certificates 2, 3; 1 discarded by decision",
+            )  # fmt: skip
+            assert (await plant.reconcile("run"))[:2] == (0, "✓ erp: nothing new to compare\n")
+        code, text, _ = await plant.reconcile("show", "2")
+        assert code == 1 and "! agrees but for 1 discarded" in text and "undecided" not in text
+        for said in ("Discarded by decision", ids[0][-8:], "chief", "posted by hand"):
+            assert said in text, said
+        assert "Held back" not in text
+        code, text, _ = await plant.reconcile("list", "--json")
+        row = next(one for one in json.loads(text)["certificates"] if one["id"] == 2)
+        assert code == 0 and (row["verdict"], row["discarded"], row["unposted"]) == ("open", 1, 1)
+        code, text, _ = await plant.reconcile("list")
+        assert code == 0 and "Not proven" not in text
 
 
 async def test_status_shows_what_a_receiver_says_as_it_stands(tmp_path: Path) -> None:

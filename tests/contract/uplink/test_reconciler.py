@@ -222,6 +222,62 @@ async def test_there_is_no_match_over_an_open_quarantine_and_what_is_held_back_h
         assert len(held(endpoint)) == 7
 
 
+async def test_what_a_person_discarded_is_named_apart_from_what_is_held_back(tmp_path: Path) -> None:
+    async with posting(tmp_path) as (rig, _):
+        await rig.held.take(Delivery(json.dumps(MASTERDATA).encode(), "erp", "", None, START_MS))
+        ids = await rig.append(
+            steel("1"), steel("8", work_order=None), steel("2", work_order=None), steel("4", work_order=None)
+        )
+        rig.start()
+        await rig.drained()
+        assert not (await compared(rig)).match
+        assert kept(rig)[0].findings.discarded == () and kept(rig)[0].undecided == [3, 4, 5]
+        await rig.review("discarded", ids[1:3], "posted by hand")
+        await rig.drained()
+        assert not (await compared(rig)).match, "one of them waits"
+        await rig.review("discarded", ids[3:], "scrapped")
+        await rig.drained()
+        outcome = await compared(rig)
+        assert outcome.match and (outcome.unproven, outcome.discarded) == (0, 3)
+        last = [one for one in kept(rig) if one.report.from_seq == 1]
+        assert [one.findings.counts.discarded for one in last] == [0, 2, 3]
+        two, all_ = last[1:]
+        assert (two.only_discarded, two.undecided) == (False, [5])
+        assert [line.quantity for line in two.findings.held_back] == [4]
+        assert [line.quantity for line in two.findings.written_off] == [10]
+        assert (all_.match, all_.only_discarded, all_.undecided, all_.unposted) == (False, True, [], 3)
+        assert all_.findings.held_back == ()
+        assert sum(line.value or 0 for line in all_.findings.written_off) == 35
+        named = [(one.seq, one.id, one.work_order, one.person, one.note) for one in all_.findings.discarded]
+        assert named == [
+            (3, ids[1], None, "chief", "posted by hand"),
+            (4, ids[2], None, "chief", "posted by hand"),
+            (5, ids[3], None, "chief", "scrapped"),
+        ]
+        assert {one.at_ms for one in all_.findings.discarded} == {rig.time.now_ms}
+        assert (await compared(rig)).certificates == () and load_open(rig.store.path) == []
+
+
+async def test_a_range_of_which_one_was_posted_since_and_the_rest_discarded_lacks_nothing_more(
+    tmp_path: Path,
+) -> None:
+    async with rigged(tmp_path, 10, reconcile_after_s=0) as rig:
+        rig.receiver.poison = {5, 7}
+        rig.receiver.reconciliation = {"match": True}
+        rig.start()
+        await rig.drained()
+        assert not (await compared(rig)).match
+        rig.receiver.poison = {7}
+        by_seq = {one.seq: one.id for one in rig.quarantine}
+        await rig.review("retried", [by_seq[5]])
+        await rig.until(lambda: [one.seq for one in rig.quarantine] == [7])
+        await rig.review("discarded", [by_seq[7]])
+        await rig.drained()
+        outcome = await compared(rig)
+        assert outcome.match, load_open(rig.store.path)
+        assert [(one.seq, one.what) for one in kept(rig)[1].findings.discarded] == [(7, "work.paused")]
+
+
 async def test_what_was_released_and_posted_since_makes_its_range_match(tmp_path: Path) -> None:
     async with rigged(tmp_path, 10, reconcile_after_s=0) as rig:
         rig.receiver.poison = {5}

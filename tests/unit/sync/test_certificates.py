@@ -15,6 +15,7 @@ from edge.settings import Edge
 from sync.certificates.page import page, verdict
 from sync.certificates.record import Certificate, Counts, Findings, keep, load, load_one, load_open, shown
 from sync.comparison import Difference
+from sync.heldback import Discarded, Held
 from sync.store import Store
 from sync.tables import TABLES
 from sync.tally import Report, Total
@@ -118,6 +119,30 @@ def test_posted_is_what_the_receiver_says_that_it_holds(
     assert ("more than here" in html) == bool(one.surplus)
     assert ("does not say which" in html) == bool(one.unnamed)
     assert (shown(one)["posted"], shown(one)["findings"]["counts"]["posted"]) == (one.posted, 8)
+
+
+def test_on_paper_a_decision_is_told_apart_from_what_waits() -> None:
+    worth = Held("W", "S", "scanned", "KGM", Decimal(2), Decimal(5), "CNY")
+    gone = Discarded(4, "019a<b>", "material.consumed", "W", "1043", "posted by <hand>", 1_795_000_000_000)
+    found = Findings(Counts(3, 9, 9, 8, 1), discarded=(gone,), written_off=(worth,))
+    report = msgspec.structs.replace(REPORT, count=8, excluded=[4])
+    one = certificate(False, findings=found, report=report)
+    html = page(one, EDGE)
+    assert one.only_discarded and verdict(one) == "open", "for machines it goes on being no match"
+    assert "Agrees but for 1 discarded by decision" in html
+    assert 'class="verdict match"' not in html and 'class="verdict open"' not in html
+    for said in ("019a&lt;b&gt;", "1043", "posted by &lt;hand&gt;", "2026-11-18 ", "5.00 CNY"):
+        assert said in html, said
+    assert "<h2>Held back" not in html and "undecided" not in html
+    both = certificate(
+        False, report=msgspec.structs.replace(report, excluded=[4, 7]),
+        findings=msgspec.structs.replace(found, held_back=(worth,)),
+    )  # fmt: skip
+    html = page(both, EDGE)
+    assert not both.only_discarded and both.undecided == [7] and "<h2>Held back" in html
+    assert 'class="verdict open"' in html and "1 of them discarded by decision" in html
+    differs = msgspec.structs.replace(found, differences=(Difference("good", "5", "4"),))
+    assert not certificate(False, findings=differs, report=report).only_discarded
 
 
 def test_as_json_figures_are_strings() -> None:
