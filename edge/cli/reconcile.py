@@ -36,6 +36,10 @@ _VERDICTS = {
     "open": "[bold red]✕ no match[/]",
     "lost": "[bold red]✕ lost here[/]",
 }
+_BY_ITSELF = (
+    "a receiver that pulls over MQTT compares by itself, when it sends `reconcile/<consumer>`"
+    " (`lineside pull --compare` does)."
+)
 _DISCARDED = "[bold yellow]! agrees but for {:,} discarded[/]"
 _ROWS = 20  # of differences, what is held back, what is discarded
 _SHORT = 8  # characters of an id's end that are shown
@@ -63,7 +67,7 @@ def list_(
         }
         out.out(json.dumps(said, ensure_ascii=False))
     else:
-        _list(loaded, found)
+        _list(loaded, found, uplink)
         _stand(open_, waiting)
     if open_ or waiting:
         raise typer.Exit(FAULT)
@@ -89,9 +93,9 @@ def run(uplink: Uplink = None, config: Config = None, as_json: AsJson = False) -
     """Compare now what was not compared yet or did not match; what is missing there is sent again."""
     loaded = main.load(config)
     _known(loaded, uplink)
-    names = [name for name, one in loaded.uplinks.items() if one.kind == "http" and uplink in (None, name)]
+    names = _asked(loaded, uplink)
     if not names:
-        err.print("No receiver is compared from here: one that pulls compares by itself", markup=False)
+        err.print(f"Nothing was compared from here: {_BY_ITSELF}", markup=False)
         raise typer.Exit(USAGE)
     answers = {name: call_sync(loaded, "/api/v1/reconciliations", {"uplink": name}) for name in names}
     if as_json:
@@ -143,6 +147,11 @@ def _known(loaded: Settings, uplink: str | None) -> None:
         raise typer.Exit(USAGE)
 
 
+def _asked(loaded: Settings, uplink: str | None) -> list[str]:
+    """The receivers that are asked from here; one that pulls over MQTT asks by itself."""
+    return [name for name, one in loaded.uplinks.items() if one.kind == "http" and uplink in (None, name)]
+
+
 def _chosen(loaded: Settings, number_: int | None) -> Certificate:
     path = loaded.edge.data_dir / main.STORE
     one = load_one(path, number_) if number_ is not None else next(iter(load(path, limit=1)), None)
@@ -165,9 +174,10 @@ def _row(one: Certificate) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _list(loaded: Settings, found: Sequence[Certificate]) -> None:
+def _list(loaded: Settings, found: Sequence[Certificate], uplink: str | None) -> None:
     if not found:
-        out.print("Nothing was compared yet; `lineside reconcile run` does it now.")
+        how = "`lineside reconcile run` does it now." if _asked(loaded, uplink) else _BY_ITSELF
+        out.print(f"Nothing was compared yet; {how}", soft_wrap=True)
         return
     table = Table()
     for column in ("no.", "when", "receiver", "occasion", "seq"):

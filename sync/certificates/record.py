@@ -16,7 +16,7 @@ from sync.heldback import Discarded, Held
 from sync.status import reading
 from sync.tally import Report
 
-ASKED = "asked"  # a person's comparison; else a shift or a day names the occasion
+ASKED = "asked"  # a person's comparison; else a shift or a day names the occasion; a consumer's has none
 LOST = "lost"  # what only the receiver holds: the journal has lost it since
 FORGOTTEN = "forgotten"  # never delivered, and not here any more
 _ANSWER_MAX = 64 * 1024  # characters kept of what a receiver answered
@@ -219,10 +219,14 @@ _ONE = (
     "SELECT id, uplink, epoch, at_ms, match, report, answer, occasion, findings FROM certificates"
     " WHERE id = ?"
 )
+# A consumer compares what ranges it likes: a later one that covers a range speaks for it.
 _REPEATED = (
     "EXISTS (SELECT 1 FROM certificates AS later WHERE later.uplink = one.uplink AND later.epoch = one.epoch"
-    " AND later.from_seq = one.from_seq AND later.to_seq = one.to_seq AND later.id > one.id)"
+    " AND later.from_seq <= one.from_seq AND later.to_seq >= one.to_seq AND later.id > one.id"
+    " AND (one.occasion = '' OR later.from_seq = one.from_seq AND later.to_seq = one.to_seq))"
 )
+# Of the version before nobody knows what was found.
+_TELLING = "(occasion <> '' OR findings IS NOT NULL)"
 # A range in which something was lost is compared in parts from then on.
 _PARTED = (
     "EXISTS (SELECT 1 FROM certificates AS part WHERE part.uplink = one.uplink"  # noqa: S608
@@ -235,7 +239,7 @@ _QUARANTINED = (
 )
 OPEN = (
     "SELECT id, uplink, epoch, at_ms, match, report, answer, occasion, findings FROM certificates AS one"  # noqa: S608
-    f" WHERE match = 0 AND occasion <> '' AND (?1 IS NULL OR uplink = ?1) AND NOT {_REPEATED}"
+    f" WHERE match = 0 AND {_TELLING} AND (?1 IS NULL OR uplink = ?1) AND NOT {_REPEATED}"
     # Of what was lost the alert tells as long as its journal is kept.
     f" AND CASE occasion WHEN '{LOST}' THEN EXISTS (SELECT 1 FROM alerts WHERE alerts.cleared_ms IS NULL"
     " AND alerts.key = 'uplink.' || one.uplink || '.lost.' || one.epoch)"
@@ -257,5 +261,5 @@ DECIDED = (
 _STANDING = (
     f"WITH open AS ({OPEN}) SELECT uplink, max(at_ms),"  # noqa: S608 our own text
     " (SELECT count(*) FROM open WHERE open.uplink = certificates.uplink)"
-    " FROM certificates WHERE occasion <> '' GROUP BY uplink"
+    f" FROM certificates WHERE {_TELLING} GROUP BY uplink"
 )

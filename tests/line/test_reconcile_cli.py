@@ -9,13 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
+import aiosqlite
 
 from edge.demo.endpoint import Endpoint
 from edge.demo.plant import free_port
 from edge.settings import load
+from sync.certificates.record import Certificate, Counts, Findings, keep
+from sync.comparison import Difference
 from sync.registry import KINDS
 from sync.service import Sync
 from sync.status import load_quarantine, load_status
+from sync.store import Store
+from sync.tally import Report
 from tests.contract.uplink.rig import START_MS, Rig, Time, rigged
 from tests.contract.uplink.test_reconciler import changes, steel, swallows
 from tests.line.plant import invoke, until
@@ -35,6 +40,24 @@ kind = "http"
 url = "{url}"
 masterdata_interval_s = 0
 reconcile = "off"
+"""
+
+
+PULLED = """
+[edge]
+id = "edge"
+site = "site"
+line = "L3"
+timezone = "Asia/Shanghai"
+data_dir = "{folder}"
+[sync]
+listen = "127.0.0.1:{port}"
+[uplinks.bus]
+kind = "mqtt"
+host = "127.0.0.1"
+port = 9
+tls = false
+consumers = ["erp"]
 """
 
 
@@ -171,6 +194,29 @@ async def test_what_was_discarded_is_named_with_who_and_why_and_ends_with_0(tmp_
         assert code == 0 and (row["verdict"], row["discarded"], row["unposted"]) == ("open", 1, 1)
         code, text, _ = await plant.reconcile("list")
         assert code == 0 and "Not proven" not in text
+
+
+async def test_where_receivers_pull_nobody_is_told_to_run_and_what_they_found_counts(tmp_path: Path) -> None:
+    config = tmp_path / "lineside.toml"
+    config.write_text(PULLED.format(folder=tmp_path, port=free_port()))
+    code, text, _ = await invoke("reconcile", "list", "--config", config)
+    assert code == 0 and "Nothing was compared yet" in text
+    assert "reconcile run" not in text and "compares by itself" in text
+    code, _, errors = await invoke("reconcile", "run", "--config", config)
+    assert code == 2 and "compares by itself" in errors
+    report = Report("urn:x", 1, 3, 3, "d" * 64, [], [])
+    findings = Findings(Counts(None, 3, 3, 3), differences=(Difference("count", "3", "1"),))
+    made = Certificate(0, "bus/erp", "e" * 16, "", START_MS, False, report, findings)
+    async with await Store.open(tmp_path / "sync.db") as store:
+        await store.transact(lambda connection: _kept(connection, made))
+    code, text, _ = await invoke("reconcile", "list", "--config", config)
+    assert code == 1 and "Not proven: certificates 1" in text
+    code, text, _ = await invoke("status", "--config", config)
+    assert "1 not proven" in " ".join(text.replace("│", " ").split())
+
+
+async def _kept(connection: aiosqlite.Connection, made: Certificate) -> None:
+    await keep(connection, made, b"")
 
 
 async def test_status_shows_what_a_receiver_says_as_it_stands(tmp_path: Path) -> None:
