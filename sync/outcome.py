@@ -19,6 +19,7 @@ FORK_HINT = (
     "Two collectors use one edge id, or a journal was put back from a copy: stop the other one, or give"
     " this one a new edge.id; then restart lineside sync"
 )
+RENEW_HINT = "Renew the token or password in its file; it is read anew for every call"
 ENCODINGS = ("zstd", "gzip", "identity")  # tried in this order
 
 
@@ -109,7 +110,7 @@ class _OddResults(msgspec.Struct):
 _results = msgspec.json.Decoder(_Results)
 _odd_results = msgspec.json.Decoder(_OddResults)
 _PAUSES = {
-    401: "Renew the token or password in its file; it is read anew for every call",
+    401: RENEW_HINT,
     403: "Give this account the right to post production facts",
     404: "Check the uplink's url; nothing answers to it there",
 }

@@ -30,7 +30,7 @@ from sync.comparison import Said, counted, understood
 from sync.figures import Figures, reckoned
 from sync.forgotten import overlapping
 from sync.lacking import lacking
-from sync.outcome import Answer, excerpt
+from sync.outcome import RENEW_HINT, Answer, excerpt, printable
 from sync.settlement import Quarantined
 from sync.store import Store
 from sync.tally import Report
@@ -178,15 +178,18 @@ class Reconciliation:
         )
 
     def _understood(self, answer: Answer, report: Report) -> Said:
-        if answer.status == 200:
-            try:
-                return understood(answer.body, report)
-            except (msgspec.DecodeError, RecursionError):
-                pass
-        raise UplinkFault(
-            f"{self._uplink.name}: reconciliation answered {answer.status}{excerpt(answer.body)}",
-            hint="Events are not touched by this; try again, then ask who runs the receiver",
-        )
+        said = f"{self._uplink.name}: reconciliation answered {answer.status}"
+        if answer.status != 200:
+            hint = _HINTS.get(answer.status, "Try again, then ask who runs the receiver")
+            raise UplinkFault(f"{said}{excerpt(answer.body)}", hint=f"{hint}. {_UNTOUCHED}")
+        try:
+            return understood(answer.body, report)
+        except (msgspec.DecodeError, RecursionError) as error:
+            wrong = printable(str(error), 120)
+            raise UplinkFault(
+                f"{said} with something that is no comparison ({wrong}){excerpt(answer.body)}",
+                hint=f"{_FORM}. {_UNTOUCHED}",
+            ) from error
 
     async def _kept(
         self, epoch: str, occasion: str, report: Report, match: bool, findings: Findings, answer: bytes
@@ -212,6 +215,15 @@ def ranges(certificates: Iterable[Certificate], found: Sequence[epochs.Epoch]) -
     ]
 
 
+_HINTS = {
+    401: RENEW_HINT,
+    403: "Give this account the right to compare: POST to the uplink's url with /reconciliation behind it",
+}
+_FORM = (
+    'It must be {"match": true or false, "missing": [seqs], "differences": []} (docs/openapi.yaml): tell who'
+    " runs the receiver"
+)
+_UNTOUCHED = "Nothing was compared, no certificate was made; events go on"
 _UNSENT = (
     "SELECT count(*) FILTER (WHERE state = 'held' AND epoch = ?2 AND seq BETWEEN ?3 AND ?4),"
     " count(*) FILTER (WHERE state <> 'settled') FROM quarantine WHERE uplink = ?1"

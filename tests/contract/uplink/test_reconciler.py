@@ -476,6 +476,30 @@ async def test_a_failing_comparison_stops_no_delivery_and_stays_due(tmp_path: Pa
         assert found == ([(5, True)] if mood in answers else []), "404: not offered, so nothing is due"
 
 
+@pytest.mark.parametrize(
+    ("status", "body", "said"),
+    [
+        (200, '{"match": "yes"}', "no comparison (Expected `bool`, got `str` - at `$.match`)"),
+        (200, "<html>", "no comparison (JSON is malformed"),
+        (401, "", "Renew the token"),
+        (403, "", "Give this account the right to compare"),
+        (500, "", "Try again"),
+    ],
+)
+async def test_what_is_wrong_with_an_answer_is_said(
+    tmp_path: Path, status: int, body: str, said: str
+) -> None:
+    async with rigged(tmp_path, 5) as rig:
+        rig.start()
+        await rig.drained()
+        rig.receiver.reconciling = lambda: web.Response(status=status, text=body)
+        with pytest.raises(UplinkFault) as raised:
+            await compared(rig)
+        assert said in str(raised.value) and "Nothing was compared" in str(raised.value)
+        assert ("Try again" in str(raised.value)) == (status == 500)
+        assert kept(rig) == []
+
+
 async def test_the_end_of_a_journal_that_was_set_aside_is_compared_too(tmp_path: Path) -> None:
     async with posting(tmp_path) as (rig, _):
         await rig.append(steel("1"), steel("2"))

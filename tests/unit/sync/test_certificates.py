@@ -83,6 +83,7 @@ def test_on_paper_stands_what_is_stored_and_nothing_of_it_is_markup() -> None:
     assert "No match" in html and "&lt;script&gt;" in html and "&lt;W&gt;" in html
     assert "<script" not in html and "http" not in html
     assert "5.5 pcs" in html
+    assert html.count("Asia/Shanghai") == 1 and "+0800" not in html
     assert "Match <span" in page(certificate(), EDGE)
 
 
