@@ -42,6 +42,8 @@ _BY_ITSELF = (
 )
 _DISCARDED = "[bold yellow]! agrees but for {:,} discarded[/]"
 _ROWS = 20  # of differences, what is held back, what is discarded
+_WIDE = 120  # columns of a terminal that holds all figures of a certificate in one line
+_DAY = 10  # characters: 2026-11-23
 _SHORT = 8  # characters of an id's end that are shown
 
 
@@ -53,22 +55,30 @@ def list_(
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the certificates, newest first, and what is not proven. Exit code 1 where something is not."""
+    """Show the certificates, newest first, and what is not proven. Exit code 1 where something is not.
+
+    A receiver that is configured no more counts only where --uplink names it.
+    """
     loaded = main.load(config)
-    _known(loaded, uplink)
     path = loaded.edge.data_dir / main.STORE
-    found, open_ = load(path, uplink, limit), load_open(path, uplink)
-    waiting = len(main.quarantine(loaded.edge.data_dir, uplink))
+    found, standing = load(path, uplink, limit), load_open(path, uplink)
+    if not found:
+        _known(loaded, uplink)
+    here = loaded.receivers if uplink is None else (uplink,)
+    open_ = [one for one in standing if one.uplink in here]
+    gone = [one for one in standing if one.uplink not in here]
+    waiting = sum(one.uplink in here for one in main.quarantine(loaded.edge.data_dir, uplink))
     if as_json:
         said = {
-            "certificates": [_row(one) for one in found],
+            "certificates": [_row(one) | {"configured": one.uplink in loaded.receivers} for one in found],
             "open": [one.id for one in open_],
             "quarantine": waiting,
+            "removed": [one.id for one in gone],
         }
         out.out(json.dumps(said, ensure_ascii=False))
     else:
         _list(loaded, found, uplink)
-        _stand(open_, waiting)
+        _stand(open_, waiting, gone)
     if open_ or waiting:
         raise typer.Exit(FAULT)
 
@@ -76,7 +86,10 @@ def list_(
 @app.command()
 @guarded
 def show(certificate: Number = None, config: Config = None, as_json: AsJson = False) -> None:
-    """Show a certificate: four figures side by side, what differs, what is held back and its worth."""
+    """Show a certificate: four figures side by side, what differs, what is held back and its worth.
+
+    Exit code 1 where its range does not match; of other ranges, and of what waits, `reconcile list` tells.
+    """
     loaded = main.load(config)
     one = _chosen(loaded, certificate)
     if as_json:
@@ -141,10 +154,15 @@ def export(
 
 
 def _known(loaded: Settings, uplink: str | None) -> None:
-    if uplink is not None and uplink not in loaded.receivers:
-        known = ", ".join(loaded.receivers) or "none is configured"
-        err.print(f"There is no receiver {uplink!r}. Receivers: {known}", markup=False)
-        raise typer.Exit(USAGE)
+    if uplink is None or uplink in loaded.receivers:
+        return
+    known = ", ".join(loaded.receivers) or "none is configured"
+    said = f"There is no receiver {uplink!r}. Receivers: {known}"
+    if load(loaded.edge.data_dir / main.STORE, uplink, limit=1):
+        how = f"`lineside reconcile list -u {uplink}` names its certificates"
+        said = f"{uplink!r} is configured no more and cannot be compared: {how}. Receivers: {known}"
+    err.print(said, markup=False)
+    raise typer.Exit(USAGE)
 
 
 def _asked(loaded: Settings, uplink: str | None) -> list[str]:
@@ -179,16 +197,27 @@ def _list(loaded: Settings, found: Sequence[Certificate], uplink: str | None) ->
         how = "`lineside reconcile run` does it now." if _asked(loaded, uplink) else _BY_ITSELF
         out.print(f"Nothing was compared yet; {how}", soft_wrap=True)
         return
-    table = Table()
-    for column in ("no.", "when", "receiver", "occasion", "seq"):
-        table.add_column(column)
-    for column in ("scanned", "stored", "sent", "posted"):
-        table.add_column(column, justify="right")
-    table.add_column("result")
+    wide = out.width >= _WIDE
+    table = Table(title=f"Times in {loaded.edge.timezone}", title_justify="left")
+    table.add_column("no.", no_wrap=True)
+    table.add_column("when", min_width=_DAY)
+    for column in ("receiver", "occasion", *(("seq",) if wide else ())):
+        table.add_column(column, min_width=_DAY, overflow="fold")
+    for column in ("scanned", "stored", "sent", "posted") if wide else ("stored", "posted"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("result", min_width=_DAY)
     for one in found:
-        counts, span = one.findings.counts, f"{one.report.from_seq}-{one.report.to_seq}"
-        what = (str(one.id), _local(loaded, one.at_ms), one.uplink, one.occasion or "-", span)
-        figures = (counts.scanned, counts.stored, counts.sent, one.posted)
+        counts, span = one.findings.counts, f"{one.report.from_seq} to {one.report.to_seq}"
+        when, who = _local(loaded, one.at_ms), _receiver(loaded, one)
+        what = (
+            str(one.id),
+            when,
+            who,
+            one.occasion or ("-" if wide else f"seq {span}"),
+            *((span,) if wide else ()),
+        )
+        all_ = (counts.scanned, counts.stored, counts.sent, one.posted)
+        figures = all_ if wide else (counts.stored, one.posted)
         table.add_row(*map(escape, (*what, *map(number, figures))), _result(one))
     out.print(table)
 
@@ -199,8 +228,8 @@ def _result(one: Certificate) -> str:
     return _VERDICTS[verdict(one)]
 
 
-def _stand(open_: Sequence[Certificate], waiting: int) -> None:
-    """What is not proven now."""
+def _stand(open_: Sequence[Certificate], waiting: int, gone: Sequence[Certificate]) -> None:
+    """What is not proven now; `gone`: of receivers that are configured no more."""
     if open_:
         numbers = ", ".join(str(one.id) for one in open_[-_ROWS:])
         out.print(f"[bold red]✕[/] Not proven: certificates {numbers}. `lineside reconcile show <no.>`")
@@ -209,11 +238,25 @@ def _stand(open_: Sequence[Certificate], waiting: int) -> None:
             f"[bold red]✕[/] {waiting:,} facts wait in quarantine; `lineside outbox list` names them",
             highlight=False,
         )
+    if gone:
+        names = ", ".join(dict.fromkeys(one.uplink for one in gone))
+        numbers = ", ".join(str(one.id) for one in gone[-_ROWS:])
+        out.print(
+            "[bold yellow]![/]",
+            escape(f"Of receivers that are configured no more ({names}), and never proven: {numbers}"),
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+def _receiver(loaded: Settings, one: Certificate) -> str:
+    return one.uplink if one.uplink in loaded.receivers else f"{one.uplink} (configured no more)"
 
 
 def _show(loaded: Settings, one: Certificate) -> None:
     report, found, counts = one.report, one.findings, one.findings.counts
-    head = f"{one.id}  {_local(loaded, one.at_ms)}  {one.uplink}  {one.occasion or '-'}"
+    when, who = f"{_local(loaded, one.at_ms)} {loaded.edge.timezone}", _receiver(loaded, one)
+    head = f"{one.id}  {when}  {who}  {one.occasion or '-'}"
     out.print(_result(one), escape(head), highlight=False, soft_wrap=True)
     out.print(escape(f"{report.source}, seq {report.from_seq} to {report.to_seq}"), highlight=False)
     table = Table(title="Facts", title_justify="left")
@@ -251,7 +294,7 @@ def _lacking(one: Certificate) -> str:
     """How far the receiver's word is from what is stored."""
     said = f"{one.unposted:,} not posted"
     if one.unnamed:
-        said += f", of {one.unnamed:,} of them the receiver does not say which: their value is not known"
+        said += f", {one.unnamed:,} of them the receiver does not name: nobody can say what they are worth"
     return said + (f"; {one.surplus:,} more there than here" if one.surplus else "")
 
 
@@ -263,7 +306,7 @@ def _show_discarded(loaded: Settings, one: Certificate) -> None:
     found, count = one.findings.discarded, one.findings.counts.discarded
     table = Table(title="Discarded by decision", title_justify="left")
     for column in ("seq", "fact", "order", "by", "when", "why"):
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", min_width=17 if column == "fact" else None)
     for line in found[:_ROWS]:
         order, note, at = line.work_order or "-", line.note or "-", _local(loaded, line.at_ms)
         fact = f"{line.what} {line.id[-_SHORT:]}"
@@ -294,7 +337,8 @@ def _show_held(title: str, held: Sequence[Held]) -> None:
 def _tell(name: str, answer: dict[str, Any]) -> None:
     """What came of comparing with one receiver."""
     if "match" not in answer:
-        out.print("[bold red]✕[/]", escape(f"{name}: {answer.get('detail') or answer}"), soft_wrap=True)
+        why = str(answer.get("detail") or answer).removeprefix(f"{name}: ")
+        out.print("[bold red]✕[/]", escape(f"{name}: {why}"), highlight=False, soft_wrap=True)
     elif not answer["offered"]:
         out.print("[bold red]✕[/]", escape(f"{name} does not offer to compare: nothing is proven"))
     else:
