@@ -5,7 +5,7 @@ its differences are bounded and made plain text, and its `match` counts only whe
 contradicts it. There is no match while anything of the range is not posted there.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -17,6 +17,7 @@ from sync.tally import Report, Total
 MISSING_MAX = 10_000  # seqs that are taken from one answer
 DIFFERENCES_MAX = 200
 _WORDS_MAX = 200
+_DIGITS_MAX = 15  # of a count: beyond it is none
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -66,12 +67,20 @@ def understood(body: bytes, ours: Report) -> Said:
     absurd = sum(seq not in span for seq in named)
     differences = [_plain(one) for one in answer.differences[:DIFFERENCES_MAX]]
     for what, here, there in (("count", ours.count, answer.count), ("digest", ours.digest, answer.digest)):
-        if there is not None and str(there) != str(here) and what not in {one.what for one in differences}:
-            differences.append(Difference(what, str(here), printable(str(there), _WORDS_MAX)))
+        told = printable(str(there), _WORDS_MAX)
+        known = {(one.what, one.there) for one in differences}
+        if there is not None and told != str(here) and (what, told) not in known:
+            differences.append(Difference(what, str(here), told))
     if not answer.match and not (missing or differences or excluded):
         differences.append(Difference("match", "true", "false, without saying what"))
     match = answer.match and not (missing or differences or excluded)
     return Said(match, tuple(missing[:MISSING_MAX]), tuple(differences), absurd)
+
+
+def counted(differences: Iterable[Difference]) -> int | None:
+    """A receiver's own count of facts, where it is not ours; the least where it says several."""
+    told = (one.there for one in differences if one.what == "count")
+    return min((int(one) for one in told if one.isdecimal() and len(one) <= _DIGITS_MAX), default=None)
 
 
 def differing(ours: Report, theirs: Claim) -> tuple[Difference, ...]:

@@ -36,6 +36,18 @@ class Held(msgspec.Struct, frozen=True):
         return self.kind in _CONSUMED
 
 
+class Discarded(msgspec.Struct, frozen=True):
+    """A fact that stays away from the receiver because a person decided so."""
+
+    seq: int
+    id: str
+    what: str  # its type
+    work_order: str | None
+    person: str  # empty: not known any more, like the note
+    note: str | None
+    at_ms: int  # UTC, when it was decided
+
+
 class HeldBack:
     """The sum of the figures of facts that are held back."""
 

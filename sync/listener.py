@@ -112,11 +112,15 @@ class Compared(msgspec.Struct):
     offered: bool
     waiting: int
     certificates: list[int]
+    unproven: int  # ranges
+    discarded: int  # facts of the compared ranges that stay away by a person's decision
 
     @classmethod
     def of(cls, outcome: Outcome) -> "Compared":
         numbers = [one.id for one in outcome.certificates]
-        return cls(outcome.match, outcome.offered, outcome.waiting, numbers)
+        return cls(
+            outcome.match, outcome.offered, outcome.waiting, numbers, outcome.unproven, outcome.discarded
+        )
 
 
 def _problem(status: int, title: str, detail: str) -> web.Response:

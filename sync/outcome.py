@@ -15,6 +15,7 @@ import msgspec
 
 Short = Annotated[str, msgspec.Meta(max_length=128)]
 FORK = "urn:lineside:problem:fork"
+RENEW_HINT = "Renew the token or password in its file; it is read anew for every call"
 ENCODINGS = ("zstd", "gzip", "identity")  # tried in this order
 
 
@@ -105,7 +106,7 @@ class _OddResults(msgspec.Struct):
 _results = msgspec.json.Decoder(_Results)
 _odd_results = msgspec.json.Decoder(_OddResults)
 _PAUSES = {
-    401: "Renew the token or password in its file; it is read anew for every call",
+    401: RENEW_HINT,
     403: "Give this account the right to post production facts",
     404: "Check the uplink's url; nothing answers to it there",
 }

@@ -7,9 +7,18 @@ not passed it.
 from collections.abc import Sequence
 
 import aiosqlite
+import msgspec
 
 from edge import alerts
 from sync.settlement import Decision, Quarantined, Settlement
+
+
+class Decided(msgspec.Struct, frozen=True):
+    """Whose decision it was that a fact is not posted."""
+
+    person: str = ""
+    note: str | None = None
+    at_ms: int = 0  # UTC, when it was recorded
 
 
 async def enter(connection: aiosqlite.Connection, uplink: str, settlement: Settlement, at_ms: int) -> None:
@@ -41,8 +50,12 @@ async def carry_out(
 ) -> None:
     """Retry and discard; then release whose rejected one is settled, and keep the alert true."""
     for decision in decisions:
-        sql = _RETRY if decision.how == "retried" else _DISCARD
-        await connection.executemany(sql, [(at_ms, id_, uplink, decision.seq) for id_ in decision.ids])
+        rows = [(at_ms, id_, uplink, decision.seq) for id_ in decision.ids]
+        if decision.how == "retried":
+            await connection.executemany(_RETRY, rows)
+        else:
+            said = msgspec.json.encode(Decided(decision.person, decision.note, decision.at_ms)).decode()
+            await connection.executemany(_DISCARD, [(said, *row) for row in rows])
     await connection.execute(_RELEASE, (at_ms, uplink))
     async with connection.execute(
         "SELECT count(*) FROM quarantine WHERE uplink = ? AND state = 'waiting'", (uplink,)
@@ -84,7 +97,7 @@ _RETRY = (
     " AND (SELECT reviewed FROM uplinks WHERE uplinks.uplink = quarantine.uplink) < ?"
 )
 _DISCARD = (
-    "UPDATE quarantine SET state = 'settled', how = 'discarded', at_ms = ?"
+    "UPDATE quarantine SET state = 'settled', how = 'discarded', decision = ?, at_ms = ?"
     " WHERE id = ? AND uplink = ? AND state <> 'settled'"
     " AND (SELECT reviewed FROM uplinks WHERE uplinks.uplink = quarantine.uplink) < ?"
 )

@@ -16,11 +16,9 @@ import aiosqlite
 import msgspec
 
 from edge import epochs, schema
-from edge.events import chain_of, decode, first_broken
-from edge.faults import JournalDamaged, MasterDataUnreadable, UplinkFault
+from edge.events import chain_of, first_broken
+from edge.faults import JournalDamaged, UplinkFault
 from edge.journal import Reader
-from edge.masterdata import MasterData
-from edge.masterdata.lookup import load as load_masterdata
 from edge.masterdata.store import MASTERDATA
 from edge.ports import Clock
 from edge.ring import SAMPLES
@@ -28,17 +26,16 @@ from sync import quarantine
 from sync.batch import Head
 from sync.certificates.record import LOST, Certificate, Counts, Findings, keep
 from sync.certificates.scanned import scanned
-from sync.comparison import Said, understood
+from sync.comparison import Said, counted, understood
 from sync.figures import Figures, reckoned
 from sync.forgotten import overlapping
-from sync.heldback import Held, HeldBack
-from sync.outcome import Answer, excerpt
+from sync.lacking import lacking
+from sync.outcome import RENEW_HINT, Answer, excerpt, printable
 from sync.settlement import Quarantined
 from sync.store import Store
 from sync.tally import Report
 from sync.uplink import Books
 
-_PAGE = 500
 _OF_NOTHING = hashlib.sha256().hexdigest()  # the digest of no facts
 _head = msgspec.json.Decoder(Head)
 
@@ -82,7 +79,7 @@ class Reconciliation:
         said = self._understood(answer, figures.report)
         if gone := await overlapping(self._store, self._uplink.name, epoch, given.from_seq, given.to_seq):
             said = msgspec.structs.replace(said, match=False, differences=(*said.differences, *gone))
-        findings = await self._findings(epoch, figures, said, resent)
+        findings = await self._findings(given.path, epoch, figures, said, resent)
         return await self._kept(epoch, given.occasion, figures.report, said.match, findings, answer.body)
 
     async def beyond(self, journal: epochs.Epoch, span: range) -> Certificate | None:
@@ -98,15 +95,18 @@ class Reconciliation:
             return None
         said = self._understood(answer, report)
         ((unsent, waiting),) = await self._store.rows(_UNSENT, *where)
-        told = next((one.there for one in said.differences if one.what == "count"), "0" if said.match else "")
-        settled = int(told) + len(said.missing) if told.isdecimal() else len(span) - len(excluded)
+        told = 0 if said.match else counted(said.differences)
+        settled = len(span) - len(excluded) if told is None else told + len(said.missing)
+        lacks = await lacking(self._store, where, None, (), self._journal.parent / MASTERDATA)
         findings = Findings(
-            Counts(None, 0, len(span) - unsent, settled),
+            Counts(None, 0, len(span) - unsent, settled, lacks.count),
             missing=said.missing,
             absurd=said.absurd,
             differences=said.differences,
-            held_back=await self._held_back(where),
+            held_back=lacks.held_back,
             waiting=waiting,
+            discarded=lacks.discarded,
+            written_off=lacks.written_off,
         )
         return await self._kept(journal.epoch, LOST, report, False, findings, answer.body)
 
@@ -156,12 +156,13 @@ class Reconciliation:
             found.append(Quarantined(seq, _head.decode(body), body, "retrying", b""))
         return found
 
-    async def _findings(self, epoch: str, figures: Figures, said: Said, resent: int) -> Findings:
+    async def _findings(self, path: Path, epoch: str, figures: Figures, said: Said, resent: int) -> Findings:
         span = (self._uplink.name, epoch, figures.report.from_seq, figures.report.to_seq)
         ((unsent, waiting),) = await self._store.rows(_UNSENT, *span)
         folder = self._journal.parent
-        counted = await asyncio.to_thread(scanned, folder / SAMPLES, figures.after_ms, figures.to_ms)
-        counts = Counts(counted, figures.stored, figures.stored - unsent, figures.report.count)
+        scans = await asyncio.to_thread(scanned, folder / SAMPLES, figures.after_ms, figures.to_ms)
+        lacks = await lacking(self._store, span, path, said.missing, folder / MASTERDATA)
+        counts = Counts(scans, figures.stored, figures.stored - unsent, figures.report.count, lacks.count)
         return Findings(
             counts,
             figures.from_ms,
@@ -170,29 +171,25 @@ class Reconciliation:
             resent,
             said.absurd,
             said.differences,
-            await self._held_back(span),
+            lacks.held_back,
             waiting,
+            lacks.discarded,
+            lacks.written_off,
         )
-
-    async def _held_back(self, span: tuple[object, ...]) -> tuple[Held, ...]:
-        """What of a range the receiver does not hold, with its worth."""
-        held, at = HeldBack(), 0
-        while rows := await self._store.rows(_NOT_POSTED, *span, at, _PAGE):
-            held.take(decode(row[1]) for row in rows)
-            at = rows[-1][0]
-        path = self._journal.parent / MASTERDATA
-        return await asyncio.to_thread(_priced, held, path) if at else ()
 
     def _understood(self, answer: Answer, report: Report) -> Said:
-        if answer.status == 200:
-            try:
-                return understood(answer.body, report)
-            except (msgspec.DecodeError, RecursionError):
-                pass
-        raise UplinkFault(
-            f"{self._uplink.name}: reconciliation answered {answer.status}{excerpt(answer.body)}",
-            hint="Events are not touched by this; try again, then ask who runs the receiver",
-        )
+        said = f"{self._uplink.name}: reconciliation answered {answer.status}"
+        if answer.status != 200:
+            hint = _HINTS.get(answer.status, "Try again, then ask who runs the receiver")
+            raise UplinkFault(f"{said}{excerpt(answer.body)}", hint=f"{hint}. {_UNTOUCHED}")
+        try:
+            return understood(answer.body, report)
+        except (msgspec.DecodeError, RecursionError) as error:
+            wrong = printable(str(error), 120)
+            raise UplinkFault(
+                f"{said} with something that is no comparison ({wrong}){excerpt(answer.body)}",
+                hint=f"{_FORM}. {_UNTOUCHED}",
+            ) from error
 
     async def _kept(
         self, epoch: str, occasion: str, report: Report, match: bool, findings: Findings, answer: bytes
@@ -208,14 +205,6 @@ class Reconciliation:
         return found[0]
 
 
-def _priced(held: HeldBack, path: Path) -> tuple[Held, ...]:
-    """With the worth where master data tells it; it may be unreadable for a moment."""
-    try:
-        return held.priced(load_masterdata(path))
-    except MasterDataUnreadable:
-        return held.priced(MasterData())
-
-
 def ranges(certificates: Iterable[Certificate], found: Sequence[epochs.Epoch]) -> list[Range]:
     """The ranges of certificates, where their journals are still there."""
     paths = {one.epoch: one.path for one in found}
@@ -226,6 +215,15 @@ def ranges(certificates: Iterable[Certificate], found: Sequence[epochs.Epoch]) -
     ]
 
 
+_HINTS = {
+    401: RENEW_HINT,
+    403: "Give this account the right to compare: POST to the uplink's url with /reconciliation behind it",
+}
+_FORM = (
+    'It must be {"match": true or false, "missing": [seqs], "differences": []} (docs/openapi.yaml): tell who'
+    " runs the receiver"
+)
+_UNTOUCHED = "Nothing was compared, no certificate was made; events go on"
 _UNSENT = (
     "SELECT count(*) FILTER (WHERE state = 'held' AND epoch = ?2 AND seq BETWEEN ?3 AND ?4),"
     " count(*) FILTER (WHERE state <> 'settled') FROM quarantine WHERE uplink = ?1"
@@ -233,8 +231,4 @@ _UNSENT = (
 _EXCLUDED = (
     "SELECT seq FROM quarantine WHERE uplink = ? AND epoch = ? AND seq BETWEEN ? AND ?"
     " AND how IS NOT 'posted' ORDER BY seq"
-)
-_NOT_POSTED = (
-    "SELECT seq, CAST(body AS BLOB) FROM quarantine WHERE uplink = ? AND epoch = ?"
-    " AND seq BETWEEN ? AND ? AND how IS NOT 'posted' AND seq > ? ORDER BY seq LIMIT ?"
 )

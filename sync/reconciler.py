@@ -25,7 +25,7 @@ from edge.faults import UplinkFault
 from edge.journal import Reader
 from edge.ports import Clock
 from sync.backoff import Backoff
-from sync.certificates.record import ASKED, FORGOTTEN, LOST, OPEN, Certificate, of
+from sync.certificates.record import ASKED, DECIDED, FORGOTTEN, LOST, OPEN, Certificate, of
 from sync.due import Due, due
 from sync.figures import last_recorded
 from sync.lost import taken_and_lost, tell, whole
@@ -56,6 +56,11 @@ class Outcome:
     def match(self) -> bool:
         """Whether everything settled is proven; never over an open quarantine."""
         return self.offered and not self.waiting and not self.unproven
+
+    @property
+    def discarded(self) -> int:
+        """Facts of these ranges that stay away by a person's decision."""
+        return sum(one.findings.counts.discarded for one in self.certificates)
 
 
 class Reconciler:
@@ -188,10 +193,12 @@ class Reconciler:
         return fresh
 
     async def _open(self, found: list[epochs.Epoch]) -> list[Range]:
-        """The ranges that did not match and could now, oldest first."""
-        certificates = await self._unmatched()
-        asked = ranges([one for one in certificates[-_OPEN_MAX:] if await self._changed(one)], found)
-        kept = [one for one in asked if (await _held(one.path, None)).start <= one.from_seq]
+        """The ranges that did not match and could now, or would say who discarded what; oldest first."""
+        open_, decided = await self._unmatched(), await self._store.rows(DECIDED, self.name)
+        asked = {one.id: one for one in open_[-_OPEN_MAX:] if await self._changed(one)}
+        asked |= {one.id: one for one in map(of, decided[-_OPEN_MAX:])}
+        again = ranges([asked[number] for number in sorted(asked)], found)
+        kept = [one for one in again if (await _held(one.path, None)).start <= one.from_seq]
         return [part for one in kept for part in _parts(one, found)]
 
     async def _changed(self, one: Certificate) -> bool:

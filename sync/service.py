@@ -204,6 +204,7 @@ class Sync:
     async def _scrape(self) -> bytes:
         page = await self.page()
         proven = await asyncio.to_thread(load_standing, self._store.path)
+        proven = {name: one for name, one in proven.items() if name in self._settings.receivers}
         return self._metrics.scrape(page.uplinks, page.alerts, page.outboxes, proven, self._clock.now())
 
 

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from edge.events import parse_instant
 from sync.batch import REVIEW, Batch, Head, Rows
 from sync.outcome import FORK, Outcome, printable
 
@@ -38,6 +39,9 @@ class Decision:
     seq: int
     how: Literal["retried", "discarded"]
     ids: tuple[str, ...]
+    person: str = ""
+    note: str | None = None
+    at_ms: int = 0  # UTC, when it was recorded
 
 
 @dataclass(frozen=True)
@@ -168,17 +172,22 @@ def _decision(seq: int, body: bytes) -> Iterable[Decision]:
     except msgspec.ValidationError:
         return  # another type that only speaks of reviews
     if event.type == REVIEW and event.data.how in ("retried", "discarded"):
-        yield Decision(seq, "retried" if event.data.how == "retried" else "discarded", event.data.settles)
+        how: Literal["retried", "discarded"] = "retried" if event.data.how == "retried" else "discarded"
+        at_ms = parse_instant(event.recordedtime) if event.recordedtime else 0
+        yield Decision(seq, how, event.data.settles, event.data.person, event.data.note, at_ms)
 
 
 class _Decided(msgspec.Struct):
     how: str = ""  # any: another version may know more of them
     settles: tuple[str, ...] = ()
+    person: str = ""
+    note: str | None = None
 
 
 class _Review(msgspec.Struct):
     type: str
     data: _Decided
+    recordedtime: str = ""
 
 
 _reviews = msgspec.json.Decoder(_Review)

@@ -45,6 +45,9 @@ CREATE TABLE forks (                    -- from where on a receiver holds other 
     PRIMARY KEY (uplink, epoch)
 ) STRICT;
 """
+_DECIDED = """
+ALTER TABLE quarantine ADD COLUMN decision TEXT;  -- of discarded: JSON of who, why and when
+"""
 TABLES = Schema(
     f"""
 CREATE TABLE uplinks (
@@ -100,5 +103,5 @@ CREATE TABLE certificates (
 ) STRICT;
 {alerts.TABLE}
 """,
-    steps=(_WEBHOOKS, _RECONCILED, _WEIGHED, _ORDERED, _FORKED),
+    steps=(_WEBHOOKS, _RECONCILED, _WEIGHED, _ORDERED, _FORKED, _DECIDED),
 )

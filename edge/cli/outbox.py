@@ -100,8 +100,9 @@ def show(
         return
     out.print(escape(_line(found[0])), highlight=False, soft_wrap=True)
     for one in found:
-        since = datetime.fromtimestamp(one.at_ms / 1000, UTC).astimezone()
-        rows = {"receiver": one.uplink, "since": f"{since:%Y-%m-%d %H:%M}", "state": _STATES[one.state]}
+        since = datetime.fromtimestamp(one.at_ms / 1000, UTC).astimezone(loaded.edge.zone)
+        when = f"{since:%Y-%m-%d %H:%M} {loaded.edge.timezone}"
+        rows = {"receiver": one.uplink, "since": when, "state": _STATES[one.state]}
         for key, value in (rows | ({"why": one.why} if one.why else {})).items():
             out.print(f"  {key:9}", escape(value), highlight=False, soft_wrap=True)
     out.print(_ADVICE, highlight=False, soft_wrap=True)

@@ -3,7 +3,7 @@
 Everything on it comes from the certificate alone, so that it prints the same in ten years.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
@@ -14,7 +14,7 @@ import jinja2
 from edge import __version__
 from edge.settings import Edge
 from sync.certificates.record import ASKED, FORGOTTEN, LOST, Certificate
-from sync.heldback import worth
+from sync.heldback import Held, worth
 
 _TEMPLATE = Path(__file__).parent / "certificate.html"
 _MISSING_SHOWN = 200
@@ -61,8 +61,9 @@ def page(certificate: Certificate, edge: Edge) -> str:
         began=_local(found.from_ms, edge.zone) if found.from_ms else "–",
         ended=_local(found.to_ms, edge.zone) if found.to_ms else "–",
         verdict=verdict(certificate),
-        worth=list(_worth(certificate)),
-        unpriced=sum(line.value is None and line.material is not None for line in found.held_back),
+        held_back=_summed(found.held_back),
+        written_off=_summed(found.written_off),
+        decided=[_local(one.at_ms, edge.zone) for one in found.discarded],
         missing=", ".join(map(str, found.missing[:_MISSING_SHOWN])),
         more=max(0, len(found.missing) - _MISSING_SHOWN),
     )
@@ -98,9 +99,15 @@ def money(value: Decimal) -> str:
     return format(value.quantize(_CENT, ROUND_HALF_UP), ",f")
 
 
-def _worth(certificate: Certificate) -> Iterator[tuple[str, str, str]]:
-    for (what, currency), value in worth(certificate.findings.held_back).items():
-        yield _WORTH[what], currency, money(value)
+def unpriced(held: Iterable[Held]) -> int:
+    """How many figures of material have no known price."""
+    return sum(line.value is None and line.material is not None for line in held)
+
+
+def _summed(held: Sequence[Held]) -> tuple[Sequence[Held], list[tuple[str, str, str]], int]:
+    """The figures; what they are worth together; how many of them have no price."""
+    sums = [(_WORTH[what], currency, money(value)) for (what, currency), value in worth(held).items()]
+    return held, sums, unpriced(held)
 
 
 def _kind(name: str) -> str:
@@ -112,4 +119,4 @@ def _unit(code: str) -> str:
 
 
 def _local(at_ms: int, zone: ZoneInfo) -> str:
-    return f"{datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(zone):%Y-%m-%d %H:%M:%S %z}"
+    return f"{datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(zone):%Y-%m-%d %H:%M:%S}"

@@ -11,12 +11,12 @@ from typing import Any
 import aiosqlite
 import msgspec
 
-from sync.comparison import Difference, understood
-from sync.heldback import Held
+from sync.comparison import Difference, counted, understood
+from sync.heldback import Discarded, Held
 from sync.status import reading
 from sync.tally import Report
 
-ASKED = "asked"  # a person's comparison; else a shift or a day names the occasion
+ASKED = "asked"  # a person's comparison; else a shift or a day names the occasion; a consumer's has none
 LOST = "lost"  # what only the receiver holds: the journal has lost it since
 FORGOTTEN = "forgotten"  # never delivered, and not here any more
 _ANSWER_MAX = 64 * 1024  # characters kept of what a receiver answered
@@ -29,7 +29,8 @@ class Counts(msgspec.Struct, frozen=True):
     scanned: int | None  # scans that were answered as recorded; None: that evidence is not kept any more
     stored: int  # facts in the journal
     sent: int  # facts that the receiver was offered
-    posted: int  # of them, facts that it settled; less the missing it says it holds them
+    posted: int  # of them, facts that it answered as accepted; `Certificate.posted` is its word when compared
+    discarded: int = 0  # facts that it rejected, and that stay away by a person's decision
 
 
 class Findings(msgspec.Struct, frozen=True):
@@ -44,6 +45,8 @@ class Findings(msgspec.Struct, frozen=True):
     differences: tuple[Difference, ...] = ()
     held_back: tuple[Held, ...] = ()
     waiting: int = 0  # facts in quarantine when it was made, wherever they lie
+    discarded: tuple[Discarded, ...] = ()  # the first of them, by name
+    written_off: tuple[Held, ...] = ()  # what all of them are worth
 
 
 class Certificate(msgspec.Struct, frozen=True):
@@ -69,8 +72,44 @@ class Certificate(msgspec.Struct, frozen=True):
 
     @property
     def posted(self) -> int:
-        """Facts that the receiver says it holds."""
-        return self.findings.counts.posted - len(self.missing)
+        """Facts that the receiver holds by its own word: its count, else what it took and does not miss."""
+        said = counted(self.differences)
+        return self.findings.counts.posted - len(self.missing) if said is None else said
+
+    @property
+    def unposted(self) -> int:
+        """Facts of the journal that it does not hold, as far as is known: by name, or because its count lacks
+        so many.
+        """
+        return max(self._named, self.findings.counts.stored - self.posted)
+
+    @property
+    def unnamed(self) -> int:
+        """How many of them nobody can name, nor say what they are worth."""
+        return self.unposted - self._named
+
+    @property
+    def surplus(self) -> int:
+        """How many facts it says it holds that it cannot have from here."""
+        return self.posted - (self.findings.counts.stored - self.unposted)
+
+    @property
+    def only_discarded(self) -> bool:
+        """Whether all of the range agrees but for what a person discarded: it will never match better."""
+        settled = 0 < self.findings.counts.discarded == len(self.report.excluded)
+        amiss = self.missing or self.differences or self.occasion in (LOST, FORGOTTEN)
+        return not self.match and settled and not amiss
+
+    @property
+    def undecided(self) -> list[int]:
+        """Seqs that are not posted and that nobody discarded, as far as those are named."""
+        discarded = {one.seq for one in self.findings.discarded}
+        return [seq for seq in self.report.excluded if seq not in discarded]
+
+    @property
+    def _named(self) -> int:
+        counts = self.findings.counts
+        return max(0, counts.stored - counts.posted + len(self.missing))
 
     @property
     def span(self) -> tuple[str, int, int]:
@@ -161,7 +200,7 @@ def _before(ours: Report, answer: str) -> Findings:
 def shown(certificate: Certificate) -> Mapping[str, Any]:
     """A certificate as JSON shows it; decimals are strings."""
     given: dict[str, Any] = msgspec.to_builtins(certificate)
-    return given
+    return given | {"posted": certificate.posted, "unposted": certificate.unposted}
 
 
 _KEEP = (
@@ -180,25 +219,47 @@ _ONE = (
     "SELECT id, uplink, epoch, at_ms, match, report, answer, occasion, findings FROM certificates"
     " WHERE id = ?"
 )
+# A consumer compares what ranges it likes: a later one that covers a range speaks for it.
+_REPEATED = (
+    "EXISTS (SELECT 1 FROM certificates AS later WHERE later.uplink = one.uplink AND later.epoch = one.epoch"
+    " AND later.from_seq <= one.from_seq AND later.to_seq >= one.to_seq AND later.id > one.id"
+    " AND (one.occasion = '' OR later.from_seq = one.from_seq AND later.to_seq = one.to_seq))"
+)
+# Of the version before nobody knows what was found.
+_TELLING = "(occasion <> '' OR findings IS NOT NULL)"
+# A range in which something was lost is compared in parts from then on.
+_PARTED = (
+    "EXISTS (SELECT 1 FROM certificates AS part WHERE part.uplink = one.uplink"  # noqa: S608
+    f" AND part.epoch = one.epoch AND part.id > one.id AND part.occasion = '{LOST}'"
+    " AND part.from_seq BETWEEN one.from_seq AND one.to_seq)"
+)
+_QUARANTINED = (
+    "quarantine AS q WHERE q.uplink = one.uplink AND q.epoch = one.epoch"
+    " AND q.seq BETWEEN one.from_seq AND one.to_seq"
+)
 OPEN = (
     "SELECT id, uplink, epoch, at_ms, match, report, answer, occasion, findings FROM certificates AS one"  # noqa: S608
-    " WHERE match = 0 AND occasion <> '' AND (?1 IS NULL OR uplink = ?1) AND NOT EXISTS"
-    " (SELECT 1 FROM certificates AS later WHERE later.uplink = one.uplink AND later.epoch = one.epoch"
-    " AND later.from_seq = one.from_seq AND later.to_seq = one.to_seq AND later.id > one.id)"
+    f" WHERE match = 0 AND {_TELLING} AND (?1 IS NULL OR uplink = ?1) AND NOT {_REPEATED}"
     # Of what was lost the alert tells as long as its journal is kept.
     f" AND CASE occasion WHEN '{LOST}' THEN EXISTS (SELECT 1 FROM alerts WHERE alerts.cleared_ms IS NULL"
     " AND alerts.key = 'uplink.' || one.uplink || '.lost.' || one.epoch)"
-    # A range in which something was lost is compared in parts from then on.
-    " ELSE NOT EXISTS (SELECT 1 FROM certificates AS part WHERE part.uplink = one.uplink"
-    " AND part.epoch = one.epoch AND part.id > one.id"
-    f" AND part.occasion = '{LOST}' AND part.from_seq BETWEEN one.from_seq AND one.to_seq)"
+    f" ELSE NOT {_PARTED}"
     # What a person discarded is settled: a range that lacks nothing else is as good as it will ever be.
+    # What was posted since is not, until it was compared again.
     " AND (findings ->> '$.missing[0]' IS NOT NULL OR findings ->> '$.differences[0]' IS NOT NULL"
-    " OR EXISTS (SELECT 1 FROM quarantine AS q WHERE q.uplink = one.uplink AND q.epoch = one.epoch"
-    " AND q.seq BETWEEN one.from_seq AND one.to_seq AND q.how IS NOT 'discarded')) END ORDER BY id"
+    f" OR EXISTS (SELECT 1 FROM {_QUARANTINED} AND (q.how IS NULL OR q.how = 'posted'"
+    " AND q.seq IN (SELECT value FROM json_each(one.report, '$.excluded'))))) END ORDER BY id"
+)
+# The latest certificate of each range in which a person discarded something since.
+DECIDED = (
+    "SELECT id, uplink, epoch, at_ms, match, report, answer, occasion, findings FROM certificates AS one"  # noqa: S608
+    f" WHERE match = 0 AND occasion NOT IN ('', '{LOST}', '{FORGOTTEN}') AND uplink = ?1"
+    f" AND NOT {_REPEATED} AND NOT {_PARTED}"
+    f" AND (SELECT count(*) FROM {_QUARANTINED} AND q.how = 'discarded')"
+    " > ifnull(findings ->> '$.counts.discarded', 0) ORDER BY id"
 )
 _STANDING = (
     f"WITH open AS ({OPEN}) SELECT uplink, max(at_ms),"  # noqa: S608 our own text
     " (SELECT count(*) FROM open WHERE open.uplink = certificates.uplink)"
-    " FROM certificates WHERE occasion <> '' GROUP BY uplink"
+    f" FROM certificates WHERE {_TELLING} GROUP BY uplink"
 )

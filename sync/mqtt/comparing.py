@@ -153,7 +153,7 @@ class _Claimed:
     async def reconcile(self, report: bytes) -> Answer:
         """As a receiver answers over HTTP."""
         found = differing(_report.decode(report), self._claim)
-        body = {"match": not found, "differences": [_told(one) for one in found]}
+        body = {"match": not found, "differences": [_told(one) for one in found], "count": self._claim.count}
         return Answer(200, {}, msgspec.json.encode(body))
 
 

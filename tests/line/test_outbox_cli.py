@@ -110,7 +110,7 @@ async def test_what_is_kept_back_behind_a_rejected_fact_is_one_line_for_its_orde
 async def test_one_fact_is_shown_with_what_to_do(tmp_path: Path) -> None:
     async with quarantined(tmp_path) as collector:
         code, said, _ = await outbox(collector, "show", collector.ids[1][-8:])
-        assert code == 0 and collector.ids[1] in said and "seq 6" in said
+        assert code == 0 and collector.ids[1] in said and "seq 6" in said and "19:06 Asia/Shanghai" in said
         assert "2026-10 is closed" in said and "outbox retry" in said
         code, said, _ = await outbox(collector, "show", collector.ids[1], "--json")
         assert json.loads(said)[0]["event"]["id"] == collector.ids[1]

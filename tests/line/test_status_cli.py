@@ -124,8 +124,11 @@ async def test_what_cannot_be_read_hides_nothing_else(tmp_path: Path, name: str)
         path.rename(path.with_name("kept"))
         shutil.rmtree(path, ignore_errors=True)
         path.mkdir()
+        stops = name == "sync.db"  # whose writer ends where its file is another one
+        if stops:
+            await until(lambda: floor.children["sync"].code is not None, "the end of sync")
         code, text, found = await told(floor)
-        assert code == 1
+        assert code == (3 if stops else 1)
         assert text.count(f"{name} cannot be") == 1
         assert len(found["problems"]) == 1
         assert "Scan badge" in text

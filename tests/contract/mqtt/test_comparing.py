@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from edge.events import MaterialConsumed
-from sync.certificates.record import LOST, load
+from sync.certificates.record import LOST, load, load_open, load_standing
 from sync.mqtt.comparing import RANGE_MAX
 from sync.status import load_status
 from tests.contract.mqtt.broker import Asking, Rig, needs_mosquitto, numbered, rigged
@@ -71,10 +71,13 @@ async def test_halving_finds_what_is_lost_and_pulling_it_mends_it(tmp_path: Path
             first, last = (middle + 1, last) if answer["match"] else (first, middle)
             asked += 1
         assert first == 137 and asked <= 8
+        assert "seq 136 to 137" in alert_of(rig), "the last that differed"
         whole = await compared(rig, client, held, 1, 200)
         count = next(one for one in whole["differences"] if one["what"] == "count")
         assert (count["here"], count["there"]) == ("200", "199")
-        assert "seq 101 to 150" in alert_of(rig) and "count: here 50, there 49" in alert_of(rig)
+        assert "seq 1 to 200" in alert_of(rig) and "count: here 200, there 199" in alert_of(rig), (
+            "the last word"
+        )
         page = await rig.ask(client, "pull", {"after": f"{rig.journal.epoch}:136", "limit": 1})
         mended = sorted([*held, *numbered(page)])
         assert (await compared(rig, client, mended, 100, 200))["match"] is True
@@ -108,6 +111,41 @@ async def test_a_changed_quantity_is_found_with_both_figures(tmp_path: Path) -> 
         (found,) = answer["differences"]
         assert answer["match"] is False and (found["here"], found["there"]) == ("3.75", "3.5")
         assert "here 3.75, there 3.5" in alert_of(rig)
+
+
+async def test_what_does_not_match_is_not_proven_until_a_range_that_covers_it_does(tmp_path: Path) -> None:
+    async with rigged(tmp_path) as rig:
+        client = await rig.client()
+        held = await drained(rig, client)
+
+        def open_() -> list[tuple[int, int]]:
+            return [one.span[1:] for one in load_open(rig.store.path, "bus/erp")]
+
+        await compared(rig, client, held, 1, 10)
+        assert open_() == [] and load_standing(rig.store.path)["bus/erp"].unproven == 0
+        lacking = [one for one in held if one[0] != 7]
+        await compared(rig, client, lacking, 1, 15)
+        await compared(rig, client, lacking, 5, 8)
+        assert open_() == [(1, 15), (5, 8)] and alert_of(rig)
+        standing = load_standing(rig.store.path)["bus/erp"]
+        assert (standing.unproven, standing.at_ms > 0) == (2, True)
+        await compared(rig, client, held, 5, 8)
+        await compared(rig, client, lacking, 1, 20)
+        assert open_() == [(1, 20)] and alert_of(rig), "it speaks for the range within it"
+        await compared(rig, client, held, 1, 20)
+        assert open_() == [] and not alert_of(rig)
+
+
+async def test_posted_is_the_count_that_the_consumer_gives(tmp_path: Path) -> None:
+    async with rigged(tmp_path) as rig:
+        client = await rig.client()
+        held = await drained(rig, client)
+        answer = await rig.ask(client, "reconcile", figures(rig, held, 1, 20) | {"count": 1})
+        assert answer["match"] is False
+        one = load(rig.store.path)[0]
+        assert (one.findings.counts.stored, one.posted, one.unposted) == (20, 1, 19)
+        await compared(rig, client, held, 1, 20)
+        assert (load(rig.store.path)[0].posted, load(rig.store.path)[0].unposted) == (20, 0)
 
 
 async def test_it_never_matches_over_a_rejected_fact(tmp_path: Path) -> None:

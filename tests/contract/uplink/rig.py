@@ -82,9 +82,9 @@ class Rig:
         ]
         return [event.id for event in await self.journal.append(drafts)]
 
-    async def review(self, how: Any, ids: Sequence[str]) -> None:
+    async def review(self, how: Any, ids: Sequence[str], note: str | None = None) -> None:
         """A person decides."""
-        await self.append(ReviewSettled(settles=tuple(ids), how=how, person="chief"))
+        await self.append(ReviewSettled(settles=tuple(ids), how=how, person="chief", note=note))
 
     def start(self, **changed: Any) -> None:
         """Start an agent with these settings."""

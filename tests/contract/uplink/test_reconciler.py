@@ -222,6 +222,62 @@ async def test_there_is_no_match_over_an_open_quarantine_and_what_is_held_back_h
         assert len(held(endpoint)) == 7
 
 
+async def test_what_a_person_discarded_is_named_apart_from_what_is_held_back(tmp_path: Path) -> None:
+    async with posting(tmp_path) as (rig, _):
+        await rig.held.take(Delivery(json.dumps(MASTERDATA).encode(), "erp", "", None, START_MS))
+        ids = await rig.append(
+            steel("1"), steel("8", work_order=None), steel("2", work_order=None), steel("4", work_order=None)
+        )
+        rig.start()
+        await rig.drained()
+        assert not (await compared(rig)).match
+        assert kept(rig)[0].findings.discarded == () and kept(rig)[0].undecided == [3, 4, 5]
+        await rig.review("discarded", ids[1:3], "posted by hand")
+        await rig.drained()
+        assert not (await compared(rig)).match, "one of them waits"
+        await rig.review("discarded", ids[3:], "scrapped")
+        await rig.drained()
+        outcome = await compared(rig)
+        assert outcome.match and (outcome.unproven, outcome.discarded) == (0, 3)
+        last = [one for one in kept(rig) if one.report.from_seq == 1]
+        assert [one.findings.counts.discarded for one in last] == [0, 2, 3]
+        two, all_ = last[1:]
+        assert (two.only_discarded, two.undecided) == (False, [5])
+        assert [line.quantity for line in two.findings.held_back] == [4]
+        assert [line.quantity for line in two.findings.written_off] == [10]
+        assert (all_.match, all_.only_discarded, all_.undecided, all_.unposted) == (False, True, [], 3)
+        assert all_.findings.held_back == ()
+        assert sum(line.value or 0 for line in all_.findings.written_off) == 35
+        named = [(one.seq, one.id, one.work_order, one.person, one.note) for one in all_.findings.discarded]
+        assert named == [
+            (3, ids[1], None, "chief", "posted by hand"),
+            (4, ids[2], None, "chief", "posted by hand"),
+            (5, ids[3], None, "chief", "scrapped"),
+        ]
+        assert {one.at_ms for one in all_.findings.discarded} == {rig.time.now_ms}
+        assert (await compared(rig)).certificates == () and load_open(rig.store.path) == []
+
+
+async def test_a_range_of_which_one_was_posted_since_and_the_rest_discarded_lacks_nothing_more(
+    tmp_path: Path,
+) -> None:
+    async with rigged(tmp_path, 10, reconcile_after_s=0) as rig:
+        rig.receiver.poison = {5, 7}
+        rig.receiver.reconciliation = {"match": True}
+        rig.start()
+        await rig.drained()
+        assert not (await compared(rig)).match
+        rig.receiver.poison = {7}
+        by_seq = {one.seq: one.id for one in rig.quarantine}
+        await rig.review("retried", [by_seq[5]])
+        await rig.until(lambda: [one.seq for one in rig.quarantine] == [7])
+        await rig.review("discarded", [by_seq[7]])
+        await rig.drained()
+        outcome = await compared(rig)
+        assert outcome.match, load_open(rig.store.path)
+        assert [(one.seq, one.what) for one in kept(rig)[1].findings.discarded] == [(7, "work.paused")]
+
+
 async def test_what_was_released_and_posted_since_makes_its_range_match(tmp_path: Path) -> None:
     async with rigged(tmp_path, 10, reconcile_after_s=0) as rig:
         rig.receiver.poison = {5}
@@ -271,6 +327,33 @@ async def test_a_match_that_is_contradicted_is_none(tmp_path: Path) -> None:
         assert [(one.what, one.here, one.there) for one in kept(rig)[-1].differences] == [
             ("count", "20", "19")
         ]
+
+
+@pytest.mark.parametrize("count", [17, 52])
+async def test_posted_is_the_count_of_the_receiver_that_lies(tmp_path: Path, count: int) -> None:
+    async with rigged(tmp_path, 20) as rig:
+        rig.start()
+        await rig.drained()
+        rig.receiver.reconciliation = {"match": True, "count": count}
+        assert not (await compared(rig)).match
+        (one,) = kept(rig)
+        assert (one.findings.counts.stored, one.posted) == (20, count)
+        assert (one.unposted, one.surplus) == ((3, 0) if count == 17 else (0, 32))
+
+
+async def test_what_is_missing_there_is_held_back_with_its_worth(tmp_path: Path) -> None:
+    async with rigged(tmp_path, 1) as rig:
+        await rig.held.take(Delivery(json.dumps(MASTERDATA).encode(), "erp", "", None, START_MS))
+        await rig.append(*(steel(str(quantity)) for quantity in (1, 2, 4, 8, 16)))
+        rig.receiver.poison = {6}
+        rig.start()
+        await rig.drained()
+        rig.receiver.reconciliation = {"match": False, "missing": [2, 4, 5, 6]}
+        await compared(rig)
+        one = kept(rig)[-1]
+        assert (one.posted, one.unposted, one.unnamed) == (2, 4, 0)
+        (line,) = one.findings.held_back
+        assert (line.quantity, line.value) == (1 + 4 + 8 + 16, Decimal("72.50")), "each once"
 
 
 async def test_each_day_is_compared_once_across_restarts_and_an_outage_is_caught_up_with(
@@ -391,6 +474,30 @@ async def test_a_failing_comparison_stops_no_delivery_and_stays_due(tmp_path: Pa
         await one.look()
         found = [(c.report.to_seq, c.match) for c in kept(rig)]
         assert found == ([(5, True)] if mood in answers else []), "404: not offered, so nothing is due"
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "said"),
+    [
+        (200, '{"match": "yes"}', "no comparison (Expected `bool`, got `str` - at `$.match`)"),
+        (200, "<html>", "no comparison (JSON is malformed"),
+        (401, "", "Renew the token"),
+        (403, "", "Give this account the right to compare"),
+        (500, "", "Try again"),
+    ],
+)
+async def test_what_is_wrong_with_an_answer_is_said(
+    tmp_path: Path, status: int, body: str, said: str
+) -> None:
+    async with rigged(tmp_path, 5) as rig:
+        rig.start()
+        await rig.drained()
+        rig.receiver.reconciling = lambda: web.Response(status=status, text=body)
+        with pytest.raises(UplinkFault) as raised:
+            await compared(rig)
+        assert said in str(raised.value) and "Nothing was compared" in str(raised.value)
+        assert ("Try again" in str(raised.value)) == (status == 500)
+        assert kept(rig) == []
 
 
 async def test_the_end_of_a_journal_that_was_set_aside_is_compared_too(tmp_path: Path) -> None:

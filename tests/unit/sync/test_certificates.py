@@ -8,12 +8,14 @@ from typing import Any
 
 import aiosqlite
 import msgspec
+import pytest
 
 from edge.schema import APPLICATION_ID
 from edge.settings import Edge
 from sync.certificates.page import page, verdict
 from sync.certificates.record import Certificate, Counts, Findings, keep, load, load_one, load_open, shown
 from sync.comparison import Difference
+from sync.heldback import Discarded, Held
 from sync.store import Store
 from sync.tables import TABLES
 from sync.tally import Report, Total
@@ -81,6 +83,7 @@ def test_on_paper_stands_what_is_stored_and_nothing_of_it_is_markup() -> None:
     assert "No match" in html and "&lt;script&gt;" in html and "&lt;W&gt;" in html
     assert "<script" not in html and "http" not in html
     assert "5.5 pcs" in html
+    assert html.count("Asia/Shanghai") == 1 and "+0800" not in html
     assert "Match <span" in page(certificate(), EDGE)
 
 
@@ -90,6 +93,57 @@ def test_a_match_is_not_green_while_facts_wait_in_quarantine() -> None:
     html = page(waiting, EDGE)
     assert 'class="verdict waiting"' in html and 'class="verdict match"' not in html
     assert (verdict(certificate()), verdict(certificate(False))) == ("match", "open")
+
+
+@pytest.mark.parametrize(
+    ("there", "missing", "figures"),
+    [
+        (None, (), (8, 1, 0, 0)),  # one of nine is rejected
+        (None, (4,), (7, 2, 0, 0)),
+        ("5", (), (5, 4, 3, 0)),
+        ("7", (4,), (7, 2, 0, 0)),
+        ("9", (), (9, 1, 0, 1)),
+        ("99", (4,), (99, 2, 0, 92)),
+        ("many", (), (8, 1, 0, 0)),
+        ("9" * 99, (), (8, 1, 0, 0)),
+    ],
+)
+def test_posted_is_what_the_receiver_says_that_it_holds(
+    there: str | None, missing: tuple[int, ...], figures: tuple[int, ...]
+) -> None:
+    told = (Difference("count", "8", there),) if there else ()
+    found = Findings(Counts(3, 9, 9, 8), missing=missing, differences=told)
+    one = certificate(False, findings=found)
+    assert (one.posted, one.unposted, one.unnamed, one.surplus) == figures
+    html = page(one, EDGE)
+    assert f"<b>{one.posted:,}</b><small>{one.unposted} not posted" in html and 'class="less">Posted' in html
+    assert ("more than here" in html) == bool(one.surplus)
+    assert ("does not say which" in html) == bool(one.unnamed)
+    assert (shown(one)["posted"], shown(one)["findings"]["counts"]["posted"]) == (one.posted, 8)
+
+
+def test_on_paper_a_decision_is_told_apart_from_what_waits() -> None:
+    worth = Held("W", "S", "scanned", "KGM", Decimal(2), Decimal(5), "CNY")
+    gone = Discarded(4, "019a<b>", "material.consumed", "W", "1043", "posted by <hand>", 1_795_000_000_000)
+    found = Findings(Counts(3, 9, 9, 8, 1), discarded=(gone,), written_off=(worth,))
+    report = msgspec.structs.replace(REPORT, count=8, excluded=[4])
+    one = certificate(False, findings=found, report=report)
+    html = page(one, EDGE)
+    assert one.only_discarded and verdict(one) == "open", "for machines it goes on being no match"
+    assert "Agrees but for 1 discarded by decision" in html
+    assert 'class="verdict match"' not in html and 'class="verdict open"' not in html
+    for said in ("019a&lt;b&gt;", "1043", "posted by &lt;hand&gt;", "2026-11-18 ", "5.00 CNY"):
+        assert said in html, said
+    assert "<h2>Held back" not in html and "undecided" not in html
+    both = certificate(
+        False, report=msgspec.structs.replace(report, excluded=[4, 7]),
+        findings=msgspec.structs.replace(found, held_back=(worth,)),
+    )  # fmt: skip
+    html = page(both, EDGE)
+    assert not both.only_discarded and both.undecided == [7] and "<h2>Held back" in html
+    assert 'class="verdict open"' in html and "1 of them discarded by decision" in html
+    differs = msgspec.structs.replace(found, differences=(Difference("good", "5", "4"),))
+    assert not certificate(False, findings=differs, report=report).only_discarded
 
 
 def test_as_json_figures_are_strings() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from sync.comparison import DIFFERENCES_MAX, MISSING_MAX, Claim, Difference, differing, understood
+from sync.comparison import DIFFERENCES_MAX, MISSING_MAX, Claim, Difference, counted, differing, understood
 from sync.tally import Report, Total
 
 
@@ -35,6 +35,15 @@ def test_a_match_counts_only_where_nothing_contradicts_it() -> None:
     assert not said(match=True, digest="e" * 64).match
     assert not said(match=True, excluded=(6,)).match
     assert said(match=False).differences == (Difference("match", "true", "false, without saying what"),)
+
+
+def test_a_count_of_its_own_is_not_hidden_by_one_that_it_names_as_a_difference() -> None:
+    named = {"kind": "count", "sent": "5", "received": "5"}
+    found = said(match=True, count=4, differences=[named]).differences
+    assert found == (Difference("count", "5", "5"), Difference("count", "5", "4")) and counted(found) == 4
+    same = said(match=False, count=4, differences=[named | {"received": "4"}]).differences
+    assert same == (Difference("count", "5", "4"),)
+    assert counted(said(match=True).differences) is None
 
 
 def test_of_what_is_called_missing_only_what_can_be_counts() -> None:

@@ -110,6 +110,12 @@ def test_a_problem_of_any_form_becomes_bounded_json() -> None:
         assert isinstance(json.loads(found.quarantine[0].problem), dict)
 
 
+def test_a_decision_says_whose_it_is_and_why() -> None:
+    rows = stored(ReviewSettled(settles=("a",), how="discarded", person="chief", note="by hand"))
+    (found,) = decisions(rows)
+    assert (found.how, found.person, found.note) == ("discarded", "chief", "by hand") and found.at_ms > 0
+
+
 def test_a_decision_of_another_kind_or_version_is_passed_over() -> None:
     rows = stored(ReviewSettled(settles=("a",), how="accepted", person="chief"), paused(2))
     unheard_of = rows[0][1].replace(b'"how":"accepted"', b'"how":"postponed","until":{"day":"x"}')
