@@ -84,6 +84,12 @@ def back_up(
         schema.sync_directory(target.parent)
     except (OSError, sqlite3.Error) as error:
         shutil.rmtree(part, ignore_errors=True)
+        if isinstance(schema.unusable(path, error), Damaged):
+            raise Damaged(
+                f"{path} is damaged and cannot be copied: {error}. There is no backup",
+                hint="Restart lineside: it sets the file aside and keeps it. Then take the backup again;"
+                " `lineside events verify` shows what can be read of a journal",
+            ) from error
         raise StorageFault(
             f"{target} could not be written: {_reason(error)}. There is no backup",
             hint="Check its disk and rights; the running line was not touched",

@@ -112,6 +112,8 @@ def first_broken(rows: Iterable[tuple[int, bytes]], seq: int, chain: str | None)
 def decode(body: bytes) -> Event:
     """An event from its stored or wire form. Raises msgspec.ValidationError or msgspec.DecodeError."""
     wire = _wire_decoder.decode(body)
+    if not wire.sequence.isdecimal():
+        raise msgspec.ValidationError("its sequence is no number")
     data = _decoders.get(wire.type, _unknown).decode(wire.data)
     values: dict[str, Any] = {name: getattr(wire, name) for name in Event.__struct_fields__}
     values["data"] = data
