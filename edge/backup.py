@@ -82,9 +82,10 @@ def back_up(
             _sync(path)
         part.rename(target)
         schema.sync_directory(target.parent)
-    except (OSError, sqlite3.Error) as error:
+    except (OSError, sqlite3.Error, UnicodeDecodeError) as error:
         shutil.rmtree(part, ignore_errors=True)
-        if isinstance(schema.unusable(path, error), Damaged):
+        # A constraint: the damaged file holds what it would never have let in.
+        if isinstance(schema.unusable(path, error), Damaged) or isinstance(error, sqlite3.IntegrityError):
             raise Damaged(
                 f"{path} is damaged and cannot be copied: {error}. There is no backup",
                 hint="Restart lineside: it sets the file aside and keeps it. Then take the backup again;"

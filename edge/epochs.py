@@ -88,6 +88,6 @@ def look(path: Path) -> Epoch | None:
             if head is None:
                 return None
             whose = identity(db.execute(META))
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         raise unusable(path, error) from error
     return Epoch(whose.epoch, path, whose.ordinal, head[0], whose.source, whose.missing, whose.pruned)

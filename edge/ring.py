@@ -160,7 +160,7 @@ def last_samples(path: Path, number: int, device: str | None = None) -> list[Sam
                 " ORDER BY id DESC LIMIT ?2",
                 (device, number),
             ).fetchall()
-    except (OSError, sqlite3.Error) as error:
+    except (OSError, sqlite3.Error, UnicodeDecodeError) as error:
         raise unusable(path, error) from error
     return [Sample(*row) for row in reversed(rows)]
 

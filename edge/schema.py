@@ -117,8 +117,11 @@ _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, 
 
 
 def unusable(path: Path, error: Exception) -> StorageFault:
-    """The fault of a file that cannot be used, with what to do about it."""
-    text = str(error)
+    """The fault of a file that cannot be used, with what to do about it.
+
+    A UnicodeDecodeError is what Python makes of SQLite's own words, where these quote a damaged schema.
+    """
+    text = error.object.decode(errors="replace") if isinstance(error, UnicodeDecodeError) else str(error)
     hints = {
         "not a database": "It is damaged or no file of ours. Restart lineside: it sets it aside and keeps it",
         "readonly": f"Give this user the right to write it: chown lineside {path}*",
@@ -131,7 +134,8 @@ def unusable(path: Path, error: Exception) -> StorageFault:
     hint = next(
         (hint for part, hint in hints.items() if part in text), "Check the disk and the file's rights"
     )
-    kind = Damaged if code_of(error) in _DAMAGE else StorageFault
+    damage = isinstance(error, UnicodeDecodeError) or code_of(error) in _DAMAGE
+    kind = Damaged if damage else StorageFault
     return kind(f"{path} cannot be used: {text}", hint=hint)
 
 
@@ -174,7 +178,10 @@ async def _empty(connection: aiosqlite.Connection) -> bool:
 
 def is_empty(db: sqlite3.Connection) -> bool:
     """Whether nothing was ever put into a file."""
-    (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    try:
+        (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except UnicodeDecodeError as error:
+        raise malformed(error.object.decode(errors="replace")) from error
     (marked,) = db.execute("PRAGMA application_id").fetchone()
     return (tables, marked) == (0, 0)
 

@@ -39,8 +39,9 @@ CREATE VIEW facts AS                    -- for people with a SQLite shell
     steps=(alerts.TABLE,),
 )
 
-# Where a page is damaged, a body may be anything that SQLite knows, NULL too.
-READ = "SELECT seq, COALESCE(CAST(body AS BLOB), x'') FROM events WHERE seq > ? ORDER BY seq LIMIT ?"
+# Where a page is damaged, a body may be anything that SQLite knows, NULL too. Not "seq > ?": that would look
+# for the page of the event before, which may be the damaged one.
+READ = "SELECT seq, COALESCE(CAST(body AS BLOB), x'') FROM events WHERE seq >= ? + 1 ORDER BY seq LIMIT ?"
 META = "SELECT CAST(key AS BLOB), CAST(value AS BLOB) FROM meta"
 # Events with the time of recording, where that can be right: no fact of a clock that was not believed then
 # (it has no posting date), none from before this software, none from behind now.

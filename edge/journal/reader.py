@@ -33,7 +33,7 @@ class Reader:
         connection = await schema.open_reader(path)
         try:
             whose = identity(await connection.execute_fetchall(META))
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             await connection.close()
             raise schema.unusable(path, error) from error
         except BaseException:
