@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import pytest
-from aiohttp import web
+from aiohttp import ClientSession, web
 
 from edge.events import decode
 from edge.journal import Reader, verify
@@ -381,6 +381,13 @@ async def test_review_lists_settles_and_makes_up_at_the_running_collector(runnin
     assert code == 1 and "Nothing recorded" in out
     code, _, err = await invoke("review", "split", "x", "--person", "1", "--part", "1 2 3 4 5", *config)
     assert code == 2 and "Nothing recorded" in err
+
+
+async def test_a_number_of_days_that_no_number_can_hold_is_refused_over_http(running: Line) -> None:
+    async with ClientSession() as client:
+        for days in ("9" * 30, "9" * 5000):
+            async with client.get(f"{running.url}/api/v1/shifts?days={days}") as answer:
+                assert (answer.status, (await answer.json())["title"]) == (400, "Bad days")
 
 
 # events
