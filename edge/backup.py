@@ -82,8 +82,15 @@ def back_up(
             _sync(path)
         part.rename(target)
         schema.sync_directory(target.parent)
-    except (OSError, sqlite3.Error) as error:
+    except (OSError, sqlite3.Error, UnicodeDecodeError) as error:
         shutil.rmtree(part, ignore_errors=True)
+        # A constraint: the damaged file holds what it would never have let in.
+        if isinstance(schema.unusable(path, error), Damaged) or isinstance(error, sqlite3.IntegrityError):
+            raise Damaged(
+                f"{path} is damaged and cannot be copied: {error}. There is no backup",
+                hint="Restart lineside: it sets the file aside and keeps it. Then take the backup again;"
+                " `lineside events verify` shows what can be read of a journal",
+            ) from error
         raise StorageFault(
             f"{target} could not be written: {_reason(error)}. There is no backup",
             hint="Check its disk and rights; the running line was not touched",

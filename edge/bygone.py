@@ -42,7 +42,10 @@ def standing(path: Path) -> tuple[Alert, ...]:
     last = _last(path)
     found: list[Alert] = []
     file = last.path if last else path
-    with suppress(sqlite3.Error), closing(sqlite3.connect(read_only(file), uri=True)) as db:
+    with (
+        suppress(sqlite3.Error, UnicodeDecodeError),
+        closing(sqlite3.connect(read_only(file), uri=True)) as db,
+    ):
         found += (Alert(*row) for row in db.execute(STANDING))
     return tuple(_named(one, last.epoch) if last else one for one in found)
 

@@ -10,6 +10,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge.faults import Damaged
+from edge.journal.form import META, identity
 from edge.schema import read_only, unusable
 
 _ASIDE = re.compile(r"-([0-9a-f]{16})\.db")
@@ -41,12 +43,34 @@ def listed(path: Path) -> list[Epoch]:
         raise unusable(path, error) from error
 
 
+def set_aside(path: Path) -> dict[str, Path]:
+    """By epoch the files that were set aside beside `path`, as their names say. Raises StorageFault."""
+    try:
+        names = {
+            other: _ASIDE.fullmatch(other.name.removeprefix(path.stem)) for other in path.parent.iterdir()
+        }
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise unusable(path, error) from error
+    return {name[1]: other for other, name in names.items() if name and other.name.startswith(path.stem)}
+
+
+def survey(path: Path) -> tuple[list[Epoch], dict[Path, Damaged]]:
+    """The journals as `listed`, and those that are too damaged to say what they are. Raises StorageFault."""
+    sound, damaged = [], {}
+    for other in (*set_aside(path).values(), path):
+        try:
+            sound += [one] if other.exists() and (one := look(other)) else []
+        except Damaged as fault:
+            damaged[other] = fault
+        except OSError as error:
+            raise unusable(other, error) from error
+    return sorted(sound, key=lambda one: (one.path == path, one.ordinal)), damaged
+
+
 def _listed(path: Path) -> list[Epoch]:
-    found = [
-        one
-        for other in path.parent.glob(f"{path.stem}-*.db")
-        if _ASIDE.fullmatch(other.name.removeprefix(path.stem)) and (one := look(other))
-    ]
+    found = [one for other in set_aside(path).values() if (one := look(other))]
     found.sort(key=lambda one: (one.ordinal, one.path.stat().st_mtime))
     current = look(path) if path.exists() else None
     return [one for one in found if current is None or one.epoch != current.epoch] + (
@@ -60,13 +84,10 @@ def look(path: Path) -> Epoch | None:
         with closing(sqlite3.connect(read_only(path), uri=True, timeout=5)) as db:
             if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
                 return None
-            meta = dict(db.execute("SELECT key, value FROM meta"))
             head = db.execute("SELECT seq FROM events ORDER BY seq DESC LIMIT 1").fetchone()
-    except sqlite3.Error as error:
+            if head is None:
+                return None
+            whose = identity(db.execute(META))
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         raise unusable(path, error) from error
-    if "epoch" not in meta or head is None:
-        return None
-    source = f"urn:lineside:{meta['site']}:{meta['edge']}:{meta['epoch']}"
-    ordinal = int(meta.get("ordinal", "1"))
-    pruned = int(meta.get("pruned", "0"))
-    return Epoch(meta["epoch"], path, ordinal, head[0], source, meta.get("missing", ""), pruned)
+    return Epoch(whose.epoch, path, whose.ordinal, head[0], whose.source, whose.missing, whose.pruned)

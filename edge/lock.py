@@ -18,6 +18,7 @@ from typing import Self
 import msgspec
 
 from edge.faults import StorageFault
+from edge.schema import unusable
 
 _SECTOR = 512  # bytes that a disk writes whole or not at all
 _FLOCK = "hhqqi0q"  # struct flock: type, whence, start, length (0: to the end), pid
@@ -56,6 +57,23 @@ def _whole(kind: int) -> bytes:
     return struct.pack(_FLOCK, kind, os.SEEK_SET, 0, 0, 0)
 
 
+def noted(file: Path) -> Left:
+    """How the writer of a file left it, or began to write, for whoever only looks. Raises StorageFault."""
+    try:
+        return _read(file.with_suffix(".lock").read_bytes())
+    except FileNotFoundError:
+        return Left()
+    except OSError as error:
+        raise unusable(file, error) from error
+
+
+def _read(note: bytes) -> Left:
+    try:
+        return msgspec.json.decode(note.rstrip(b"\0 \n"), type=Left)
+    except msgspec.DecodeError:
+        return Left()
+
+
 class Lock:
     """Held from construction to `release`. Raises StorageFault where another process has it."""
 
@@ -80,10 +98,7 @@ class Lock:
     @property
     def left(self) -> Left:
         """What was noted last; nothing where the note cannot be read."""
-        try:
-            return msgspec.json.decode(os.pread(self._handle, 4096, 0).rstrip(b"\0 \n"), type=Left)
-        except msgspec.DecodeError:
-            return Left()
+        return _read(os.pread(self._handle, 4096, 0))
 
     def note(self, left: Left) -> None:
         """Keep this over a power cut. Raises OSError."""

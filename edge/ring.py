@@ -151,16 +151,16 @@ class Ring:
 
 def last_samples(path: Path, number: int, device: str | None = None) -> list[Sample]:
     """The last samples, oldest first; none where there is no file. Raises StorageFault."""
-    if not path.exists():
-        return []
     try:
+        if not path.exists():
+            return []
         with closing(sqlite3.connect(read_only(path), uri=True, timeout=5)) as db:
             rows = db.execute(
                 f"SELECT {_COLUMNS} FROM samples WHERE ?1 IS NULL OR device = ?1"  # noqa: S608
                 " ORDER BY id DESC LIMIT ?2",
                 (device, number),
             ).fetchall()
-    except sqlite3.Error as error:
+    except (OSError, sqlite3.Error, UnicodeDecodeError) as error:
         raise unusable(path, error) from error
     return [Sample(*row) for row in reversed(rows)]
 

@@ -133,7 +133,10 @@ def _source(db: sqlite3.Connection) -> str | None:
 def _ask(db: sqlite3.Connection, path: Path, source: str) -> _Told:
     """Ask SQLite for what no page gave whole, and for what it says of the file."""
     told = _Told()
-    with suppress(sqlite3.Error), closing(sqlite3.connect(read_only(path), uri=True, timeout=5)) as damaged:
+    with (
+        suppress(sqlite3.Error, UnicodeDecodeError),
+        closing(sqlite3.connect(read_only(path), uri=True, timeout=5)) as damaged,
+    ):
         with suppress(sqlite3.Error):
             row = damaged.execute("SELECT value FROM meta WHERE key = 'pruned'").fetchone()
             told = replace(told, pruned=int(row[0]) if row else 0)

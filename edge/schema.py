@@ -53,7 +53,7 @@ async def open_reader(path: Path) -> aiosqlite.Connection:
     """Open a file that another task or process writes. Text comes as bytes. Raises StorageFault."""
     try:
         address = read_only(path)
-    except sqlite3.Error as error:
+    except (OSError, sqlite3.Error) as error:
         raise unusable(path, error) from error
     connection = await _connected(path, aiosqlite.connect(address, uri=True, isolation_level=None))
     try:
@@ -71,10 +71,10 @@ async def open_reader(path: Path) -> aiosqlite.Connection:
 def read_only(path: Path) -> str:
     """The address under which SQLite opens a file for reading, whatever characters its name has.
 
-    Raises sqlite3.DatabaseError, as SQLite does of what is malformed, where opening it would destroy its log.
+    Raises sqlite3.DatabaseError where opening it would destroy its log, OSError.
     """
     if beheaded(path):
-        raise _empty_beside_log()
+        raise malformed(_BEHEADED)
     return f"{path.absolute().as_uri()}?mode=ro"
 
 
@@ -119,8 +119,9 @@ def beheaded(path: Path) -> bool:
         return False
 
 
-def _empty_beside_log() -> sqlite3.DatabaseError:
-    error = sqlite3.DatabaseError("it is empty, and the log beside it is not")
+def malformed(why: str) -> sqlite3.DatabaseError:
+    """What SQLite raises of a damaged file, for damage that only we can see."""
+    error = sqlite3.DatabaseError(why)
     error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
     return error
 
@@ -138,25 +139,32 @@ async def _connected(path: Path, opening: aiosqlite.Connection) -> aiosqlite.Con
         raise
 
 
+_BEHEADED = "it is empty, and the log beside it is not"
 # SQLITE_ERROR: the statements fit the schema, so where one does not, the schema is no longer ours.
-_DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
+# SQLITE_TOOBIG: a length that was changed; what we write is far shorter.
+_DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_TOOBIG)
 
 
 def unusable(path: Path, error: Exception) -> StorageFault:
-    """The fault of a file that cannot be used, with what to do about it."""
-    text = str(error)
+    """The fault of a file that cannot be used, with what to do about it.
+
+    A UnicodeDecodeError is what Python makes of SQLite's own words, where these quote a damaged schema.
+    """
+    text = error.object.decode(errors="replace") if isinstance(error, UnicodeDecodeError) else str(error)
     hints = {
-        "not a database": "It is no lineside file or it is damaged: move it away, keep it, and start again",
+        "not a database": "It is damaged or no file of ours. Restart lineside: it sets it aside and keeps it",
         "readonly": f"Give this user the right to write it: chown lineside {path}*",
         "unable to open": f"Check that {path.parent} exists and that this user may write there",
         "Permission denied": f"Run this as the user lineside, or let this user read {path.parent}",
         "log beside it": "Start lineside: what the log proves is kept and delivered. Change nothing before",
         "disk is full": "Free space on this disk; nothing of this operation was recorded",
+        "malformed": "Restart lineside: it sets a damaged file aside, keeps it, and goes on",
     }
     hint = next(
         (hint for part, hint in hints.items() if part in text), "Check the disk and the file's rights"
     )
-    kind = Damaged if code_of(error) in _DAMAGE else StorageFault
+    damage = isinstance(error, UnicodeDecodeError) or code_of(error) in _DAMAGE
+    kind = Damaged if damage else StorageFault
     return kind(f"{path} cannot be used: {text}", hint=hint)
 
 
@@ -199,7 +207,10 @@ async def _empty(connection: aiosqlite.Connection) -> bool:
 
 def is_empty(db: sqlite3.Connection) -> bool:
     """Whether nothing was ever put into a file."""
-    (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    try:
+        (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except UnicodeDecodeError as error:
+        raise malformed(error.object.decode(errors="replace")) from error
     (marked,) = db.execute("PRAGMA application_id").fetchone()
     return (tables, marked) == (0, 0)
 
@@ -227,7 +238,7 @@ def doubted(path: Path) -> str:
     """What SQLite finds wrong with a file's pages, in words; reads all of it. Raises StorageFault."""
     try:
         if beheaded(path):
-            raise _empty_beside_log()
+            raise malformed(_BEHEADED)
         # Not for reading only: a power cut in its making leaves a rollback journal, which must be applied.
         with closing(sqlite3.connect(path, timeout=5)) as db:
             if is_empty(db):

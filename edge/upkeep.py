@@ -84,11 +84,6 @@ class Upkeep:
             problems = found.problems
         except Damaged as fault:
             problems = (fault.message,)
-        except sqlite3.Error as error:
-            told = unusable(self.journal.path, error)
-            if not isinstance(told, Damaged):
-                raise told from error
-            problems = (told.message,)
         if problems:
             why = "; ".join(problems[:3])
             self.journal.suspect(why)

@@ -230,7 +230,7 @@ def reading(path: Path) -> Iterator[sqlite3.Connection | None]:
         with closing(sqlite3.connect(read_only(path), uri=True, timeout=5)) as db:
             made = db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
             yield db if made else None
-    except (sqlite3.Error, PermissionError) as error:
+    except (sqlite3.Error, PermissionError, UnicodeDecodeError) as error:
         raise unusable(path, error) from error
 
 

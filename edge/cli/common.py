@@ -20,6 +20,8 @@ Config = Annotated[
         "--config", "-c", help="The configuration; else /etc/lineside/lineside.toml.", show_default=False
     ),
 ]
+# What SQLite can count to; a larger number would be nobody's.
+NUMBER_MAX = 2**63 - 1
 AsJson = Annotated[bool, typer.Option("--json", help="For machines: JSON on standard output.")]
 
 # Without emoji: rich would show the bytes ":AB:" of a fingerprint, or of a lot's number, as one.

@@ -2,38 +2,51 @@
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import IO, Annotated, TypeVar
+from typing import IO, Annotated, Any
 
 import msgspec
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from edge import epochs, main
-from edge.cli.common import FAULT, AsJson, Config, err, guarded, out
+from edge.cli.common import FAULT, NUMBER_MAX, USAGE, AsJson, Config, err, guarded, out
 from edge.epochs import Epoch
 from edge.events import Event, decode, instant
-from edge.faults import StorageFault
+from edge.faults import Damaged, StorageFault
 from edge.journal import Reader, Verification, verify
+from edge.proving import Proof, prove
 from edge.ring import SAMPLES, last_samples
+from edge.schema import unusable
 from edge.station.noting import detail
 
 app = typer.Typer(
     no_args_is_help=True, help="The journal: tail, export, verify; and samples, the raw scans and readings."
 )
-T = TypeVar("T")
 PAGE = 500
+
+
+Kept = Annotated[
+    str | None,
+    typer.Option(
+        "--epoch", help="A journal that was set aside: `events verify` names them.", show_default=False
+    ),
+]
 
 
 @app.command()
 @guarded
 def tail(
     config: Config = None,
-    number: Annotated[int, typer.Option("--number", "-n", min=1, help="How many of the last events.")] = 20,
+    number: Annotated[
+        int, typer.Option("--number", "-n", min=1, max=NUMBER_MAX, help="How many of the last events.")
+    ] = 20,
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on as events come. Ctrl-C ends.")
     ] = False,
+    epoch: Kept = None,
     as_json: AsJson = False,
 ) -> None:
     """Show the last events."""
@@ -42,15 +55,18 @@ def tail(
         at = max(0, await reader.head() - number)
         while True:
             for seq, body in await reader.read_after(at, PAGE):
-                out.out(body.decode() if as_json else _shown(body), highlight=False)
+                text = body.decode(errors="replace") if as_json else _shown(body)
+                out.out(text, highlight=False)
                 at = seq
             if await reader.head() <= at:
                 if not follow:
                     return
                 await reader.wait_beyond(at)
 
+    path = _journal(config, epoch)
+    _name_others(path, "tail")
     try:
-        _with_reader(config, show)
+        _with_reader(path, show)
     except KeyboardInterrupt:
         raise typer.Exit from None
 
@@ -59,46 +75,64 @@ def tail(
 @guarded
 def export(
     config: Config = None,
-    first: Annotated[int, typer.Option("--from", min=1, help="The first seq.")] = 1,
-    last: Annotated[int | None, typer.Option("--to", min=1, help="The last seq.", show_default=False)] = None,
+    first: Annotated[int, typer.Option("--from", min=1, max=NUMBER_MAX, help="The first seq.")] = 1,
+    last: Annotated[
+        int | None, typer.Option("--to", min=1, max=NUMBER_MAX, help="The last seq.", show_default=False)
+    ] = None,
+    epoch: Kept = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="A file; else standard output.", show_default=False)
     ] = None,
 ) -> None:
     """Write events as they went out: one CloudEvents JSON object a line."""
+    if last is not None and last < first:
+        err.print(f"--to {last} is before --from {first}. Nothing was exported")
+        raise typer.Exit(USAGE)
+    written = 0
 
-    async def write(reader: Reader) -> int:
-        at, written = first - 1, 0
+    async def write(reader: Reader) -> None:
+        nonlocal written
+        at = first - 1
         target = _opened(output) if output else typer.get_binary_stream("stdout")
         try:
             while rows := await reader.read_after(at, PAGE):
                 for seq, body in rows:
                     if last is not None and seq > last:
-                        return written
+                        return
                     target.write(body + b"\n")
                     at, written = seq, written + 1
         finally:
             target.flush()
             if output:
                 target.close()
-        return written
 
-    written = _with_reader(config, write)
-    err.print(f"{written} events exported", highlight=False)
+    path = _journal(config, epoch)
+    try:
+        _with_reader(path, write)
+    finally:
+        err.print(f"{written} events exported", highlight=False)
+    _name_others(path, "export")
 
 
 @app.command()
 @guarded
 def samples(
     config: Config = None,
-    number: Annotated[int, typer.Option("--number", "-n", min=1, help="How many of the last ones.")] = 20,
+    number: Annotated[
+        int, typer.Option("--number", "-n", min=1, max=NUMBER_MAX, help="How many of the last ones.")
+    ] = 20,
     device: Annotated[
         str | None, typer.Option("--device", "-d", help="Of one device.", show_default=False)
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show the last raw scans and readings: evidence, written about ten seconds late."""
-    for one in last_samples(main.load(config).edge.data_dir / SAMPLES, number, device):
+    loaded = main.load(config)
+    if device is not None and device not in loaded.devices:
+        known = ", ".join(loaded.devices) or "none is configured"
+        err.print(f"There is no device {device!r}. Devices: {known}", markup=False, soft_wrap=True)
+        raise typer.Exit(USAGE)
+    for one in last_samples(loaded.edge.data_dir / SAMPLES, number, device):
         value = one.value.hex(" ") if isinstance(one.value, bytes) else one.value
         if as_json:
             out.out(json.dumps(one._asdict() | {"value": value}, ensure_ascii=False), highlight=False)
@@ -119,50 +153,69 @@ def verify_command(config: Config = None, as_json: AsJson = False) -> None:
     """Check number, chain and form of every event, set-aside journals too. Exit code 1 if one is wrong."""
 
     path = main.load(config).edge.data_dir / main.JOURNAL
-    found = [(one, asyncio.run(_verified(one, as_json))) for one in epochs.listed(path)]
-    if not found:
+    proofs = prove(path, lambda one, reader: _checked(one, reader, as_json))
+    if not proofs.journals:
         raise StorageFault(f"{path} is not there", hint="Start lineside once, or check edge.data_dir")
     if as_json:
-        journals = [
-            {"epoch": one.epoch, "file": one.path.name, "missing": one.missing, **msgspec.to_builtins(result)}
-            for one, result in found
-        ]
-        out.out(json.dumps({**msgspec.to_builtins(found[-1][1]), "journals": journals}))
+        last = msgspec.to_builtins(proofs.journals[-1].found)
+        journals = [_as_json(one) for one in proofs.journals]
+        out.out(json.dumps({**last, "journals": journals, "remarks": proofs.remarks}))
     else:
-        for one, result in found:
-            _tell(one, result)
+        for one in proofs.journals:
+            _tell(one, path)
+        for remark in proofs.remarks:
+            _say(remark)
         if damaged := sorted(path.parent.glob(f"{path.stem}-damaged-*.db")):
-            names = ", ".join(one.name for one in damaged)
-            out.print(f"Kept as found damaged: {names}", highlight=False, soft_wrap=True)
-    if any(result.problems or one.missing for one, result in found):
+            _say(f"Kept as found damaged: {', '.join(one.name for one in damaged)}")
+    if not all(one.sound for one in proofs.journals):
         raise typer.Exit(FAULT)
 
 
-async def _verified(one: Epoch, quiet: bool) -> Verification:
-    async with await Reader.open(one.path) as reader:
-        with Progress(
-            TextColumn(f"verifying {one.path.name}"), BarColumn(),
-            TextColumn("{task.completed:,} of {task.total:,}"), TimeRemainingColumn(),
-            console=err, transient=True, disable=quiet,
-        ) as progress:  # fmt: skip
-            task = progress.add_task("verify", total=one.head)
-            return await verify(reader, lambda seq: progress.update(task, completed=seq))
+async def _checked(one: Epoch, reader: Reader, quiet: bool) -> Verification:
+    with Progress(
+        TextColumn(f"verifying {one.path.name}"), BarColumn(),
+        TextColumn("{task.completed:,} of {task.total:,}"), TimeRemainingColumn(),
+        console=err, transient=True, disable=quiet,
+    ) as progress:  # fmt: skip
+        task = progress.add_task("verify", total=one.head)
+        return await verify(reader, lambda seq: progress.update(task, completed=seq))
 
 
-def _tell(one: Epoch, result: Verification) -> None:
-    def say(text: str) -> None:
-        out.print(text, highlight=False, soft_wrap=True, markup=False)
+def _as_json(one: Proof) -> dict[str, Any]:
+    file = one.path.name if one.path else None
+    return {"epoch": one.epoch, "file": file, "missing": one.missing, **msgspec.to_builtins(one.found)}
 
-    if not result.problems and not one.missing:
-        say(f"sound: {result.events:,} events, seq {result.first} to {result.last} of {one.path.name}")
-        say(f"epoch {one.epoch}, no number missing, the chain holds")
+
+def _tell(one: Proof, current: Path) -> None:
+    found, name = one.found, one.path.name if one.path else "no file of it is kept"
+    if one.sound:
+        _say(f"sound: {found.events:,} events, seq {found.first} to {found.last} of {name}")
+        _say(f"epoch {one.epoch}, no number missing, the chain holds")
         return
-    out.print(f"[bold red]NOT SOUND[/]: {one.path.name}, epoch {one.epoch}", highlight=False)
-    for problem in result.problems:
-        say(f"  {problem}")
+    epoch = f"epoch {one.epoch}" if one.epoch else "the journal before"
+    out.print(f"[bold red]NOT SOUND[/]: {name}, {epoch}", highlight=False, soft_wrap=True)
+    for problem in found.problems:
+        _say(f"  {problem}")
     if one.missing:
-        say(f"  missing since it was found damaged: seq {one.missing}")
-    say("  Keep the files. What receivers hold can be compared by reconciliation.")
+        _say(f"  missing: seq {_worded(one.missing)}")
+    if one.path:
+        span = f", seq {found.first} to {found.last}" if found.events else ""
+        _say(f"  what can be read: {found.events:,} events{span}")
+    if one.path == current and found.problems:
+        _say("  Restart `lineside collect`: it sets the file aside, keeps it, and delivers what it proves.")
+    _say("  Keep the files. What receivers hold can be compared by reconciliation.")
+
+
+def _worded(missing: str) -> str:
+    """Where nobody knows how many there were, it ends with a dash."""
+    known, _, open_ = missing.rpartition(",")
+    if not open_.endswith("-"):
+        return missing
+    return f"{known}{', ' if known else ''}{open_.removesuffix('-')} and what followed"
+
+
+def _say(text: str) -> None:
+    out.print(text, highlight=False, soft_wrap=True, markup=False)
 
 
 def _opened(output: Path) -> IO[bytes]:
@@ -183,12 +236,39 @@ def _shown(body: bytes) -> str:
         return f"damaged: {error}; `lineside events verify` tells more"
 
 
-def _with_reader(config: Path | None, use: Callable[[Reader], Awaitable[T]]) -> T:
-    async def run() -> T:
-        async with await Reader.open(main.load(config).edge.data_dir / main.JOURNAL) as reader:
-            return await use(reader)
+def _journal(config: Path | None, epoch: str | None) -> Path:
+    """The current journal, or the one of an epoch that was set aside. Exits with 2 where there is none."""
+    path = main.load(config).edge.data_dir / main.JOURNAL
+    kept = epochs.set_aside(path)
+    if epoch is not None and epoch not in kept:
+        known = ", ".join(kept) or "none is here"
+        err.print(f"There is no journal {epoch!r} that was set aside. Those set aside: {known}", markup=False)
+        raise typer.Exit(USAGE)
+    return path if epoch is None else kept[epoch]
 
-    return asyncio.run(run())
+
+def _name_others(path: Path, command_: str) -> None:
+    """Set-aside journals that are not shown, on standard error."""
+    current = path.with_name(main.JOURNAL)
+    if others := {epoch: one for epoch, one in epochs.set_aside(current).items() if one != path}:
+        names = ", ".join(one.name for one in others.values())
+        ways = "; ".join(f"lineside events {command_} --epoch {epoch}" for epoch in others)
+        err.print(f"Not in it, set aside before: {names}. For them: {ways}", soft_wrap=True, highlight=False)
+
+
+def _with_reader(path: Path, use: Callable[[Reader], Awaitable[None]]) -> None:
+    async def run() -> None:
+        async with await Reader.open(path) as reader:
+            try:
+                await use(reader)
+            except sqlite3.Error as error:
+                fault = unusable(path, error)
+                if isinstance(fault, Damaged):
+                    hint = "`lineside events verify` tells what can be read of it, and what to do"
+                    raise Damaged(fault.message, hint=hint) from error
+                raise fault from error
+
+    asyncio.run(run())
 
 
 def _line(event: Event) -> str:

@@ -18,12 +18,15 @@ def pull(
     ],
     consumer: Annotated[str, typer.Option(help="A name from `consumers` of the uplink.")],
     database: Annotated[str, typer.Option(help="An SQLAlchemy URL, for example sqlite:///facts.db.")],
-    port: Annotated[int | None, typer.Option(help="Else 8883, without TLS 1883.", show_default=False)] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(min=1, max=65535, help="Else 8883, without TLS 1883.", show_default=False),
+    ] = None,
     user: Annotated[str | None, typer.Option(help="User at the broker.")] = None,
     password_file: Annotated[Path | None, typer.Option(help="File with the password alone.")] = None,
     ca_file: Annotated[Path | None, typer.Option(help="PEM; else the system's authorities.")] = None,
     tls: Annotated[bool, typer.Option(help="Without TLS everything can be read on the way.")] = True,
-    limit: Annotated[int, typer.Option(min=1, help="Events a page.")] = 500,
+    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="Events a page.")] = 500,
     again_s: Annotated[
         float, typer.Option("--again-s", min=0.1, help="Seconds without an answer after which to ask again.")
     ] = 5.0,

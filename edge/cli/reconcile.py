@@ -15,7 +15,7 @@ from rich.table import Table
 
 from edge import main
 from edge.cli.calling import call_sync
-from edge.cli.common import FAULT, UNREACHABLE, USAGE, AsJson, Config, err, guarded, out
+from edge.cli.common import FAULT, NUMBER_MAX, UNREACHABLE, USAGE, AsJson, Config, err, guarded, out
 from edge.settings import Settings
 from sync.certificates.page import money, number, page, unpriced, verdict
 from sync.certificates.record import LOST, Certificate, load, load_one, load_open, shown
@@ -27,7 +27,10 @@ app = typer.Typer(
 
 Uplink = Annotated[str | None, typer.Option("--uplink", "-u", help="Of one receiver.", show_default=False)]
 Number = Annotated[
-    int | None, typer.Argument(help="A certificate's number; else the newest.", show_default=False)
+    int | None,
+    typer.Argument(
+        min=1, max=NUMBER_MAX, help="A certificate's number; else the newest.", show_default=False
+    ),
 ]
 
 _VERDICTS = {

@@ -111,8 +111,13 @@ def first_broken(rows: Iterable[tuple[int, bytes]], seq: int, chain: str | None)
 
 def decode(body: bytes) -> Event:
     """An event from its stored or wire form. Raises msgspec.ValidationError or msgspec.DecodeError."""
-    wire = _wire_decoder.decode(body)
-    data = _decoders.get(wire.type, _unknown).decode(wire.data)
+    try:
+        wire = _wire_decoder.decode(body)
+        data = _decoders.get(wire.type, _unknown).decode(wire.data)
+    except UnicodeDecodeError as error:
+        raise msgspec.DecodeError(str(error)) from error
+    if not wire.sequence.isdecimal():
+        raise msgspec.ValidationError("its sequence is no number")
     values: dict[str, Any] = {name: getattr(wire, name) for name in Event.__struct_fields__}
     values["data"] = data
     return Event(**values)

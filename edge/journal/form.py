@@ -12,7 +12,7 @@ from typing import Protocol
 from edge import alerts
 from edge.alerts import Alert
 from edge.events import Draft, Event
-from edge.schema import Schema
+from edge.schema import Schema, malformed
 
 FORM = Schema(
     """
@@ -39,7 +39,10 @@ CREATE VIEW facts AS                    -- for people with a SQLite shell
     steps=(alerts.TABLE,),
 )
 
-READ = "SELECT seq, CAST(body AS BLOB) FROM events WHERE seq > ? ORDER BY seq LIMIT ?"
+# Where a page is damaged, a body may be anything that SQLite knows, NULL too. Not "seq > ?": that would look
+# for the page of the event before, which may be the damaged one.
+READ = "SELECT seq, COALESCE(CAST(body AS BLOB), x'') FROM events WHERE seq >= ? + 1 ORDER BY seq LIMIT ?"
+META = "SELECT CAST(key AS BLOB), CAST(value AS BLOB) FROM meta"
 # Events with the time of recording, where that can be right: no fact of a clock that was not believed then
 # (it has no posting date), none from before this software, none from behind now.
 DATED = """
@@ -62,6 +65,28 @@ class Snapshot:
 def snapshot_of(rows: Iterable[sqlite3.Row]) -> Snapshot | None:
     """What `SNAPSHOT` found."""
     return next((Snapshot(seq, version.decode(), state) for seq, version, state in rows), None)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a journal says of itself."""
+
+    epoch: str
+    source: str
+    ordinal: int  # the place of its epoch among those of this edge
+    pruned: int  # what lies before this seq was forgotten in order
+    missing: str  # what could not be saved of it: "12-15,40", "301-"
+
+
+def identity(rows: Iterable[sqlite3.Row]) -> Identity:
+    """What `META` found. Raises sqlite3.DatabaseError where that does not say whose it is."""
+    try:
+        meta = {bytes(key).decode(): bytes(value).decode() for key, value in rows}
+        source = f"urn:lineside:{meta['site']}:{meta['edge']}:{meta['epoch']}"
+        ordinal, pruned = int(meta.get("ordinal", "1")), int(meta.get("pruned", "0"))
+    except (KeyError, TypeError, ValueError) as error:
+        raise malformed("the table that says whose it is, is malformed") from error
+    return Identity(meta["epoch"], source, ordinal, pruned, meta.get("missing", ""))
 
 
 class Log(Protocol):

@@ -8,7 +8,7 @@ from typing import cast
 import aiosqlite
 
 from edge import schema
-from edge.journal.form import READ, SNAPSHOT, Snapshot, snapshot_of
+from edge.journal.form import META, READ, SNAPSHOT, Identity, Snapshot, identity, snapshot_of
 
 _POLL_S = 0.05
 _ASK_AGAIN_POLLS = 20
@@ -18,13 +18,11 @@ _ASKS = 20  # polls: longer than a disk takes to sync
 class Reader:
     """The reader. Open it with `async with await Reader.open(...)`."""
 
-    def __init__(
-        self, path: Path, connection: aiosqlite.Connection, epoch: str, source: str, pruned: int
-    ) -> None:
+    def __init__(self, path: Path, connection: aiosqlite.Connection, whose: Identity) -> None:
         self.path = path
-        self.epoch = epoch
-        self.source = source
-        self.pruned = pruned  # what lies before this seq was forgotten in order
+        self.epoch = whose.epoch
+        self.source = whose.source
+        self.pruned = whose.pruned  # what lies before this seq was forgotten in order
         self._connection = connection
         self._seen = (0, 0)  # the WAL as it was when last looked at
         self._asks = 0  # how often to ask for what its last change brought
@@ -34,21 +32,22 @@ class Reader:
         """Open the journal at `path` for reading. Raises StorageFault."""
         connection = await schema.open_reader(path)
         try:
-            rows = await connection.execute_fetchall("SELECT key, value FROM meta")
-            meta = {bytes(key).decode(): bytes(value).decode() for key, value in rows}
-            source = f"urn:lineside:{meta['site']}:{meta['edge']}:{meta['epoch']}"
-        except (sqlite3.Error, KeyError) as error:
+            whose = identity(await connection.execute_fetchall(META))
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             await connection.close()
             raise schema.unusable(path, error) from error
         except BaseException:
             await asyncio.shield(connection.close())
             raise
-        return cls(path, connection, meta["epoch"], source, int(meta.get("pruned", "0")))
+        return cls(path, connection, whose)
 
     async def read_after(self, seq: int, limit: int) -> list[tuple[int, bytes]]:
-        """Up to `limit` stored events behind `seq`, in order, as (seq, body)."""
-        rows = await self._connection.execute_fetchall(READ, (seq, limit))
-        return cast("list[tuple[int, bytes]]", rows)  # as SQLite's module makes them
+        """Up to `limit` stored events behind `seq`, in order, as (seq, body). Raises sqlite3.Error."""
+        found = await self._connection.execute_fetchall(READ, (seq, limit))
+        rows = cast("list[tuple[int, bytes]]", found)  # as SQLite's module makes them
+        if rows and rows[-1][0] <= seq:  # SQLite does not look; whoever reads on would never come to an end
+            raise schema.malformed(f"seq {rows[-1][0]} stands behind seq {seq}: the file is malformed")
+        return rows
 
     async def snapshot(self) -> Snapshot | None:
         """The last snapshot, if there is one."""

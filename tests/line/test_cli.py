@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import pytest
-from aiohttp import web
+from aiohttp import ClientSession, web
 
 from edge.events import decode
 from edge.journal import Reader, verify
@@ -384,6 +384,13 @@ async def test_review_lists_settles_and_makes_up_at_the_running_collector(runnin
     assert code == 2 and "Nothing recorded" in err
 
 
+async def test_a_number_of_days_that_no_number_can_hold_is_refused_over_http(running: Line) -> None:
+    async with ClientSession() as client:
+        for days in ("9" * 30, "9" * 5000):
+            async with client.get(f"{running.url}/api/v1/shifts?days={days}") as answer:
+                assert (answer.status, (await answer.json())["title"]) == (400, "Bad days")
+
+
 # events
 
 
@@ -423,6 +430,77 @@ async def test_export_to_a_place_that_cannot_be_written_says_so(tmp_path: Path) 
             code, _, err = await invoke("events", "export", "--config", floor.config, "--output", target)
             assert code == 1
             assert str(target) in err.replace("\n", "")
+
+
+async def test_what_was_set_aside_is_named_and_shown_by_its_epoch(tmp_path: Path) -> None:
+    async with with_journal(tmp_path) as floor:
+        before = [one.id for one in floor.events()]
+        floor.configure(**{'id = "L3-IPC1"': 'id = "L3-IPC2"'})
+        child = await floor.start("collect")
+        assert await child.stop() == 0
+        (kept,) = floor.journal.parent.glob("journal-*.db")
+        epoch, config = kept.stem.removeprefix("journal-"), ("--config", floor.config)
+        code, out, err = await invoke("events", "export", *config)
+        assert (code, len(out.splitlines())) == (0, floor.head())
+        assert f"Not in it, set aside before: {kept.name}" in err
+        assert f"lineside events export --epoch {epoch}" in err
+        code, out, err = await invoke("events", "export", *config, "--epoch", epoch)
+        assert [decode(row.encode()).id for row in out.splitlines()] == before
+        assert (code, err.strip()) == (0, f"{len(before)} events exported")
+        code, _, err = await invoke("events", "tail", *config, "-n", "1")
+        assert (code, f"lineside events tail --epoch {epoch}" in err) == (0, True)
+        code, out, _ = await invoke("events", "tail", *config, "-n", "1000", "--json", "--epoch", epoch)
+        assert [json.loads(row)["id"] for row in out.splitlines()] == before
+        for name in ("tail", "export"):
+            code, out, err = await invoke("events", name, *config, "--epoch", "../journal")
+            assert (code, out) == (2, "") and f"Those set aside: {epoch}" in err
+
+
+async def test_who_may_not_read_the_data_is_told_whom_to_run_it_as(tmp_path: Path) -> None:
+    async with with_journal(tmp_path) as floor:
+        data = floor.journal.parent
+        data.chmod(0)
+        try:
+            for name in ("tail", "export", "samples", "verify"):
+                code, out, err = await command("events", name, "--config", floor.config, plain_user=True)
+                assert (code, out) == (1, ""), name
+                assert f"Run this as the user lineside, or let this user read {data}" in err, name
+        finally:
+            data.chmod(0o750)
+
+
+TOO_LARGE = (
+    ("events", "tail", "-n"), ("events", "samples", "-n"), ("events", "export", "--from"),
+    ("events", "export", "--to"), ("reconcile", "show"), ("reconcile", "export"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("names", TOO_LARGE, ids=" ".join)
+async def test_a_number_larger_than_any_can_be_is_wrong_usage(tmp_path: Path, names: tuple[str, ...]) -> None:
+    async with configured(tmp_path) as floor:
+        for number in (2**63, 10**30):
+            code, out, err = await invoke(*names, number, "--config", floor.config)
+            assert (code, out) == (2, ""), number
+            unframed = "".join(err.replace("│", "").split())  # it may go on in the next line
+            assert "lessthanorequalto9223372036854775807" in unframed
+        code, _, err = await invoke(*names, 2**63 - 1, "--config", floor.config)
+        assert "range" not in err
+
+
+async def test_an_export_that_ends_before_it_begins_is_wrong_usage(tmp_path: Path) -> None:
+    async with with_journal(tmp_path) as floor:
+        code, out, err = await invoke("events", "export", "--from", 10, "--to", 3, "--config", floor.config)
+        assert (code, out) == (2, "")
+        assert "--to 3 is before --from 10. Nothing was exported" in err
+
+
+async def test_samples_of_an_unknown_device_name_the_known_ones(tmp_path: Path) -> None:
+    async with with_journal(tmp_path) as floor:
+        config = ("--config", floor.config)
+        code, out, err = await invoke("events", "samples", "-d", "nope", *config)
+        assert (code, out) == (2, "")
+        assert "There is no device 'nope'. Devices: press1, " in err and "gun1" in err
+        assert (await invoke("events", "samples", "-d", "gun1", *config))[0] == 0
 
 
 async def test_events_without_a_journal_say_what_is_missing(tmp_path: Path) -> None:

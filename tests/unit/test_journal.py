@@ -225,7 +225,7 @@ async def test_another_edges_journal_is_refused(tmp_path: Path) -> None:
 async def test_a_foreign_file_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
     path.write_bytes(b"This is somebody's diary, not a database. " * 50)
-    with pytest.raises(StorageFault, match="move it away") as caught:
+    with pytest.raises(StorageFault, match="sets it aside and keeps it") as caught:
         await opened(tmp_path)
     assert "cannot be used" in str(caught.value)
     assert path.read_bytes().startswith(b"This is somebody's diary")
