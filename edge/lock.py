@@ -6,6 +6,7 @@ before the WAL is emptied, and SQLite removes the WAL only in an orderly end. `s
 met while running, so that the next start looks at every event before it goes on.
 """
 
+import errno
 import fcntl
 import os
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Self
 
 import msgspec
 
+from edge import schema
 from edge.faults import StorageFault
 
 _SECTOR = 512  # bytes that a disk writes whole or not at all
@@ -35,10 +37,7 @@ class Lock:
         try:
             self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
         except OSError as error:
-            raise StorageFault(
-                f"{file} cannot be used: {error.strerror}",
-                hint=f"Check that {file.parent} exists and that this user may write there",
-            ) from error
+            raise _refused(path, error) from error
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -51,10 +50,7 @@ class Lock:
     @property
     def left(self) -> Left:
         """What was noted last; nothing where the note cannot be read."""
-        try:
-            return msgspec.json.decode(os.pread(self._handle, 4096, 0).rstrip(b"\0 \n"), type=Left)
-        except msgspec.DecodeError:
-            return Left()
+        return _read(os.pread(self._handle, 4096, 0))
 
     def note(self, left: Left) -> None:
         """Keep this over a power cut. Raises OSError."""
@@ -75,3 +71,29 @@ class Lock:
 
     def __exit__(self, *_: object) -> None:
         self.release()
+
+
+def _refused(path: Path, error: OSError) -> StorageFault:
+    if error.errno in (errno.EISDIR, errno.EROFS):
+        return schema.unusable(path, error)
+    barred = error.errno in (errno.EACCES, errno.EPERM)
+    hint = (
+        "This user may not write it: give the folder with all in it to the one that lineside runs as,"
+        f" chown -R lineside {path.parent}"
+        if barred
+        else f"Check that {path.parent} exists and that this user may write there"
+    )
+    return StorageFault(f"{path} cannot be opened: {error.strerror}", hint=hint)
+
+
+def left_by(file: Path) -> Left:
+    """What the last writer noted, for one who holds the lock elsewhere. Raises OSError."""
+    path = file.with_suffix(".lock")
+    return _read(path.read_bytes()) if path.exists() else Left()
+
+
+def _read(note: bytes) -> Left:
+    try:
+        return msgspec.json.decode(note.rstrip(b"\0 \n"), type=Left)
+    except msgspec.DecodeError:
+        return Left()
