@@ -56,7 +56,7 @@ def back_up(
         raise StorageFault(
             f"{target} exists and was left as it is", hint="Name a folder that is not there yet"
         )
-    if not os.path.isdir(parent := target.absolute().parent):  # noqa: PTH112 no error where it is barred
+    if not schema.is_folder(parent := target.absolute().parent):
         raise StorageFault(
             f"{parent} is not there. There is no backup",
             hint="Mount the disk that it is on, or make that folder first",

@@ -115,7 +115,7 @@ _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
 
 def unusable(path: Path, error: Exception) -> StorageFault:
     """The fault of a file that cannot be used, with what to do about it."""
-    if path.is_dir():
+    if is_folder(path):
         return StorageFault(f"{path} cannot be used: it is a folder", hint=MOVED_AWAY)
     text = str(error)
     kind = Damaged if code_of(error) in _DAMAGE else StorageFault
@@ -141,6 +141,11 @@ READ_ONLY = (
     "Nothing can be recorded there. A failing disk does that, or how it is mounted: see `dmesg`, then replace"
     " the disk or mount it writable. To a service of systemd every folder is so that its unit does not name"
 )
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a folder is there; not, where that cannot be seen."""
+    return os.path.isdir(path)  # noqa: PTH112 `Path.is_dir` raises where it cannot be seen
 
 
 def on_read_only(folder: Path) -> bool:
@@ -216,7 +221,7 @@ def _recognised(path: Path, application_id: int, version: int) -> None:
 
 def doubted(path: Path) -> str:
     """What SQLite finds wrong with a file's pages, in words; reads all of it. Raises StorageFault."""
-    if path.is_dir():
+    if is_folder(path):
         return f"{path.name} is a folder"
     try:
         if beheaded(path):
