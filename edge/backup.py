@@ -18,6 +18,7 @@ import msgspec
 
 from edge import epochs, schema
 from edge.faults import Damaged, StorageFault
+from edge.masterdata.store import MASTERDATA, delivered_ms, set_aside
 from edge.opening import put_aside
 
 MANIFEST = "backup.json"
@@ -46,13 +47,19 @@ class Manifest(msgspec.Struct, frozen=True):
 def back_up(
     journal: Path, store: Path, target: Path, tell: Callable[[str], None] = lambda name: None
 ) -> Manifest:
-    """Copy journals and sync's file into the new folder `target`. Raises StorageFault.
+    """Copy journals, sync's file and master data into the new folder `target`. Raises StorageFault.
 
-    Others may write meanwhile: each file is copied as it was at one moment. Scans do not wait.
+    Others may write meanwhile: each file is copied as it was at one moment. Scans do not wait. Master data
+    that is damaged is left out: sync sets it aside and fetches it anew.
     """
-    if target.exists():
+    if os.path.lexists(target):
         raise StorageFault(
             f"{target} exists and was left as it is", hint="Name a folder that is not there yet"
+        )
+    if not schema.is_folder(parent := target.absolute().parent):
+        raise StorageFault(
+            f"{parent} is not there. There is no backup",
+            hint="Mount the disk that it is on, or make that folder first",
         )
     current = epochs.look(journal) if journal.exists() else None
     if current is None:
@@ -61,12 +68,16 @@ def back_up(
     part = target.with_name(target.name + ".part")
     try:
         shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True, mode=0o750)
+        part.mkdir(mode=0o750)
         # Sync's file first: a cursor of it never stands behind the end of a journal copied later.
         for path in (store, *(one.path for one in epochs.listed(journal))):
             if path.exists():
                 tell(path.name)
                 _copy(path, part / path.name)
+        masterdata = journal.with_name(MASTERDATA)
+        if masterdata.is_file():
+            tell(masterdata.name)
+            _copy_sound(masterdata, part / masterdata.name)
         with closing(sqlite3.connect(part / journal.name)) as db:
             db.execute("INSERT OR REPLACE INTO meta VALUES ('backup', ?)", (made,))
             db.commit()
@@ -102,6 +113,7 @@ def put_back(folder: Path, journal: Path, store: Path) -> Manifest:
     """Put a backup into the data folder of a line that is stopped. Raises StorageFault.
 
     A journal that is there is set aside and delivered first; a sync.db that is there stays: it knows more.
+    Of master data what was delivered last is kept.
     """
     manifest = checked(folder)
     try:
@@ -109,7 +121,7 @@ def put_back(folder: Path, journal: Path, store: Path) -> Manifest:
             put_aside(journal)
     except Damaged as fault:
         raise StorageFault(
-            f"{journal} is damaged and was left as it is. Nothing was put back",
+            f"{journal} was left as it is. Nothing was put back: {fault.message}",
             hint="Start lineside once: it keeps and delivers what is proven. Restore then, if need be",
         ) from fault
     try:
@@ -119,6 +131,10 @@ def put_back(folder: Path, journal: Path, store: Path) -> Manifest:
             part = journal.with_name(path.name + ".part")
             shutil.copyfile(path, part)
             _sync(part)
+            if path.name == MASTERDATA:  # an older one's log must never meet it
+                if journal.with_name(MASTERDATA).is_dir():
+                    set_aside(journal.with_name(MASTERDATA))
+                journal.with_name(f"{MASTERDATA}-wal").unlink(missing_ok=True)
             part.rename(journal.with_name(path.name))
         schema.sync_directory(journal.parent)
     except (OSError, sqlite3.Error) as error:
@@ -158,17 +174,30 @@ def _wanted(folder: Path, manifest: Manifest, journal: Path, store: Path) -> Ite
     names = [one.name for one in manifest.files]
     for name in (*(name for name in names if name != journal.name), journal.name):
         here = journal.with_name(name)
-        if name == store.name and store.exists():
-            continue
-        held = epochs.look(here) if here.exists() and name != store.name else None
-        coming = epochs.look(folder / name) if name != store.name else None
-        if held is None or coming is None or held.head < coming.head:
+        if name == store.name:
+            wanted = not here.exists()
+        elif name == MASTERDATA:
+            wanted = delivered_ms(folder / name) > delivered_ms(here)
+        else:
+            held = epochs.look(here) if here.exists() else None
+            coming = epochs.look(folder / name)
+            wanted = held is None or coming is None or held.head < coming.head
+        if wanted:
             yield folder / name
 
 
 def _copy(path: Path, target: Path) -> None:
     with closing(sqlite3.connect(schema.read_only(path), uri=True, timeout=30)) as db:
         db.execute("VACUUM INTO ?", (str(target),))
+
+
+def _copy_sound(path: Path, target: Path) -> None:
+    try:
+        _copy(path, target)
+    except sqlite3.Error as error:
+        if not isinstance(schema.unusable(path, error), Damaged):
+            raise
+        target.unlink(missing_ok=True)
 
 
 def _reason(error: Exception) -> str:

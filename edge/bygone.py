@@ -80,7 +80,7 @@ def _last(path: Path) -> Epoch | None:
         own = epochs.look(path) if path.exists() else None
         if own is not None:
             others = (one for one in epochs.listed(path) if one.path != path)
-            return max((own, *others, *_same(path, own)), key=lambda one: (one.ordinal, one.head))
+            return max((*_same(path, own), own, *others), key=lambda one: (one.ordinal, one.head))
     return None
 
 

@@ -1,7 +1,8 @@
 """The journals of this edge: the current one, and those set aside, in the order in which they were written.
 
 A journal set aside is called `journal-<epoch>.db` and never written again. What was damaged is kept as it was
-found under `journal-damaged-<when>.db`; nothing reads it again.
+found under `journal-damaged-<when>.db`, and a copy that holds no more than the journal set aside does as
+`journal-<epoch>-copy-<when>.db`; nothing reads them again.
 """
 
 import re

@@ -9,6 +9,7 @@ Whether a writer is at work can be asked by others: it then holds a second lock,
 looked at without taking it (F_OFD_GETLK, fcntl(2)): who looks is never in the way of one who starts.
 """
 
+import errno
 import fcntl
 import os
 import struct
@@ -17,8 +18,8 @@ from typing import Self
 
 import msgspec
 
+from edge import schema
 from edge.faults import StorageFault
-from edge.schema import unusable
 
 _SECTOR = 512  # bytes that a disk writes whole or not at all
 _FLOCK = "hhqqi0q"  # struct flock: type, whence, start, length (0: to the end), pid
@@ -57,14 +58,14 @@ def _whole(kind: int) -> bytes:
     return struct.pack(_FLOCK, kind, os.SEEK_SET, 0, 0, 0)
 
 
-def noted(file: Path) -> Left:
+def left_by(file: Path) -> Left:
     """How the writer of a file left it, or began to write, for whoever only looks. Raises StorageFault."""
     try:
         return _read(file.with_suffix(".lock").read_bytes())
     except FileNotFoundError:
         return Left()
     except OSError as error:
-        raise unusable(file, error) from error
+        raise schema.unusable(file, error) from error
 
 
 def _read(note: bytes) -> Left:
@@ -82,10 +83,7 @@ class Lock:
         try:
             self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
         except OSError as error:
-            raise StorageFault(
-                f"{file} cannot be used: {error.strerror}",
-                hint=f"Check that {file.parent} exists and that this user may write there",
-            ) from error
+            raise _refused(path, error) from error
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -123,3 +121,16 @@ class Lock:
 
     def __exit__(self, *_: object) -> None:
         self.release()
+
+
+def _refused(path: Path, error: OSError) -> StorageFault:
+    if error.errno in (errno.EISDIR, errno.EROFS):
+        return schema.unusable(path, error)
+    barred = error.errno in (errno.EACCES, errno.EPERM)
+    hint = (
+        "This user may not write it: give the folder with all in it to the one that lineside runs as,"
+        f" chown -R lineside {path.parent}"
+        if barred
+        else f"Check that {path.parent} exists and that this user may write there"
+    )
+    return StorageFault(f"{path} cannot be opened: {error.strerror}", hint=hint)

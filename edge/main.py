@@ -5,6 +5,7 @@ process. They meet only in the files of `data_dir`.
 """
 
 import asyncio
+import errno
 import gc
 import logging
 import os
@@ -18,7 +19,7 @@ import structlog
 from msgspec.structs import replace
 
 from drivers import registry as device_kinds
-from edge import __version__, settings
+from edge import __version__, schema, settings
 from edge import alerts as alerting
 from edge.alerts import Alert
 from edge.calendar import Calendar
@@ -390,11 +391,53 @@ def ensured(data_dir: Path) -> Path:
     except OSError as error:
         raise StorageFault(
             f"edge.data_dir {data_dir} cannot be made: {error.strerror}",
-            hint="Create it and give it to this user, or point edge.data_dir elsewhere",
+            hint=schema.READ_ONLY
+            if error.errno == errno.EROFS
+            else "Create it and give it to this user, or point edge.data_dir elsewhere",
         ) from error
+    if schema.on_read_only(data_dir):
+        raise StorageFault(f"edge.data_dir {data_dir} is on a read-only file system", hint=schema.READ_ONLY)
     if not os.access(data_dir, os.W_OK | os.X_OK):
         raise StorageFault(
             f"edge.data_dir {data_dir} cannot be written by this user",
-            hint=f"Give this user the right to write there: chown lineside {data_dir}",
+            hint=f"Give it and all in it to the user that lineside runs as: chown -R lineside {data_dir}",
+        )
+    journal = data_dir / JOURNAL
+    if journal.is_symlink():
+        target = journal.resolve()
+        raise StorageFault(
+            f"{journal} is a link to {target}, whose log SQLite keeps beside it, where nobody here looks for"
+            " it. Nothing was opened",
+            hint=f"Stop lineside and put {target} in the link's place, with {target}-wal, where it is there,"
+            f" as {JOURNAL}-wal beside it. To keep data elsewhere, give another folder as edge.data_dir",
         )
     return data_dir
+
+
+def data_problems(data_dir: Path) -> Iterator[str]:
+    """What keeps this user from working in the data folder, which may not be there yet."""
+    if os.path.lexists(data_dir):
+        try:
+            ensured(data_dir)
+        except Fault as fault:
+            yield str(fault)
+            return
+        named = [data_dir / name for name in (JOURNAL, STORE, MASTERDATA)]
+        files = [one.with_name(one.name + end) for one in named for end in ("", "-wal", "-shm")]
+        files += [one.with_suffix(".lock") for one in named]
+        yield from (f"{one} is a folder. {schema.MOVED_AWAY}" for one in files if one.is_dir())
+        theirs = [one.name for one in files if one.exists() and not os.access(one, os.R_OK | os.W_OK)]
+        if theirs:
+            yield (
+                f"edge.data_dir {data_dir}: this user may not write {', '.join(theirs)}."
+                f" Give all in it to the user that lineside runs as: chown -R lineside {data_dir}"
+            )
+        return
+    above = next(one for one in data_dir.absolute().parents if os.path.exists(one))  # noqa: PTH110 no errors
+    if schema.on_read_only(above):
+        yield f"edge.data_dir {data_dir} cannot be made: {above} is read-only. {schema.READ_ONLY}"
+    elif not (above.is_dir() and os.access(above, os.W_OK | os.X_OK)):
+        yield (
+            f"edge.data_dir {data_dir} is not there, or not to be seen, and this user cannot make it in"
+            f" {above}. Create it and give it to the user that lineside runs as"
+        )

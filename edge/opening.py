@@ -11,7 +11,7 @@ import shutil
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -19,7 +19,7 @@ from edge import alerts, bygone, epochs, schema, wal
 from edge.events import JournalOpened
 from edge.faults import Damaged, ForeignFile, NewerFile, StorageFault
 from edge.journal import Beginning, Journal, Reader, place
-from edge.lock import Left, Lock
+from edge.lock import Left, Lock, left_by
 from edge.ports import Clock
 from edge.salvage import Proven, room, salvage
 from edge.watermarks import MIB
@@ -106,7 +106,8 @@ def _asked(ground: Ground, lock: Lock, log: Path) -> Doubt | None:
             if schema.is_empty(db) and not left.epoch:
                 return None  # a power cut ended its making
             if schema.is_empty(db):
-                why = f"{path.name} is empty" if had_log else f"{log.name} is gone, which held everything"
+                emptied = had_log or not path.stat().st_size  # the first page is there before any log
+                why = f"{path.name} is empty" if emptied else f"{log.name} is gone, which held everything"
                 return Doubt("damaged", why, open_end=True)
             schema.recognised(db, path)
             meta = dict(db.execute("SELECT key, value FROM meta"))
@@ -180,14 +181,15 @@ async def _begin_anew(ground: Ground, doubt: Doubt, left: Left, clock: Clock, st
     path = ground.path
     ordinal = 1 + max((one.ordinal for one in await asyncio.to_thread(_others, path)), default=0)
     kept = await asyncio.to_thread(_secured, ground, doubt, ordinal)
-    follows = missing = state = None
+    follows = missing = state = last = None
     if kept is not None:
-        missing = kept.missing or None
-        if doubt.open_end and not (missing or "").endswith("-"):
-            missing = ",".join(filter(None, [missing, f"{kept.head + 1}-"]))
-        follows = f"{kept.epoch}:{kept.head}"
-        posted = ground.settled.get(kept.epoch, 0) > kept.head or doubt.cause == "restored"
-        async with await Reader.open(kept.path) as reader:
+        last, open_end = await asyncio.to_thread(_last, ground, kept, doubt.open_end)
+        missing = last.missing or None
+        if open_end and not (missing or "").endswith("-"):
+            missing = ",".join(filter(None, [missing, f"{last.head + 1}-"]))
+        follows = f"{last.epoch}:{last.head}"
+        posted = ground.settled.get(last.epoch, 0) > last.head or (doubt.cause == "restored" and open_end)
+        async with await Reader.open(last.path) as reader:
             state = await state_of(reader, posted)
     elif doubt.cause != "new":
         follows, missing = (f"{left.epoch}:0" if left.epoch else None), "1-"
@@ -204,7 +206,31 @@ async def _begin_anew(ground: Ground, doubt: Doubt, left: Left, clock: Clock, st
         for one in stood:
             await journal.note(alerts.RAISE, one.key, one.text, one.hint, one.raised_ms)
     dated = await asyncio.to_thread(_swap, path, kept, clock.now().wall_ms)
-    return _notice(doubt, kept, missing, dated, epoch)
+    return _notice(doubt, last, missing, dated, epoch)
+
+
+def _last(ground: Ground, kept: epochs.Epoch, open_end: bool) -> tuple[epochs.Epoch, bool]:
+    """The journal that the new one follows, and whether nobody knows how far it went on.
+
+    Where a copy was put in the place of a journal that holds as much, that one is set aside already, and so
+    are those written since: nothing of them is lost.
+    """
+    held = epochs.aside(ground.path, kept.epoch)
+    if not held.exists() or not _holds_more(epochs.look(held), kept):
+        return kept, open_end
+    aside = (one for one in _others(ground.path) if one.path == epochs.aside(ground.path, one.epoch))
+    last = max(aside, key=lambda one: one.ordinal)
+    with closing(sqlite3.connect(schema.read_only(last.path), uri=True, timeout=5)) as db:
+        meta = dict(db.execute("SELECT key, value FROM meta"))
+    if "missing" in meta:
+        return last, False  # taken out of a damaged one: it says itself what it lacks
+    doubt = _moved(replace(ground, path=last.path), meta, last.head)
+    return last, doubt is not None and doubt.open_end
+
+
+def _holds_more(held: epochs.Epoch | None, coming: epochs.Epoch) -> bool:
+    """Whether a journal set aside stays where another file of its epoch comes."""
+    return held is not None and (held.head, not held.missing) >= (coming.head, not coming.missing)
 
 
 def _others(path: Path) -> list[epochs.Epoch]:
@@ -265,9 +291,21 @@ def _swap(path: Path, kept: epochs.Epoch | None, now_ms: int) -> Path | None:
 
 
 def put_aside(path: Path) -> None:
-    """Set a sound journal aside whole, so that another can take its place. The caller holds its lock."""
+    """Set a sound journal aside whole, so that another can take its place. The caller holds its lock.
+
+    Raises StorageFault; Damaged, where it is not sound and the next start is to take out what it proves.
+    """
+    left, log = left_by(path), path.with_name(path.name + "-wal")
+    if left.suspect or wal.read(log).lost:
+        raise Damaged(left.suspect or f"{log.name} is damaged")
     now_ms = int(path.stat().st_mtime * 1000)
+    had_log = wal.begun(log)
     kept = epochs.look(path)
+    if kept is None or kept.epoch == left.epoch:
+        if left.open and not had_log:
+            raise Damaged(f"{log.name} is gone though the collector was not stopped")
+        if left.head > (head := kept.head if kept else 0):
+            raise Damaged(f"it ends at {head}, but held {left.head} when it was last used")
     if kept is None:
         path.rename(schema.dated(path, now_ms))
     else:
@@ -277,14 +315,14 @@ def put_aside(path: Path) -> None:
 
 
 def _into_place(path: Path, target: Path, now_ms: int) -> None:
-    """Give a journal its name aside. One that has it already keeps it if it holds more."""
+    """Give a journal its name aside. One that has it already keeps it if it holds as much."""
     held = epochs.look(target) if target.exists() else None
     coming = epochs.look(path)
-    if held is not None and coming is not None and held.head > coming.head:
-        path.rename(schema.dated(target, now_ms))
+    if coming is not None and _holds_more(held, coming):
+        path.rename(schema.dated(target, now_ms, "copy"))
         return
     if held is not None:
-        target.rename(schema.dated(target, now_ms))
+        target.rename(schema.dated(target, now_ms, "copy"))
     path.rename(target)
 
 

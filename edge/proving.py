@@ -60,7 +60,7 @@ async def _verified(one: Epoch, reader: Reader) -> Verification:
 
 def prove(path: Path, check: Check = _verified) -> Proofs:
     """Check the journals at `path` and beside it. Raises StorageFault, but not for damage."""
-    left = lock.noted(path)
+    left = lock.left_by(path)
     listed, damaged = epochs.survey(path)
     names = {other: epoch for epoch, other in epochs.set_aside(path).items()}
     found = [_broken(names.get(other, left.epoch), other, fault.message) for other, fault in damaged.items()]

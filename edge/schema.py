@@ -150,10 +150,17 @@ def unusable(path: Path, error: Exception) -> StorageFault:
 
     A UnicodeDecodeError is what Python makes of SQLite's own words, where these quote a damaged schema.
     """
+    if is_folder(path):
+        return StorageFault(f"{path} cannot be used: it is a folder", hint=MOVED_AWAY)
     text = error.object.decode(errors="replace") if isinstance(error, UnicodeDecodeError) else str(error)
+    damage = isinstance(error, UnicodeDecodeError) or code_of(error) in _DAMAGE
+    kind = Damaged if damage else StorageFault
+    barred = any(part in text for part in ("readonly", "Read-only", "unable to open"))
+    if barred and on_read_only(path.parent):
+        return StorageFault(f"{path} cannot be used: its file system is read-only", hint=READ_ONLY)
     hints = {
         "not a database": "It is damaged or no file of ours. Restart lineside: it sets it aside and keeps it",
-        "readonly": f"Give this user the right to write it: chown lineside {path}*",
+        "readonly": f"Give this user the right to write it: chown -R lineside {path.parent}",
         "unable to open": f"Check that {path.parent} exists and that this user may write there",
         "Permission denied": f"Run this as the user lineside, or let this user read {path.parent}",
         "log beside it": "Start lineside: what the log proves is kept and delivered. Change nothing before",
@@ -163,9 +170,27 @@ def unusable(path: Path, error: Exception) -> StorageFault:
     hint = next(
         (hint for part, hint in hints.items() if part in text), "Check the disk and the file's rights"
     )
-    damage = isinstance(error, UnicodeDecodeError) or code_of(error) in _DAMAGE
-    kind = Damaged if damage else StorageFault
     return kind(f"{path} cannot be used: {text}", hint=hint)
+
+
+MOVED_AWAY = "Move it away, keep it, and start again"
+READ_ONLY = (
+    "Nothing can be recorded there. A failing disk does that, or how it is mounted: see `dmesg`, then replace"
+    " the disk or mount it writable. To a service of systemd every folder is so that its unit does not name"
+)
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a folder is there; not, where that cannot be seen."""
+    return os.path.isdir(path)  # noqa: PTH112 `Path.is_dir` raises where it cannot be seen
+
+
+def on_read_only(folder: Path) -> bool:
+    """Whether a folder's file system takes no writing, whoever asks."""
+    try:
+        return bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
+    except OSError:
+        return False
 
 
 def code_of(error: BaseException) -> int:
@@ -236,6 +261,8 @@ def _recognised(path: Path, application_id: int, version: int) -> None:
 
 def doubted(path: Path) -> str:
     """What SQLite finds wrong with a file's pages, in words; reads all of it. Raises StorageFault."""
+    if is_folder(path):
+        return f"{path.name} is a folder"
     try:
         if beheaded(path):
             raise malformed(_BEHEADED)
@@ -264,9 +291,9 @@ async def pragma(connection: aiosqlite.Connection, name: str) -> int | str:
     return value
 
 
-def dated(path: Path, now_ms: int) -> Path:
-    """The name under which what was found damaged is kept; nothing is there yet."""
-    stem = f"{path.stem}-damaged-{datetime.fromtimestamp(now_ms / 1000, UTC):%Y%m%dT%H%M%SZ}"
+def dated(path: Path, now_ms: int, what: str = "damaged") -> Path:
+    """The name under which what was found damaged, or else is not used, is kept; nothing is there yet."""
+    stem = f"{path.stem}-{what}-{datetime.fromtimestamp(now_ms / 1000, UTC):%Y%m%dT%H%M%SZ}"
     number = 1
     while (found := path.with_name(f"{stem}{f'-{number}' if number > 1 else ''}.db")).exists():
         number += 1

@@ -12,7 +12,7 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -126,16 +126,18 @@ class Store:
         """Where the file was begun anew: put every uplink before the oldest journal, and say so."""
         if not self._replaced:
             return
+        kept = await asyncio.to_thread(_kept, self.path)
+        hint = _REPLACED_HINT.format(f"are in {kept} beside it" if kept else _GONE)
 
         async def work(connection: aiosqlite.Connection) -> None:
             for name in uplinks:
                 await connection.execute(_BEGIN, (name, "", 0, 0, at_ms))
             text = f"Delivery begins anew at the oldest journal: {self._replaced}"
-            await alerts.stand(connection, "sync.replaced", text, _REPLACED_HINT, at_ms)
+            await alerts.stand(connection, "sync.replaced", text, hint, at_ms)
 
         await self.transact(work)
         self._lock.note(Left(open=True))
-        _log.warning("sync.db is begun anew", error=self._replaced, hint=_REPLACED_HINT)
+        _log.warning("sync.db is begun anew", error=self._replaced, hint=hint)
         self._replaced = ""
 
     async def standing(self, uplink: str) -> Standing:
@@ -378,10 +380,25 @@ def _secured(path: Path, lock: Lock) -> str:
     return why
 
 
+def _kept(path: Path) -> str:
+    """The files set aside that may hold something of before; not one whose making a power cut ended."""
+    found = sorted(path.parent.glob(f"{path.stem}-damaged-*.db"))
+    return ", ".join(one.name for one in found if one.is_file() and _held(one))
+
+
+def _held(path: Path) -> bool:
+    try:
+        with closing(sqlite3.connect(schema.read_only(path), uri=True)) as db:
+            return db.execute("SELECT 1 FROM uplinks").fetchone() is not None
+    except sqlite3.Error:
+        return path.stat().st_size > 0
+
+
 _REPLACED_HINT = (
     "Nothing to do for delivery: receivers tell what they hold already. Certificates and document numbers of"
-    " before are in the file kept beside it, sync-damaged-*.db; what was rejected is offered again"
+    " before {}; what was rejected is offered again"
 )
+_GONE = "are gone with it, unless a backup has them"
 _BEGIN = (
     "INSERT INTO uplinks (uplink, epoch, seq, reviewed, state, detail, hint, since_ms)"
     " VALUES (?, ?, ?, ?, 'idle', '', '', ?) ON CONFLICT (uplink) DO UPDATE"

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -15,7 +14,7 @@ from edge.cli import probing
 from edge.cli.common import FAULT, AsJson, Config, guarded, out
 from edge.cli.probing import WITHIN, Within
 from edge.clock import SystemClock
-from edge.faults import Fault, SettingsFault
+from edge.faults import SettingsFault
 from edge.settings import Settings
 from edge.station.grammar.overlaps import overlaps
 
@@ -80,14 +79,7 @@ def _tell(loaded: Settings, problems: Sequence[str]) -> None:
 
 
 def _problems(loaded: Settings) -> Iterator[str]:
-    data_dir = loaded.edge.data_dir
-    if data_dir.exists():
-        try:
-            main.ensured(data_dir)
-        except Fault as fault:
-            yield str(fault)
-    elif not _parent(data_dir).is_dir():
-        yield f"edge.data_dir {data_dir} does not exist. Create it and give it to the user lineside"
+    yield from main.data_problems(loaded.edge.data_dir)
     yield from main.secret_problems(loaded)
     yield from main.masterdata_problems(loaded)
     yield from main.webhook_problems(loaded)
@@ -113,10 +105,6 @@ def _levels(loaded: Settings) -> dict[str, dict[str, str]]:
         name: {code: str(level) for code, level in loaded.checks.at(station.checks)}
         for name, station in loaded.stations.items()
     }
-
-
-def _parent(path: Path) -> Path:
-    return next(parent for parent in (path, *path.parents) if parent.exists())
 
 
 def _show(loaded: Settings) -> None:

@@ -22,7 +22,7 @@ def backup(
 ) -> None:
     """Copy journal, delivery state and master data into a new folder, while the line runs.
 
-    The configuration and secrets are not in it: keep /etc/lineside apart.
+    The configuration, secrets and OPC UA keys are not in it: keep /etc/lineside apart, and pki in data_dir.
     """
     loaded = main.load(config)
     target = folder or Path(f"lineside-{loaded.edge.id}-{datetime.now().astimezone():%Y%m%d-%H%M%S}")
@@ -37,6 +37,7 @@ def backup(
     size = sum(one.size for one in manifest.files) / 2**20
     out.print(f"{target}: {len(manifest.files)} files, {size:,.1f} MiB", highlight=False, soft_wrap=True)
     out.print(f"journal of {_whose(manifest)}, through seq {manifest.head}", highlight=False)
+    _say_without_masterdata(manifest)
 
 
 @guarded
@@ -67,9 +68,16 @@ def restore(
             raise typer.Exit(FAULT)
         put_back(folder, journal, store)
     out.print(f"{data_dir}: journal of {_whose(manifest)}, through seq {manifest.head}", highlight=False)
+    _say_without_masterdata(manifest)
     out.print(
         "The next start begins a new epoch. Start lineside; then compare: lineside status", highlight=False
     )
+
+
+def _say_without_masterdata(manifest: Manifest) -> None:
+    if not any(one.name == main.MASTERDATA for one in manifest.files):
+        out.print("No master data is in it: orders and lots are known once the ERP has delivered them",
+                  highlight=False)  # fmt: skip
 
 
 def _whose(manifest: Manifest) -> str:

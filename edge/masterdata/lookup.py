@@ -31,7 +31,7 @@ from edge.masterdata.records import (
     WorkCenter,
     WorkOrder,
 )
-from edge.schema import code_of, read_only
+from edge.schema import code_of, is_folder, read_only
 
 LARGE = ("work_orders", "materials", "lots")
 _CACHED = 256  # records of a list that stay decoded
@@ -254,10 +254,11 @@ def _connected(path: Path) -> sqlite3.Connection:
 
 
 def _unreadable(path: Path, error: Exception) -> MasterDataUnreadable:
-    damaged = code_of(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+    folder = is_folder(path)
+    damaged = folder or code_of(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
     hint = "Restart lineside-sync: it sets the file aside and fetches anew" if damaged else ""
     return MasterDataUnreadable(
-        f"{path} cannot be read: {error}",
+        f"{path} cannot be read: {'it is a folder' if folder else error}",
         hint=hint or "Check the disk and the file's rights",
         passing=code_of(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED),
     )

@@ -9,8 +9,9 @@ one it knows until it takes up the next: what it looks up belongs together. What
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import Container, Iterator, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -103,8 +104,11 @@ class MasterStore:
     async def open(cls, path: Path) -> "MasterStore":
         """Open or create the file; one that cannot be gone on with is set aside. Raises StorageFault."""
         why = await asyncio.to_thread(schema.doubted, path)
-        if why:
-            await asyncio.to_thread(_set_aside, path)
+        try:
+            if why:
+                await asyncio.to_thread(set_aside, path)
+        except OSError as error:
+            raise schema.unusable(path, error) from error
         connection = await schema.open_writer(path, FORM)
         await connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
         return cls(path, connection, why)
@@ -259,8 +263,20 @@ _FORGET = (
 )
 
 
-def _set_aside(path: Path) -> None:
-    """Put the file where a person finds it; one put there before is overwritten."""
+def delivered_ms(path: Path) -> int:
+    """When the last delivery that a file holds came; 0 where it holds none or cannot be read."""
+    try:
+        with closing(sqlite3.connect(schema.read_only(path), uri=True, timeout=5)) as db:
+            found: int | None = db.execute("SELECT max(at_ms) FROM generations").fetchone()[0]
+    except sqlite3.Error:
+        return 0
+    return found or 0
+
+
+def set_aside(path: Path) -> None:
+    """Put the file where a person finds it; one put there before is overwritten. A folder is kept apart."""
+    if path.is_dir():
+        path.rename(schema.dated(path, time.time_ns() // 1_000_000))
     aside = path.with_name(ASIDE)
     for suffix in ("", "-wal", "-shm"):
         there, kept = (one.with_name(one.name + suffix) for one in (path, aside))

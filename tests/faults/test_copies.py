@@ -105,6 +105,7 @@ async def test_a_backup_is_taken_while_the_line_runs_and_scans_do_not_wait_for_i
         await restored(floor, tmp_path / "copy")
         await came_to_life(account)
         assert len(account.acknowledged) > known
+        assert not [key for key in await account.standing() if key.endswith(".lost")]
         await delivered(record, "taken under load, put back", account)
 
 

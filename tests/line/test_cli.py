@@ -4,6 +4,7 @@ import asyncio
 import json
 import socket
 import sqlite3
+import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
@@ -13,6 +14,7 @@ from aiohttp import ClientSession, web
 
 from edge.events import decode
 from edge.journal import Reader, verify
+from tests.faults.disk import mounted
 from tests.line.plant import Line, command, invoke, line
 
 COMMANDS = {
@@ -222,6 +224,85 @@ async def test_check_names_what_this_machine_lacks_and_what_to_add(tmp_path: Pat
         code, out, _ = await invoke("check", "--config", floor.config)
         assert code == 1
         assert "edge.data_dir" in out
+
+
+async def refused(floor: Line, *texts: str, plain_user: bool = True) -> None:
+    """Both the check and the start say so."""
+    checked = await command("check", "--config", floor.config, plain_user=plain_user)
+    begun = await command("collect", "--config", floor.config, plain_user=plain_user)
+    for code, told, complained in (checked, begun):
+        assert code == 1
+        assert all(text in told + complained for text in texts), told + complained
+
+
+async def test_a_data_folder_that_this_user_cannot_make_is_named_by_check(tmp_path: Path) -> None:
+    async with configured(tmp_path) as floor:
+        above = tmp_path / "above"
+        above.mkdir(mode=0o500)
+        data = above / "data"
+        floor.configure(**{'data_dir = "data"': f'data_dir = "{data}"'})
+        await refused(floor, f"edge.data_dir {data}", "Create it and give it to")
+        above.chmod(0)
+        await refused(floor, f"edge.data_dir {data}", "Create it and give it to")
+        above.chmod(0o700)
+        assert not data.exists()
+
+
+async def test_a_file_of_another_user_is_named_with_what_to_do(tmp_path: Path) -> None:
+    """Started once as root; then the folder was given to the service user, but not what is in it."""
+    async with with_journal(tmp_path) as floor:
+        data = floor.folder / "data"
+        (data / "journal.lock").chmod(0o400)
+        await refused(floor, "journal.lock", f"chown -R lineside {data}")
+        (data / "journal.lock").chmod(0o600)
+        (data / "journal.db").chmod(0o400)
+        code, told, _ = await command("check", "--config", floor.config, plain_user=True)
+        assert code == 1 and "may not write journal.db." in told and f"chown -R lineside {data}" in told
+
+
+@pytest.mark.parametrize("name", ["journal.db", "journal.lock"])
+async def test_a_folder_in_the_place_of_a_file_is_called_one(tmp_path: Path, name: str) -> None:
+    async with configured(tmp_path) as floor:
+        (floor.folder / "data" / name).mkdir(parents=True)
+        await refused(floor, name, "is a folder", "Move it away", plain_user=False)
+
+
+def remounted(mount: Path, option: str) -> None:
+    subprocess.run(["mount", "-o", f"remount,{option}", mount], check=True)
+
+
+async def test_a_read_only_file_system_is_called_one(tmp_path: Path) -> None:
+    """Rights are not what is wrong, and nobody can give them."""
+    async with configured(tmp_path) as floor:
+        with mounted(tmp_path, tmp_path / "disk", 16):
+            data = tmp_path / "disk" / "data"
+            floor.configure(**{'data_dir = "data"': f'data_dir = "{data}"'})
+            for there in (False, True):
+                if there:
+                    data.mkdir()
+                remounted(tmp_path / "disk", "ro")
+                for name in ("check", "collect", "sync"):
+                    code, told, complained = await command(name, "--config", floor.config)
+                    said = told + complained
+                    assert code == 1 and f"edge.data_dir {data}" in said and "read-only" in said.lower()
+                    assert "chown" not in said and "dmesg" in said
+                remounted(tmp_path / "disk", "rw")
+
+
+async def test_a_journal_that_is_a_link_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    """Its log lies beside the file that it leads to; looked for beside the link it would pass for lost."""
+    async with with_journal(tmp_path) as floor:
+        elsewhere = tmp_path / "elsewhere.db"
+        floor.journal.rename(elsewhere)
+        floor.journal.symlink_to(elsewhere)
+        held = elsewhere.read_bytes()
+        await refused(floor, f"journal.db is a link to {elsewhere}", "elsewhere.db-wal", plain_user=False)
+        assert floor.journal.is_symlink() and elsewhere.read_bytes() == held
+        floor.journal.unlink()
+        elsewhere.rename(floor.journal)
+        child = await floor.start("collect")
+        assert await child.stop() == 0
+        assert not list((floor.folder / "data").glob("journal-*.db"))
 
 
 async def test_a_long_path_stands_on_one_line_to_be_copied(tmp_path: Path) -> None:

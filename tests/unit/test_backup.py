@@ -7,6 +7,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from edge import backup, epochs
@@ -15,10 +16,12 @@ from edge.events import Draft, JournalOpened, OperatorSignedOn, decode
 from edge.faults import StorageFault
 from edge.ids import new_id
 from edge.journal import Journal
+from edge.masterdata.lookup import load
+from edge.masterdata.store import MASTERDATA, Delivery, MasterStore
 from edge.opening import Ground, opened
 from sync.store import Store
 from tests.unit.clocks import ManualClock
-from tests.unit.test_opening import ids_of, state_of
+from tests.unit.test_opening import ids_of, killed, state_of
 
 CLOCK = ManualClock()
 
@@ -177,6 +180,100 @@ async def test_putting_back_that_was_interrupted_is_done_again(
     assert found is not None and found.head == 5
     with closing(sqlite3.connect(data / "journal.db")) as db:
         assert db.execute("SELECT count(*) FROM meta WHERE key = 'backup'").fetchone() == (1,)
+
+
+@pytest.mark.parametrize("left", ["log gone", "suspect", "older"])
+async def test_a_journal_that_was_left_in_doubt_is_not_set_aside_as_sound(tmp_path: Path, left: str) -> None:
+    """Set aside whole it would pass for all that there was."""
+    data = tmp_path / "data"
+    async with await worked(data):
+        await asyncio.to_thread(copy, data, tmp_path / "copy")
+    older = (data / "journal.db").read_bytes()
+    if left == "log gone":
+        killed(data, 9)
+        (data / "journal.db-wal").unlink()
+        (data / "journal.db-shm").unlink(missing_ok=True)
+    elif left == "suspect":
+        async with await worked(data, 9) as journal:
+            journal.suspect("a page is damaged")
+    else:
+        async with await worked(data, 9):
+            pass
+        (data / "journal.db").write_bytes(older)
+    with pytest.raises(StorageFault, match=r"was left as it is\. Nothing was put back: ") as caught:
+        restore(tmp_path / "copy", data)
+    assert "Start lineside once" in caught.value.hint
+    assert not list(data.glob("journal-*.db"))
+
+
+def delivery(order: str, at_ms: int) -> Delivery:
+    """Master data with one order."""
+    body = {"work_orders": [{"work_order": order, "product": "M1", "quantity": "5", "unit": "pcs"}]}
+    return Delivery(msgspec.json.encode(body), "erp", "http://erp", order, at_ms)
+
+
+async def delivered(data: Path, order: str, at_ms: int) -> None:
+    async with await MasterStore.open(data / MASTERDATA) as held:
+        await held.take(delivery(order, at_ms))
+
+
+async def test_master_data_comes_along_and_is_whole_while_the_erp_delivers(tmp_path: Path) -> None:
+    data, other = tmp_path / "data", tmp_path / "other"
+    async with await worked(data), await MasterStore.open(data / MASTERDATA) as held:
+        await held.take(delivery("4711", 1))
+        await asyncio.to_thread(copy, data, tmp_path / "copy")
+        await held.take(delivery("4712", 2))
+    manifest = checked(tmp_path / "copy")
+    assert [one.name for one in manifest.files] == ["journal.db", MASTERDATA, "sync.db"]
+    other.mkdir()
+    restore(tmp_path / "copy", other)
+    assert [*load(other / MASTERDATA).orders] == ["4711"]
+    (tmp_path / "copy" / MASTERDATA).write_bytes(b"?")
+    with pytest.raises(StorageFault, match=r"not as it was written: masterdata\.db"):
+        restore(tmp_path / "copy", other)
+
+
+@pytest.mark.parametrize("there", ["older", "newer", "empty", "folder"])
+async def test_of_master_data_what_was_delivered_last_is_kept(tmp_path: Path, there: str) -> None:
+    data = tmp_path / "data"
+    async with await worked(data):
+        await delivered(data, "4711", 2)
+        await asyncio.to_thread(copy, data, tmp_path / "copy")
+    (data / MASTERDATA).unlink()
+    if there == "folder":
+        (data / MASTERDATA).mkdir()
+    elif there == "empty":
+        async with await MasterStore.open(data / MASTERDATA):
+            pass
+    else:
+        await delivered(data, "4712", 1 if there == "older" else 3)
+    restore(tmp_path / "copy", data)
+    assert [*load(data / MASTERDATA).orders] == ["4712" if there == "newer" else "4711"]
+
+
+async def test_a_backup_from_before_master_data_was_in_it_is_put_back(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    async with await worked(data):
+        await asyncio.to_thread(copy, data, tmp_path / "copy")
+    await delivered(data, "4711", 1)
+    restore(tmp_path / "copy", data)
+    assert [*load(data / MASTERDATA).orders] == ["4711"]
+
+
+async def test_master_data_that_is_damaged_keeps_nobody_from_a_backup(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    async with await worked(data):
+        (data / MASTERDATA).write_bytes(b"no database " * 1000)
+        await asyncio.to_thread(copy, data, tmp_path / "copy")
+    assert [one.name for one in checked(tmp_path / "copy").files] == ["journal.db", "sync.db"]
+
+
+async def test_a_folder_that_is_not_there_is_no_place_for_a_backup(tmp_path: Path) -> None:
+    """A stick that is not mounted would be a folder on the disk that the backup is to outlive."""
+    async with await worked(tmp_path / "data"):
+        with pytest.raises(StorageFault, match=r"stick is not there\. There is no backup"):
+            copy(tmp_path / "data", tmp_path / "stick" / "copy")
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
 
 async def test_a_damaged_journal_is_left_to_the_next_start_which_keeps_what_it_proves(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.demo.endpoint import MASTERDATA
-from edge.faults import MasterDataInvalid
+from edge.faults import MasterDataInvalid, MasterDataUnreadable
 from edge.masterdata import LISTS, Document, MasterData, parse
 from edge.masterdata.lookup import Reader, load
 from edge.masterdata.store import ASIDE, MasterStore
@@ -147,6 +147,23 @@ async def test_a_damaged_file_is_set_aside_and_begun_anew(tmp_path: Path) -> Non
         assert held.replaced
         assert await held.source("erp") is None  # asked for without an etag: it comes whole
     assert (tmp_path / ASIDE).read_bytes().startswith(b"no database")
+    assert load(path).document == Document()
+
+
+async def test_a_folder_in_the_place_of_the_file_is_set_aside_too(tmp_path: Path) -> None:
+    path = tmp_path / "masterdata.db"
+    for number in (1, 2):
+        path.unlink(missing_ok=True)
+        path.mkdir()
+        (path / "mine").write_text("x")
+        with pytest.raises(MasterDataUnreadable, match="it is a folder"):
+            load(path)
+        async with await MasterStore.open(path) as held:
+            assert held.replaced == "masterdata.db is a folder"
+        assert (
+            len([one for one in tmp_path.glob("masterdata-damaged-*.db") if (one / "mine").exists()])
+            == number
+        )
     assert load(path).document == Document()
 
 

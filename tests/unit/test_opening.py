@@ -472,5 +472,97 @@ async def test_a_backup_put_back_after_a_kill_is_not_taken_for_damaged(tmp_path:
         put_back(tmp_path / "backup", folder / "journal.db", folder / "sync.db")
     journal, _ = await start(folder)
     async with journal:
-        assert said(await first_fact(journal)) == ("restored", f"{epoch}:5", "6-", POSTED)
+        assert said(await first_fact(journal)) == ("restored", f"{epoch}:9", None, STATE)
     assert list((await ids_of(folder / f"journal-{epoch}.db")).values())[1:] == ids + more
+
+
+async def put_back_and_started(backup: Path, folder: Path, **ground: Any) -> tuple[JournalOpened, Notice]:
+    """A restore onto a line that is stopped, and its next start."""
+    with Lock(folder / "journal.db"):
+        put_back(backup, folder / "journal.db", folder / "sync.db")
+    journal, notice = await start(folder, **ground)
+    async with journal:
+        assert notice is not None
+        return await first_fact(journal), notice
+
+
+async def backed_up(folder: Path, target: Path, events: int = 5) -> str:
+    """A line, and a backup of it after so many events; its epoch."""
+    folder.mkdir()
+    epoch, _ = await made(folder, events)
+    back_up(folder / "journal.db", folder / "sync.db", target)
+    return epoch
+
+
+async def went_on(folder: Path, last: int) -> str:
+    """What is there is gone on with through `last`; its epoch."""
+    journal, _ = await start(folder)
+    async with journal:
+        await put(journal, journal.head + 1, last)
+        return journal.epoch
+
+
+async def test_a_backup_put_back_where_the_line_went_on_reports_no_loss(tmp_path: Path) -> None:
+    """The journal that was in use is kept beside the copy, so the new one follows that, again and again."""
+    folder, backup = tmp_path / "data", tmp_path / "backup"
+    epoch = await backed_up(folder, backup)
+    await went_on(folder, 9)
+    fact, notice = await put_back_and_started(backup, folder, settled={epoch: 8})
+    assert said(fact) == ("restored", f"{epoch}:9", None, STATE)
+    assert "settled through 8: it is an older copy" in notice.text
+    assert f"what {epoch} holds, through 9, is delivered first" in notice.text
+    assert "missing" not in notice.text and not notice.key.endswith((".lost", ".damaged"))
+    second = await went_on(folder, 4)
+    fact, notice = await put_back_and_started(backup, folder, settled={epoch: 9})
+    assert said(fact) == ("restored", f"{second}:4", None, STATE), "the journal that was in use last"
+    assert not notice.key.endswith(".lost")
+    assert [one.head for one in epochs.listed(folder / "journal.db")] == [9, 4, 1]
+    assert not list(folder.glob("*damaged*"))
+    assert len(list(folder.glob(f"journal-{epoch}-copy-*.db"))) == 2
+
+
+async def test_what_no_file_here_holds_is_missing_though_a_longer_one_is_kept(tmp_path: Path) -> None:
+    """What is kept beside the copy is a copy too, or has lost what a receiver holds."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    epoch = await backed_up(tmp_path / "here", first)
+    await went_on(tmp_path / "here", 9)
+    back_up(tmp_path / "here" / "journal.db", tmp_path / "here" / "sync.db", second)
+    there = tmp_path / "there"
+    there.mkdir()
+    fact, _ = await put_back_and_started(second, there)
+    assert said(fact) == ("restored", f"{epoch}:9", "10-", POSTED)
+    (there / "journal.db").unlink()  # with it the journal that said so
+    fact, notice = await put_back_and_started(first, there)
+    assert said(fact) == ("restored", f"{epoch}:9", "10-", POSTED)
+    assert notice.key.endswith(".lost") and "missing of it: 10-" in notice.text
+    fact, notice = await put_back_and_started(first, tmp_path / "here", settled={epoch: 12})
+    assert said(fact) == ("restored", f"{epoch}:9", "10-", POSTED)
+    assert notice.key.endswith(".lost")
+
+
+async def test_what_a_damaged_journal_lacks_is_missing_where_a_copy_takes_its_place(tmp_path: Path) -> None:
+    folder, backup = tmp_path / "data", tmp_path / "backup"
+    epoch = await backed_up(folder, backup)
+    await went_on(folder, 60)
+    path = folder / "journal.db"
+    spoil(path, page_of(path, f"{30:06d}" * 20))
+    journal, _ = await start(folder)
+    async with journal:
+        journal.suspect("a test says so")
+    journal, _ = await start(folder)
+    async with journal:
+        assert (await first_fact(journal)).missing == "30"
+    path.unlink()
+    (folder / "journal.lock").unlink()
+    fact, _ = await put_back_and_started(backup, folder)
+    assert (fact.cause, fact.follows, fact.missing) == ("restored", f"{epoch}:60", "30")
+
+
+async def test_a_journal_that_was_emptied_after_a_stop_is_called_empty(tmp_path: Path) -> None:
+    """Its log was not needed any more, and has nothing to do with it."""
+    await made(tmp_path, 5)
+    (tmp_path / "journal.db").write_bytes(b"")
+    journal, notice = await start(tmp_path)
+    async with journal:
+        assert (await first_fact(journal)).cause == "damaged"
+    assert notice is not None and "journal.db is empty" in notice.text and "-wal" not in notice.text

@@ -194,8 +194,23 @@ async def test_a_file_that_is_damaged_or_gone_is_begun_anew_and_delivery_with_it
         await store.begin("erp", EPOCH, 7, 3000)
     (alert,) = load_status(path).alerts
     assert alert.key == "sync.replaced" and "Delivery begins anew" in alert.text
-    kept = sorted(tmp_path.glob("sync-damaged-*.db"))
-    assert left is None or left in [one.read_bytes() for one in kept]
+    kept = [one for one in tmp_path.glob("sync-damaged-*.db") if one.read_bytes() == left]
+    assert len(kept) == (left is not None)
+    assert ("sync-damaged-" in alert.hint) == bool(kept), "no file is named that is not there"
+    assert all(f"document numbers of before are in {one.name} beside it" in alert.hint for one in kept)
+
+
+async def test_a_folder_in_the_place_of_the_file_stops_no_delivery(tmp_path: Path) -> None:
+    path = tmp_path / "sync.db"
+    path.mkdir()
+    (path / "mine").write_text("x")
+    async with await Store.open(path) as store:
+        await store.begin_anew(["erp"], 2000)
+        assert await store.cursor("erp") is not None
+    (alert,) = load_status(path).alerts
+    assert "sync.db is a folder" in alert.text and "are gone with it" in alert.hint
+    (kept,) = tmp_path.glob("sync-damaged-*.db")
+    assert (kept / "mine").read_text() == "x"
 
 
 async def test_damage_met_while_running_ends_the_process_and_the_next_start_begins_anew(
