@@ -46,6 +46,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     # refused
     "not_open": ("{id} does not wait here: it is settled, or never waited. Nothing recorded. Look at the list again", "{id}不在待处理列表：已处理或无需处理，未记录，请刷新列表"),
     "whole": ("The entry {id} was joined by more since it was shown. Nothing recorded. Look at the list again", "{id}显示后又有新增，未记录，请刷新列表"),
+    "person_missing": ("Who decides is missing. Nothing recorded. Scan or type your badge", "缺少决定人，未记录，请扫或输入本人工牌"),
     "person_unknown": ("Badge {person} is unknown. Nothing recorded. Scan the badge of a person the ERP knows", "工牌{person}未登记，未记录，请扫已登记的工牌"),
     "not_allowed": ("{person} may not do this: it takes {roles}. Nothing recorded. Ask one of them", "{person}无此权限，需要：{roles}，未记录，请找有权限的人"),
     "four_eyes": ("{person} needs a second person: {roles}. Nothing recorded. Have them scan their badge too", "{person}的操作需第二人复核：{roles}，未记录，请复核人扫工牌"),
