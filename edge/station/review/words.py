@@ -75,7 +75,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "time_ahead": ("{time} is still to come. Nothing recorded. Give the time at which it happened", "{time}尚未到，未记录，请输入实际发生时间"),
     "time_long_ago": ("{time} is more than {days} days ago. Nothing recorded. Tell finance, or correct the time", "{time}超过{days}天，未记录，请联系财务或更正时间"),
     "nothing_made": ("The entry holds no quantity and no time. Nothing recorded. Give what was made, used or worked", "没有数量也没有工时，未记录，请输入产量、用料或工时"),
-    "fact_unknown": ("{id} is no fact of the present journal. Nothing recorded. Take the id from `lineside events tail` or the outbox", "当前日志中没有{id}，未记录，请从`lineside events tail`或发件箱核对编号"),
+    "fact_unknown": ("{id} is no fact of the present journal. Nothing recorded. Take the whole id from `lineside events tail --json` or `lineside outbox show`", "当前日志中没有{id}，未记录，请从`lineside events tail --json`或`lineside outbox show`核对完整编号"),
     "not_cost": ("{id} carries no cost: there is nothing to correct. Nothing recorded. Give a report, a completion or a consumption", "{id}不涉及成本，无需更正，未记录，请指定报工、完工或用料"),
     "corrected_before": ("{id} was corrected already, by {by}. Nothing recorded. Correct what replaced it", "{id}已由{by}更正，未记录，请更正其替代记录"),
     "corrected_apart": ("Something that {id} caused was corrected by itself, by {by}. Nothing recorded. Make up the difference instead", "{id}引起的记录已由{by}单独更正，未记录，请改用补录"),
