@@ -131,10 +131,21 @@ def load_quarantine(path: Path, uplink: str | None = None, limit: int = 1000) ->
         if db is None:
             return []
         rows = db.execute(
-            "SELECT uplink, epoch, seq, id, subject, work_order, state, how, at_ms, CAST(body AS BLOB),"
-            " CAST(problem AS BLOB) FROM quarantine WHERE state <> 'settled' AND (?1 IS NULL OR uplink = ?1)"
-            " ORDER BY rowid LIMIT ?2",
+            f"SELECT {_ENTRY} FROM quarantine"  # noqa: S608
+            " WHERE state <> 'settled' AND (?1 IS NULL OR uplink = ?1) ORDER BY rowid LIMIT ?2",
             (uplink, limit),
+        )
+        return [Waiting(*row) for row in rows]
+
+
+def load_entries(path: Path, ending: str) -> list[Waiting]:
+    """What is or was in quarantine of facts whose ids end so, oldest first. Raises StorageFault."""
+    with reading(path) as db:
+        if db is None or not ending:
+            return []
+        rows = db.execute(
+            f"SELECT {_ENTRY} FROM quarantine WHERE substr(id, ?) = ? ORDER BY rowid",  # noqa: S608
+            (-len(ending), ending),
         )
         return [Waiting(*row) for row in rows]
 
@@ -220,6 +231,10 @@ def reading(path: Path) -> Iterator[sqlite3.Connection | None]:
 
 _WORDS_MAX = 500
 _UNSAID = frozenset(("title", "detail", "type", "status", "instance"))
+_ENTRY = (
+    "uplink, epoch, seq, id, subject, work_order, state, how, at_ms,"
+    " CAST(body AS BLOB), CAST(problem AS BLOB)"
+)
 _NOT_POSTED = "SELECT 1 FROM quarantine WHERE uplink = ? AND epoch = ? AND seq = ? AND how IS NOT 'posted'"
 _RECEIPTS = (
     "SELECT documents, posting_dates FROM receipts WHERE uplink = ? AND epoch = ?"
