@@ -32,7 +32,7 @@ from sync.comparison import Said, understood
 from sync.figures import Figures, reckoned
 from sync.forgotten import overlapping
 from sync.heldback import Held, HeldBack
-from sync.outcome import Answer, excerpt
+from sync.outcome import Answer, said_in
 from sync.settlement import Quarantined
 from sync.store import Store
 from sync.tally import Report
@@ -190,7 +190,7 @@ class Reconciliation:
             except (msgspec.DecodeError, RecursionError):
                 pass
         raise UplinkFault(
-            f"{self._uplink.name}: reconciliation answered {answer.status}{excerpt(answer.body)}",
+            f"{self._uplink.name}: reconciliation answered {answer.status}{said_in(answer.body)}",
             hint="Events are not touched by this; try again, then ask who runs the receiver",
         )
 

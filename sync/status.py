@@ -17,7 +17,7 @@ from edge.alerts import Alert
 from edge.events import decode, parse_instant
 from edge.readings import Moment
 from edge.schema import read_only, unusable
-from sync.outcome import printable
+from sync.outcome import sentence
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Waiting:
     @property
     def why(self) -> str:
         """The receiver's reason as a sentence for a person; empty where it is only held."""
-        return _sentence(self.problem)
+        return sentence(self.problem)
 
 
 @dataclass(frozen=True)
@@ -84,17 +84,6 @@ class Outbox:
         """How long the oldest has waited; at least as long as this boot lasts where no clock can tell."""
         waited_ms = now.elapsed(self.oldest) if self.oldest else 0
         return now.monotonic_ms if waited_ms is None else waited_ms
-
-
-def _sentence(problem: Any) -> str:
-    """Title and detail of a problem, its further words behind them; its type where it has no words."""
-    if not isinstance(problem, dict):
-        return printable(str(problem or ""), _WORDS_MAX)
-    words = [str(problem[key]) for key in ("title", "detail") if problem.get(key)]
-    words = words[1:] if len(words) == 2 and words[0] in words[1] else words
-    more = [f"{key}: {value}" for key, value in problem.items() if key not in _UNSAID and value]
-    said = ". ".join([": ".join(words)] * bool(words) + [", ".join(more)] * bool(more))
-    return printable(said or str(problem.get("type", "")), _WORDS_MAX)
 
 
 def load_status(path: Path) -> Status:
@@ -229,8 +218,6 @@ def reading(path: Path) -> Iterator[sqlite3.Connection | None]:
         raise unusable(path, error) from error
 
 
-_WORDS_MAX = 500
-_UNSAID = frozenset(("title", "detail", "type", "status", "instance"))
 _ENTRY = (
     "uplink, epoch, seq, id, subject, work_order, state, how, at_ms,"
     " CAST(body AS BLOB), CAST(problem AS BLOB)"
