@@ -51,6 +51,7 @@ from sync.service import STORE as STORE
 from sync.service import Sync
 from sync.status import Waiting as Waiting
 from sync.status import load_alerts, load_outbox, load_quarantine, load_quarantined, load_status
+from sync.usable import unusable
 
 log = structlog.get_logger()
 
@@ -311,7 +312,7 @@ def located_devices(loaded: Settings) -> dict[str, DeviceSettings]:
 
 
 def secret_problems(loaded: Settings) -> Iterator[str]:
-    """Secret and certificate files that uplinks and devices name and this user cannot read."""
+    """Secret and certificate files that uplinks and devices name, and that cannot be read or used."""
     folder = loaded.path.parent.absolute()
     given = os.environ.get("CREDENTIALS_DIRECTORY")
     parts: dict[str, Part] = {f"devices.{name}": one for name, one in located_devices(loaded).items()}
@@ -320,9 +321,16 @@ def secret_problems(loaded: Settings) -> Iterator[str]:
     for one in located_webhooks(loaded):
         parts[f"webhooks.{one.name}"] = one
     for place, located in parts.items():
-        for key, value in located.model_dump().items():
-            if key.endswith("_file") and value is not None and not os.access(value, os.R_OK):
-                yield f"{place}.{key}: {value} cannot be read. Put it there, readable by this user"
+        files = {key: value for key, value in located.model_dump().items() if key.endswith("_file") and value}
+        unread = {key: value for key, value in files.items() if not _readable(Path(value))}
+        for key, value in unread.items():
+            yield f"{place}.{key}: {value} cannot be read. Put it there, a file readable by this user"
+        if not unread:
+            yield from (f"{place}: {fault}" for fault in unusable(located))
+
+
+def _readable(path: Path) -> bool:
+    return path.is_file() and os.access(path, os.R_OK)
 
 
 def located_webhooks(loaded: Settings) -> list[Webhook]:
