@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 from edge import main
+from edge.settings import Settings
 from sync.decided import Decided, last_decision, load_decided
 from sync.status import load_entries
 
@@ -17,20 +17,21 @@ _SYNC = "lineside sync acts on it when it runs"
 class Quarantine:
     """All that waits, and what was decided on it that delivery has not read yet."""
 
-    data_dir: Path
+    settings: Settings
     found: Sequence[main.Waiting]
     decided: Mapping[tuple[str, str], Decided]
 
     @classmethod
-    def load(cls, data_dir: Path) -> "Quarantine":
+    def load(cls, loaded: Settings) -> "Quarantine":
         """As it stands. Raises StorageFault."""
+        data_dir = loaded.edge.data_dir
         found = main.quarantine(data_dir)
         decided = load_decided(data_dir / main.STORE, data_dir / main.JOURNAL, found)
-        return cls(data_dir, found, decided)
+        return cls(loaded, found, decided)
 
     def named(self, ending: str) -> list[main.Waiting]:
         """The entries of facts whose ids end so, settled ones too."""
-        return load_entries(self.data_dir / main.STORE, ending)
+        return load_entries(self.settings.edge.data_dir / main.STORE, ending)
 
     def on(self, one: main.Waiting) -> Decided | None:
         """What was decided on it and is not carried out yet."""
@@ -50,15 +51,15 @@ class Quarantine:
         """Its state as a sentence, with what to do."""
         if (before := self.on(one)) is not None:
             done = "is to be offered again" if before.how == "retried" else "is discarded"
-            return f"{done} {_by(before)}: {_SYNC}"
+            return f"{done} {self._by(before)}: {_SYNC}"
         match one.state:
             case "held":
                 return f"is kept back behind {self._ahead(one)}; it follows by itself once that is settled"
             case "retrying":
                 return "is released and goes out again with the next call"
             case "settled" if one.how == "discarded":
-                who = last_decision(self.data_dir / main.JOURNAL, one.id)
-                return f"was discarded {_by(who) if who else ''}".rstrip() + ": it is not offered again"
+                who = last_decision(self.settings.edge.data_dir / main.JOURNAL, one.id)
+                return f"was discarded {self._by(who) if who else ''}".rstrip() + ": it is not offered again"
             case "settled":
                 return "was released and is posted now"
         return "is rejected: retry or discard it"
@@ -71,8 +72,7 @@ class Quarantine:
                 return f"{one.id[-SHORT:]} (seq {one.seq}, {what}) of its work order"
         return "a rejected fact of its work order"
 
-
-def _by(decided: Decided) -> str:
-    at = datetime.fromtimestamp(decided.at_ms / 1000, UTC).astimezone()
-    note = f' ("{decided.note}")' if decided.note else ""
-    return f"by {decided.person} at {at:%Y-%m-%d %H:%M}{note}"
+    def _by(self, decided: Decided) -> str:
+        at = datetime.fromtimestamp(decided.at_ms / 1000, UTC).astimezone(self.settings.edge.zone)
+        note = f' ("{decided.note}")' if decided.note else ""
+        return f"by {decided.person} at {at:%Y-%m-%d %H:%M}{note}"

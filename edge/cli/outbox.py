@@ -46,14 +46,14 @@ def list_(
     """
     loaded = main.load(config)
     _known(loaded, uplink)
-    quarantine = Quarantine.load(loaded.edge.data_dir)
+    quarantine = Quarantine.load(loaded)
     found = [one for one in quarantine.found if uplink in (None, one.uplink)]
     receivers = [
         one for one in main.delivery(loaded.edge.data_dir, loaded).receivers if uplink in (None, one.name)
     ]
     if as_json:
         shown = {
-            "receivers": [msgspec.structs.asdict(one) for one in receivers],
+            "receivers": [msgspec.to_builtins(one) for one in receivers],
             "quarantine": [_entry(quarantine, one) for one in found],
         }
         out.out(json.dumps(shown, ensure_ascii=False))
@@ -90,7 +90,8 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show one rejected fact: what it says, and what each receiver says about it."""
-    quarantine = Quarantine.load(main.load(config).edge.data_dir)
+    loaded = main.load(config)
+    quarantine = Quarantine.load(loaded)
     found = _matching(quarantine, fact, "")
     if as_json:
         shown = [_entry(quarantine, one) | {"event": _decoded(one.body)} for one in found]
@@ -98,8 +99,9 @@ def show(
         return
     out.print(escape(_line(found[0])), highlight=False, soft_wrap=True)
     for one in found:
-        since = datetime.fromtimestamp(one.at_ms / 1000, UTC).astimezone()
-        rows = {"receiver": one.uplink, "since": f"{since:%Y-%m-%d %H:%M}", "state": quarantine.told(one)}
+        since = datetime.fromtimestamp(one.at_ms / 1000, UTC).astimezone(loaded.edge.zone)
+        when = f"{since:%Y-%m-%d %H:%M} {loaded.edge.timezone}"
+        rows = {"receiver": one.uplink, "since": when, "state": quarantine.told(one)}
         for key, value in (rows | ({"why": one.why} if one.why else {})).items():
             out.print(f"  {key:9}", escape(value), highlight=False, soft_wrap=True)
     if any(quarantine.open_to("retry", one) for one in found):
@@ -140,7 +142,7 @@ def _settle(
     if bool(facts) == every:
         said = "Name the facts or give --all, not both" if every else "Name the facts, or give --all"
         _refuse(said, USAGE)
-    quarantine = Quarantine.load(loaded.edge.data_dir)
+    quarantine = Quarantine.load(loaded)
     if every:
         waiting = [one for one in quarantine.found if uplink in (None, one.uplink) and one.state == "waiting"]
         chosen = [one for one in waiting if quarantine.open_to(how, one)]

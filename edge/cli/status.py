@@ -30,7 +30,7 @@ def status(config: Config = None, as_json: AsJson = False) -> None:
         "data_dir": str(loaded.edge.data_dir),
         "stations": _stations(loaded),
         "receivers": [
-            msgspec.structs.asdict(one) | _compared(proven.get(one.name))
+            msgspec.to_builtins(one) | _compared(proven.get(one.name))
             for one in main.delivery(loaded.edge.data_dir, loaded).receivers
         ],
         "alerts": [asdict(alert) for alert in main.alerts(loaded.edge.data_dir)],
@@ -51,7 +51,11 @@ def scan(
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Scan by hand at a station of the running collector. Exit code 1 when nothing was recorded."""
+    """Scan by hand at a station of the running collector.
+
+    Exit code 1 when it was refused. 0 also where it only opens or changes what a further scan completes, or
+    repeats the one before: it says then that nothing is recorded by it (JSON: `result`).
+    """
     loaded = main.load(config)
     if station not in loaded.stations:
         known = ", ".join(loaded.stations) or "none is configured"
@@ -117,7 +121,7 @@ def _show(found: dict[str, Any]) -> None:
         receivers.add_column(column)
     for one in found["receivers"]:
         detail = " ".join(part for part in (one["detail"], one["hint"]) if part)
-        figures = (str(one[name]) for name in ("posted", "waiting", "quarantined"))
+        figures = (str(one[name]) for name in ("settled_through", "waiting", "quarantined"))
         receivers.add_row(*map(escape, (one["name"], one["state"], *figures, _proven(one), detail)))
     out.print(receivers)
     for alert in found["alerts"]:

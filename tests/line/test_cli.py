@@ -301,7 +301,7 @@ async def test_scan_and_status_speak_to_the_running_line(tmp_path: Path) -> None
         assert (code, err) == (0, "")
         assert "1042 signed on" in out
         assert "operator.signed_on" in out
-        assert "next: Scan work order" in out
+        assert "next: Scan work order" in out and "othing is recorded" not in out
         code, out, _ = await invoke("scan", "OP20", "rubbish [x]", *config, "--json")
         assert code == 1
         answer = json.loads(out)
@@ -312,6 +312,7 @@ async def test_scan_and_status_speak_to_the_running_line(tmp_path: Path) -> None
         found = json.loads(out)
         assert found["stations"][0]["station"] == "OP20"
         assert found["receivers"][0]["name"] == "erp"
+        assert found["receivers"][0]["settled_through"] > 1 and "posted" not in found["receivers"][0]
         assert found["master_data"]["work_orders"] == 5
         code, out, err = await invoke("status", *config)
         assert (code, err) == (0, "")
@@ -319,6 +320,11 @@ async def test_scan_and_status_speak_to_the_running_line(tmp_path: Path) -> None
         assert "Scan work order" in out
         code, out, err = await command("status", *config, columns=40)
         assert (code, err) == (0, "")
+        for text, said in (("LSW10045680", ""), ("LSCDONE", "Nothing is recorded yet")):
+            code, out, _ = await invoke("scan", "OP20", text, *config)
+            assert code == 0 and said in out and ("othing is recorded" in out) == bool(said), out
+        code, out, _ = await invoke("scan", "OP20", "LSCDONE", *config)
+        assert code == 0 and "othing is recorded" in out, out
 
 
 async def test_no_code_can_break_what_scan_shows(running: Line) -> None:
