@@ -346,6 +346,27 @@ def exposures(loaded: Settings) -> Iterator[str]:
         yield f"{place} {exposure.text}. {exposure.hint}"
 
 
+def newcomers(loaded: Settings) -> Iterator[str]:
+    """Receivers that sync has never heard of while it knows others: new, or old ones under another name."""
+    data_dir = loaded.edge.data_dir
+    with suppress(StorageFault):  # whoever starts sync is told
+        known = [one.uplink for one in load_status(data_dir / STORE).uplinks]
+        gone = ", ".join(sorted(set(known) - set(loaded.receivers)))
+        renamed = "If it is an old one renamed, give it its old name back" + (f" ({gone})" if gone else "")
+        named = [(name, one) for uplink, one in loaded.uplinks.items() for name in one.receivers(uplink)]
+        for name, uplink in named if known else ():
+            if name in known:
+                continue
+            if getattr(uplink, "start", "oldest") == "head":
+                yield f"uplinks.{name} is new: it begins at what comes next, not before it. {renamed}"
+                continue
+            facts = load_outbox(data_dir / JOURNAL, "", 0).events
+            yield (
+                f"uplinks.{name} is new: it begins at the oldest fact and will be sent {facts:,} facts, also"
+                f' what was discarded for another. {renamed}, or set start = "head"'
+            )
+
+
 def webhook_problems(loaded: Settings) -> Iterator[str]:
     """What is wrong with the templates of webhooks, found by a sample."""
     if loaded.webhooks:

@@ -236,6 +236,40 @@ async def test_a_receiver_that_did_not_reject_the_fact_is_told_from_the_one_that
         assert collector.asked == []
 
 
+async def test_check_says_what_a_renamed_receiver_will_be_sent(tmp_path: Path) -> None:
+    async with quarantined(tmp_path) as collector:
+
+        async def warned() -> list[str]:
+            _, said, _ = await invoke("check", "--config", collector.config, "--json")
+            found: list[str] = json.loads(said)["warnings"]
+            return found
+
+        assert await warned() == []
+        known = collector.config.read_text()
+        collector.config.write_text(known.replace("uplinks.erp", "uplinks.sap"))
+        (warning,) = await warned()
+        assert warning.startswith(
+            "uplinks.sap is new: it begins at the oldest fact and will be sent 13 facts"
+        )
+        assert "discarded" in warning and "give it its old name back (erp)" in warning
+        _, said, _ = await invoke("check", "--config", collector.config)
+        assert "give it its old name back (erp)" in " ".join(said.split())
+        collector.config.write_text(collector.config.read_text() + 'start = "head"\n')
+        (warning,) = await warned()
+        assert "begins at what comes next" in warning and "old name back (erp)" in warning
+        bus = 'kind = "mqtt"\nhost = "127.0.0.1"\ntls = false\nconsumers = ["a"]\n'
+        collector.config.write_text(f"{known}[uplinks.bus]\n{bus}")
+        (warning,) = await warned()
+        assert warning.startswith("uplinks.bus/a is new") and warning.endswith('or set start = "head"')
+
+
+async def test_check_warns_of_no_first_receiver(tmp_path: Path) -> None:
+    config = tmp_path / "lineside.toml"
+    config.write_text(CONFIG.format(folder=tmp_path, port=1))
+    _, said, _ = await invoke("check", "--config", config, "--json")
+    assert json.loads(said)["warnings"] == []
+
+
 async def test_a_released_fact_is_counted_apart(tmp_path: Path) -> None:
     async with quarantined(tmp_path) as collector:
         await collector.decided("retried", collector.ids[0])
