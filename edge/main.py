@@ -56,6 +56,7 @@ from sync.service import STORE as STORE
 from sync.service import Sync
 from sync.status import Waiting as Waiting
 from sync.status import load_alerts, load_forks, load_outbox, load_quarantine, load_quarantined, load_status
+from sync.usable import unusable
 
 log = structlog.get_logger()
 
@@ -339,7 +340,7 @@ def located_devices(loaded: Settings) -> dict[str, DeviceSettings]:
 
 
 def secret_problems(loaded: Settings) -> Iterator[str]:
-    """Secret and certificate files that uplinks and devices name and this user cannot read."""
+    """Secret and certificate files that uplinks and devices name, and that cannot be read or used."""
     folder = loaded.path.parent.absolute()
     given = os.environ.get("CREDENTIALS_DIRECTORY")
     parts: dict[str, Part] = {f"devices.{name}": one for name, one in located_devices(loaded).items()}
@@ -348,9 +349,16 @@ def secret_problems(loaded: Settings) -> Iterator[str]:
     for one in located_webhooks(loaded):
         parts[f"webhooks.{one.name}"] = one
     for place, located in parts.items():
-        for key, value in located.model_dump().items():
-            if key.endswith("_file") and value is not None and not os.access(value, os.R_OK):
-                yield f"{place}.{key}: {value} cannot be read. Put it there, readable by this user"
+        files = {key: value for key, value in located.model_dump().items() if key.endswith("_file") and value}
+        unread = {key: value for key, value in files.items() if not _readable(Path(value))}
+        for key, value in unread.items():
+            yield f"{place}.{key}: {value} cannot be read. Put it there, a file readable by this user"
+        if not unread:
+            yield from (f"{place}: {fault}" for fault in unusable(located))
+
+
+def _readable(path: Path) -> bool:
+    return path.is_file() and os.access(path, os.R_OK)
 
 
 def located_webhooks(loaded: Settings) -> list[Webhook]:
@@ -364,6 +372,27 @@ def exposures(loaded: Settings) -> Iterator[str]:
     """What would go over the network unencrypted, and what to do about it."""
     for place, exposure in exposed(loaded, located_webhooks(loaded)):
         yield f"{place} {exposure.text}. {exposure.hint}"
+
+
+def newcomers(loaded: Settings) -> Iterator[str]:
+    """Receivers that sync has never heard of while it knows others: new, or old ones under another name."""
+    data_dir = loaded.edge.data_dir
+    with suppress(StorageFault):  # whoever starts sync is told
+        known = [one.uplink for one in load_status(data_dir / STORE).uplinks]
+        gone = ", ".join(sorted(set(known) - set(loaded.receivers)))
+        renamed = "If it is an old one renamed, give it its old name back" + (f" ({gone})" if gone else "")
+        named = [(name, one) for uplink, one in loaded.uplinks.items() for name in one.receivers(uplink)]
+        for name, uplink in named if known else ():
+            if name in known:
+                continue
+            if getattr(uplink, "start", "oldest") == "head":
+                yield f"uplinks.{name} is new: it begins at what comes next, not before it. {renamed}"
+                continue
+            facts = load_outbox(data_dir / JOURNAL, "", 0).events
+            yield (
+                f"uplinks.{name} is new: it begins at the oldest fact and will be sent {facts:,} facts, also"
+                f' what was discarded for another. {renamed}, or set start = "head"'
+            )
 
 
 def webhook_problems(loaded: Settings) -> Iterator[str]:

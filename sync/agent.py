@@ -170,6 +170,8 @@ class Agent:
         """Do what the verdict says."""
         portion = self._portions[batch.again]
         match verdict:
+            case Settled(_, Again(detail, hint)) if not batch.again:
+                await self._hold_off("backoff", detail, hint, None)
             case Settled(outcomes):
                 self._pace.done(len(batch.rows))
                 if any(outcome.status != "retry" for outcome in outcomes):

@@ -46,7 +46,8 @@ class HttpUplink:
                 return Pause(fault.message, fault.hint)
             except UplinkFault as fault:
                 return Again(fault.message, fault.hint, late=isinstance(fault, Late))
-            verdict = decide(answer, batch.ids, encoding, self._clock.now().wall_ms)
+            now_ms = self._clock.now().wall_ms
+            verdict = decide(answer, batch.ids, encoding, now_ms, self.settings.proves)
             if isinstance(verdict, Settled):
                 self._encoding = encoding  # what the receiver has understood
             if not isinstance(verdict, Reencode):

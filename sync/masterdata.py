@@ -16,7 +16,7 @@ from edge.ports import Clock
 from sync.backoff import WISH_MAX_S
 from sync.masterage import REPLACED, STALE, invalid
 from sync.metrics import Metrics
-from sync.outcome import Answer, excerpt, retry_after_s
+from sync.outcome import Answer, retry_after_s, said_in
 from sync.store import Store
 from sync.uplink import Uplink
 
@@ -72,7 +72,7 @@ class MasterDataFetch:
         elif answer.status == 404:
             self._say("not offered", "")
         else:
-            self._say(f"answered {answer.status}{excerpt(answer.body)}", "Events continue all the same")
+            self._say(f"answered {answer.status}{said_in(answer.body)}", "Events continue all the same")
         if answer.status in (200, 304) and not self._trouble:
             self._metrics.masterdata_fetched(self._uplink.name, self._clock.now().wall_ms)
         return retry_after_s(answer.headers, self._clock.now().wall_ms) or 0.0

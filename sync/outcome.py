@@ -47,6 +47,7 @@ class Settled:
     """An outcome for each event of the batch, in its order."""
 
     outcomes: Sequence[Outcome]
+    odd: "Again | None" = None  # the answer speaks of none of them: what to say of it
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,14 @@ class _OddResults(msgspec.Struct):
 
 _results = msgspec.json.Decoder(_Results)
 _odd_results = msgspec.json.Decoder(_OddResults)
+_ODD_HINT = (
+    "The endpoint must answer each event's `id` as it was sent (docs/http-uplink.md). Nothing is settled, the"
+    " same is sent again"
+)
+_UNPROVEN = (
+    "No token or password is configured for this uplink: set token_file, or user and password_file, or"
+    " token_url with client_id and client_secret_file, then restart lineside sync"
+)
 _PAUSES = {
     401: RENEW_HINT,
     403: "Give this account the right to post production facts",
@@ -112,8 +121,13 @@ _PAUSES = {
 }
 
 
-def decide(answer: Answer, ids: Sequence[str], encoding: str, now_ms: int) -> Verdict | Reencode:
-    """What an answer to a batch means. `ids` are the batch's; `now_ms` is UTC."""
+def decide(
+    answer: Answer, ids: Sequence[str], encoding: str, now_ms: int, proven: bool = True
+) -> Verdict | Reencode:
+    """What an answer to a batch means. `ids` are the batch's; `now_ms` is UTC.
+
+    `proven`: the call said who we are, by a token or a password.
+    """
     status = answer.status
     if status == 200:
         return _settled(answer, ids)
@@ -123,10 +137,10 @@ def decide(answer: Answer, ids: Sequence[str], encoding: str, now_ms: int) -> Ve
         return Reencode(ENCODINGS[ENCODINGS.index(encoding) + 1], lasting=True)
     if status in (400, 413, 422):
         return Split(problem_of(answer), too_large=status == 413)
-    said = f"answered {status}{excerpt(answer.body)}"
+    said = f"answered {status}{said_in(answer.body)}"
     wish_s = retry_after_s(answer.headers, now_ms)
     if status in _PAUSES:
-        return Pause(said, _PAUSES[status], wish_s)
+        return Pause(said, _PAUSES[status] if proven or status != 401 else _UNPROVEN, wish_s)
     if 300 <= status < 400:
         where = printable(answer.headers.get("location", "elsewhere"), 200)
         return Again(f"{said} and points to {where}", "Redirects are refused: put the final url", wish_s)
@@ -142,12 +156,16 @@ def _settled(answer: Answer, ids: Sequence[str]) -> Verdict:
             f"{excerpt(answer.body)}",
             "Check the uplink's url: a proxy's or login page may stand in front of the endpoint",
         )
-    outcomes = results
+    outcomes, odd = results, None
     if [result.id for result in results] != ids:
         outcomes = _matched(results, ids)
+        if not {result.id for result in results}.intersection(ids):
+            many = f"none of the {len(ids)} ids that were sent is"
+            sent = many if len(ids) > 1 else "the id that was sent is not"
+            odd = Again(f"answered 200, but {sent} in the answer{excerpt(answer.body)}", _ODD_HINT)
     if not _STATUSES.issuperset([outcome.status for outcome in outcomes]):
         outcomes = [outcome if outcome.status in _STATUSES else RETRY for outcome in outcomes]
-    return Settled(outcomes)
+    return Settled(outcomes, odd)
 
 
 def _matched(results: list[Outcome], ids: Sequence[str]) -> list[Outcome]:
@@ -220,6 +238,32 @@ def excerpt(body: bytes) -> str:
     """The beginning of a body for a person, as `: …`; empty where there is nothing to read."""
     text = printable(body[:1000].decode("utf-8", "replace"), 160)
     return f": {text}" if text else ""
+
+
+def said_in(body: bytes) -> str:
+    """What a refusal says, as `: …`: title and detail of a problem document, else how its body begins."""
+    try:
+        found = msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError):
+        found = None
+    if isinstance(found, dict) and any(isinstance(found.get(key), str) for key in ("title", "detail")):
+        return f": {sentence(found)}" if sentence(found) else excerpt(body)
+    return excerpt(body)
+
+
+def sentence(problem: Any) -> str:
+    """Title and detail of a problem, its further words behind them; its type where it has no words."""
+    if not isinstance(problem, dict):
+        return printable(str(problem or ""), _WORDS_MAX)
+    words = [str(problem[key]) for key in ("title", "detail") if problem.get(key)]
+    words = words[1:] if len(words) == 2 and words[0] in words[1] else words
+    more = [f"{key}: {value}" for key, value in problem.items() if key not in _UNSAID and value]
+    said = ". ".join([": ".join(words)] * bool(words) + [", ".join(more)] * bool(more))
+    return printable(said or str(problem.get("type", "")), _WORDS_MAX)
+
+
+_WORDS_MAX = 500
+_UNSAID = frozenset(("title", "detail", "type", "status", "instance"))
 
 
 def printable(text: str, length_max: int) -> str:

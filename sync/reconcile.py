@@ -30,7 +30,7 @@ from sync.comparison import Said, counted, understood
 from sync.figures import Figures, reckoned
 from sync.forgotten import overlapping
 from sync.lacking import lacking
-from sync.outcome import RENEW_HINT, Answer, excerpt, printable
+from sync.outcome import RENEW_HINT, Answer, excerpt, printable, said_in
 from sync.settlement import Quarantined
 from sync.store import Store
 from sync.tally import Report
@@ -181,7 +181,7 @@ class Reconciliation:
         said = f"{self._uplink.name}: reconciliation answered {answer.status}"
         if answer.status != 200:
             hint = _HINTS.get(answer.status, "Try again, then ask who runs the receiver")
-            raise UplinkFault(f"{said}{excerpt(answer.body)}", hint=f"{hint}. {_UNTOUCHED}")
+            raise UplinkFault(f"{said}{said_in(answer.body)}", hint=f"{hint}. {_UNTOUCHED}")
         try:
             return understood(answer.body, report)
         except (msgspec.DecodeError, RecursionError) as error:

@@ -118,6 +118,11 @@ class HttpSettings(Delivery):
         )
 
     @property
+    def proves(self) -> bool:
+        """Whether calls say who we are by a token or a password."""
+        return any((self.token_file, self.user, self.token_url))
+
+    @property
     def encrypted(self) -> bool:
         """Whether TLS is spoken to the receiver or to who gives its tokens."""
         return any((url or "").startswith("https:") for url in (self.url, self.token_url))

@@ -17,7 +17,7 @@ from edge.alerts import Alert
 from edge.events import decode, parse_instant
 from edge.readings import Moment
 from edge.schema import read_only, unusable
-from sync.outcome import printable
+from sync.outcome import sentence
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Waiting:
     @property
     def why(self) -> str:
         """The receiver's reason as a sentence for a person; empty where it is only held."""
-        return _sentence(self.problem)
+        return sentence(self.problem)
 
 
 @dataclass(frozen=True)
@@ -84,17 +84,6 @@ class Outbox:
         """How long the oldest has waited; at least as long as this boot lasts where no clock can tell."""
         waited_ms = now.elapsed(self.oldest) if self.oldest else 0
         return now.monotonic_ms if waited_ms is None else waited_ms
-
-
-def _sentence(problem: Any) -> str:
-    """Title and detail of a problem, its further words behind them; its type where it has no words."""
-    if not isinstance(problem, dict):
-        return printable(str(problem or ""), _WORDS_MAX)
-    words = [str(problem[key]) for key in ("title", "detail") if problem.get(key)]
-    words = words[1:] if len(words) == 2 and words[0] in words[1] else words
-    more = [f"{key}: {value}" for key, value in problem.items() if key not in _UNSAID and value]
-    said = ". ".join([": ".join(words)] * bool(words) + [", ".join(more)] * bool(more))
-    return printable(said or str(problem.get("type", "")), _WORDS_MAX)
 
 
 def load_status(path: Path) -> Status:
@@ -147,10 +136,21 @@ def load_quarantine(path: Path, uplink: str | None = None, limit: int = 1000) ->
         if db is None:
             return []
         rows = db.execute(
-            "SELECT uplink, epoch, seq, id, subject, work_order, state, how, at_ms, CAST(body AS BLOB),"
-            " CAST(problem AS BLOB) FROM quarantine WHERE state <> 'settled' AND (?1 IS NULL OR uplink = ?1)"
-            " ORDER BY rowid LIMIT ?2",
+            f"SELECT {_ENTRY} FROM quarantine"  # noqa: S608
+            " WHERE state <> 'settled' AND (?1 IS NULL OR uplink = ?1) ORDER BY rowid LIMIT ?2",
             (uplink, limit),
+        )
+        return [Waiting(*row) for row in rows]
+
+
+def load_entries(path: Path, ending: str) -> list[Waiting]:
+    """What is or was in quarantine of facts whose ids end so, oldest first. Raises StorageFault."""
+    with reading(path) as db:
+        if db is None or not ending:
+            return []
+        rows = db.execute(
+            f"SELECT {_ENTRY} FROM quarantine WHERE substr(id, ?) = ? ORDER BY rowid",  # noqa: S608
+            (-len(ending), ending),
         )
         return [Waiting(*row) for row in rows]
 
@@ -234,8 +234,10 @@ def reading(path: Path) -> Iterator[sqlite3.Connection | None]:
         raise unusable(path, error) from error
 
 
-_WORDS_MAX = 500
-_UNSAID = frozenset(("title", "detail", "type", "status", "instance"))
+_ENTRY = (
+    "uplink, epoch, seq, id, subject, work_order, state, how, at_ms,"
+    " CAST(body AS BLOB), CAST(problem AS BLOB)"
+)
 _NOT_POSTED = "SELECT 1 FROM quarantine WHERE uplink = ? AND epoch = ? AND seq = ? AND how IS NOT 'posted'"
 _RECEIPTS = (
     "SELECT documents, posting_dates FROM receipts WHERE uplink = ? AND epoch = ?"

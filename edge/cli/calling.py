@@ -45,7 +45,7 @@ def _called(
 
 
 def record(loaded: Settings, path: str, body: object, as_json: bool, *, and_next: bool = False) -> None:
-    """Have the running collector record something; show its answer. Exits with code 1 when nothing was."""
+    """Have the running collector record something; show its answer. Exits with code 1 where it refuses."""
     code, answer = call(loaded, path, body)
     if "result" not in answer and "title" not in answer:
         err.print(f"Another program answers at http://{loaded.web.listen}. Nothing recorded", markup=False)
@@ -62,10 +62,18 @@ def _show(answer: dict[str, Any], *, good: bool, and_next: bool) -> None:
     sign = "[bold cyan]✓[/]" if good else "[bold red]✕[/]"
     said = escape(str(answer.get("message") or answer.get("detail")))
     out.print(sign, said, highlight=False, soft_wrap=True)
+    if unrecorded := _UNRECORDED.get(answer.get("result", "")):
+        out.print(f"  {unrecorded}", highlight=False, soft_wrap=True)
     if and_next and answer.get("next"):
         out.print("  next:", escape(answer["next"]), highlight=False, soft_wrap=True)
     for event in answer.get("events") or ():
         out.print(f"  event {event['seq']}: {event['type']}", highlight=False)
+
+
+_UNRECORDED = {
+    "pending": "Nothing is recorded yet",
+    "repeated": "The same as just before: nothing is recorded by it",
+}
 
 
 def _object(body: bytes) -> dict[str, Any]:

@@ -34,8 +34,8 @@ def check(
     the collector's alone, and some PLCs take only one connection: there the collector is asked whether the
     device answers it. To try such a device out, stop the collector meanwhile.
 
-    Exit code 1: something is wrong, 3: a device does not answer. What would go over the network unencrypted
-    is a warning.
+    Exit code 1: something is wrong, 3: a device does not answer. What would go over the network unencrypted,
+    and a receiver that delivery has never heard of while it knows others, is a warning.
     """
     loaded = main.load(config)
     broken = _broken(loaded)
@@ -50,7 +50,7 @@ def check(
         ]
         said: dict[str, Any] = {"config": str(loaded.path), "problems": problems, "overlaps": taken}
         said["checks"] = _levels(loaded)
-        said["warnings"] = list(main.exposures(loaded))
+        said["warnings"] = [*main.exposures(loaded), *main.newcomers(loaded)]
         if probe:
             said["devices"] = probing.as_json(found, served)
         out.out(json.dumps(said, ensure_ascii=False))
@@ -68,8 +68,8 @@ def _tell(loaded: Settings, problems: Sequence[str]) -> None:
     _show(loaded)
     for problem in problems:
         out.print(f"[bold red]✕[/] {escape(problem)}", highlight=False, soft_wrap=True)
-    for exposure in main.exposures(loaded):
-        out.print(f"[bold red]![/] {escape(exposure)}", highlight=False, soft_wrap=True)
+    for warning in (*main.exposures(loaded), *main.newcomers(loaded)):
+        out.print(f"[bold red]![/] {escape(warning)}", highlight=False, soft_wrap=True)
     for rule, form, code in overlaps(loaded.rules):
         hint = f"grammar {rule.name}: takes {code!r} and its like before {form} does. Right, if that is meant"
         out.print(f"[bold]![/] {escape(hint)}", highlight=False, soft_wrap=True)

@@ -6,7 +6,7 @@ A decision goes to the running collector and becomes a fact; delivery acts when 
 import json
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import msgspec
 import typer
@@ -16,6 +16,7 @@ from rich.table import Table
 from edge import main
 from edge.cli.calling import record
 from edge.cli.common import FAULT, USAGE, AsJson, Config, err, guarded, out
+from edge.cli.deciding import SHORT, Quarantine
 from edge.delivering import NOT_RUNNING, START
 from edge.events import Event, decode
 from edge.settings import Settings
@@ -32,13 +33,7 @@ Uplink = Annotated[str | None, typer.Option("--uplink", "-u", help="Of one recei
 Person = Annotated[str, typer.Option("--person", "-p", help="Whose decision it is: number or badge.")]
 Note = Annotated[str | None, typer.Option("--note", "-n", help="Why.", show_default=False)]
 
-_SHORT = 8  # characters of an id's end that are shown
 _AT_ONCE = 100  # facts that one settlement names
-_STATES = {
-    "waiting": "rejected: retry or discard it",
-    "held": "kept back behind a rejected fact of its work order",
-    "retrying": "released: goes out again with the next call",
-}
 
 
 @app.command("list")
@@ -52,18 +47,21 @@ def list_(
     """
     loaded = main.load(config)
     _known(loaded, uplink)
-    found = main.quarantine(loaded.edge.data_dir, uplink)
+    quarantine = Quarantine.load(loaded)
+    found = [one for one in quarantine.found if uplink in (None, one.uplink)]
     delivery = main.delivery(loaded.edge.data_dir, loaded)
     receivers = [one for one in delivery.receivers if uplink in (None, one.name)]
     if as_json:
         shown = {
-            "receivers": [msgspec.structs.asdict(one) for one in receivers],
-            "quarantine": [_entry(one) for one in found],
+            "receivers": [msgspec.to_builtins(one) for one in receivers],
+            "quarantine": [_entry(quarantine, one) for one in found],
         }
         out.out(json.dumps(shown, ensure_ascii=False))
         return
     for receiver in receivers:
         text = f"{receiver.name}: {receiver.waiting:,} to send, {receiver.quarantined:,} in quarantine"
+        if again := sum((one.uplink, one.state) == (receiver.name, "retrying") for one in found):
+            text += f", {again:,} released to be sent again"
         out.print(escape(f"{text}, {receiver.state}"), highlight=False, soft_wrap=True)
     if receivers and delivery.running is False:
         out.print(f"{NOT_RUNNING}. {START}", highlight=False, soft_wrap=True)
@@ -74,12 +72,15 @@ def list_(
     for column in ("fact", "seq", "receiver", "subject", "what", "state", "why"):
         table.add_column(column)
     for one in found:
-        row = (one.id[-_SHORT:], str(one.seq), one.uplink, one.subject or "-", _what(one.body), one.state)
+        row = (one.id[-SHORT:], str(one.seq), one.uplink, one.subject or "-", _what(one.body),
+               quarantine.state(one))  # fmt: skip
         if every or one.state != "held":
             table.add_row(*map(escape, (*row, one.why or "-")))
     for kept in [] if every else _kept_back(found):
         table.add_row(*map(escape, kept))
     out.print(table)
+    if quarantine.decided:
+        out.print("What is retried or discarded here waits for lineside sync to act on it.")
     out.print("`lineside outbox show <fact>` tells all of one; then retry, discard, or correct it.")
 
 
@@ -92,20 +93,21 @@ def show(
 ) -> None:
     """Show one rejected fact: what it says, and what each receiver says about it."""
     loaded = main.load(config)
-    found = _matching(main.quarantine(loaded.edge.data_dir), fact)
+    quarantine = Quarantine.load(loaded)
+    found = _matching(quarantine, fact, "")
     if as_json:
-        out.out(
-            json.dumps([_entry(one) | {"event": _decoded(one.body)} for one in found], ensure_ascii=False)
-        )
+        shown = [_entry(quarantine, one) | {"event": _decoded(one.body)} for one in found]
+        out.out(json.dumps(shown, ensure_ascii=False))
         return
     out.print(escape(_line(found[0])), highlight=False, soft_wrap=True)
     for one in found:
         since = datetime.fromtimestamp(one.at_ms / 1000, UTC).astimezone(loaded.edge.zone)
         when = f"{since:%Y-%m-%d %H:%M} {loaded.edge.timezone}"
-        rows = {"receiver": one.uplink, "since": when, "state": _STATES[one.state]}
+        rows = {"receiver": one.uplink, "since": when, "state": quarantine.told(one)}
         for key, value in (rows | ({"why": one.why} if one.why else {})).items():
             out.print(f"  {key:9}", escape(value), highlight=False, soft_wrap=True)
-    out.print(_ADVICE, highlight=False, soft_wrap=True)
+    if any(quarantine.open_to("retry", one) for one in found):
+        out.print(_ADVICE, highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -140,14 +142,18 @@ def _settle(
     loaded = main.load(config)
     _known(loaded, uplink)
     if bool(facts) == every:
-        err.print("Name the facts, or give --all. Nothing recorded", markup=False)
-        raise typer.Exit(USAGE)
-    held = [one for one in main.quarantine(loaded.edge.data_dir, uplink) if one.state == "waiting"]
-    chosen = held if every else [one for named in facts or () for one in _matching(held, named)]
+        said = "Name the facts or give --all, not both" if every else "Name the facts, or give --all"
+        _refuse(said, USAGE)
+    quarantine = Quarantine.load(loaded)
+    if every:
+        waiting = [one for one in quarantine.found if uplink in (None, one.uplink) and one.state == "waiting"]
+        chosen = [one for one in waiting if quarantine.open_to(how, one)]
+        if not chosen:
+            decided = f"{len(waiting)} were rejected and are decided: lineside sync acts on it when it runs"
+            _refuse(decided if waiting else "Nothing was rejected that waits for a decision", FAULT)
+    else:
+        chosen = [_open(quarantine, how, named, uplink) for named in facts or ()]
     ids = list(dict.fromkeys(one.id for one in chosen))
-    if not ids:
-        err.print("Nothing was rejected that waits for a decision. Nothing recorded", markup=False)
-        raise typer.Exit(FAULT)
     for first in range(0, len(ids), _AT_ONCE):
         asked = {"how": how, "settles": ids[first : first + _AT_ONCE], "person": person}
         record(loaded, "/api/v1/settlements", asked | ({"note": note} if note else {}), as_json)
@@ -160,21 +166,42 @@ def _known(loaded: Settings, uplink: str | None) -> None:
         raise typer.Exit(USAGE)
 
 
-def _matching(found: Sequence[main.Waiting], named: str) -> list[main.Waiting]:
+def _open(quarantine: Quarantine, how: str, named: str, uplink: str | None) -> main.Waiting:
+    """An entry of the fact whose id ends so, for which that can be decided."""
+    matching = _matching(quarantine, named, ". Nothing recorded")
+    mine = [one for one in matching if uplink in (None, one.uplink)]
+    if not mine:
+        others = ", ".join(one.uplink for one in matching)
+        _refuse(f"{matching[0].id[-SHORT:]} is not in quarantine for {uplink}, but for {others}", USAGE)
+    able = [one for one in mine if quarantine.open_to(how, one)]
+    if not able:
+        told = "; ".join(f"{one.id[-SHORT:]} {quarantine.told(one)} ({one.uplink})" for one in mine)
+        _refuse(told, FAULT)
+    return able[0]
+
+
+def _matching(quarantine: Quarantine, named: str, recorded: str) -> list[main.Waiting]:
     """The entries of the one fact whose id ends so; several where several receivers rejected it."""
-    matching = [one for one in found if one.id.endswith(named)]
-    if named and len({one.id for one in matching}) == 1:
+    matching = quarantine.named(named)
+    if len({one.id for one in matching}) == 1:
         return matching
-    said = "Several facts end in" if matching else "No fact in quarantine that can be decided ends in"
-    err.print(f"{said} {named!r}; `lineside outbox list` names them. Nothing recorded", markup=False)
+    said = "Several facts that were rejected end" if matching else "No fact that was rejected ends"
+    text = f"{said} in {named!r}; `lineside outbox list` names them{recorded}"
+    err.print(text, markup=False, highlight=False, soft_wrap=True)
     raise typer.Exit(USAGE)
 
 
-def _entry(one: main.Waiting) -> dict[str, Any]:
+def _refuse(said: str, code: int) -> NoReturn:
+    err.print(f"{said}. Nothing recorded", markup=False, highlight=False, soft_wrap=True)
+    raise typer.Exit(code)
+
+
+def _entry(quarantine: Quarantine, one: main.Waiting) -> dict[str, Any]:
+    decided = quarantine.on(one)
     return {
         "id": one.id, "seq": one.seq, "epoch": one.epoch, "receiver": one.uplink, "subject": one.subject,
         "work_order": one.work_order, "state": one.state, "since_ms": one.at_ms, "why": one.why,
-        "problem": one.problem,
+        "problem": one.problem, "decided": decided.how if decided else None,
     }  # fmt: skip
 
 

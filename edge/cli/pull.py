@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from edge.cli.common import FAULT, err, guarded, out
-from edge.faults import StorageFault
+from edge.faults import StorageFault, UplinkFault
 from edge.settings import Exposure, is_loopback
 
 
@@ -43,7 +43,7 @@ def pull(
     try:
         from edge.pulling.asking import Asking
         from edge.pulling.comparing import compare as compared
-        from edge.pulling.follow import follow
+        from edge.pulling.follow import begins_at, follow
         from edge.pulling.ledger import Ledger
         from edge.pulling.line import Address
     except ImportError as error:
@@ -62,7 +62,9 @@ def pull(
         exposure = Exposure(f"! {host} is spoken to without TLS", (*secrets, "every fact"), hint)
         err.print(f"{exposure.text}. {hint}", markup=False, soft_wrap=True)
     ledger = Ledger(database, consumer)
-    with Asking(address, again_s) as asking:
+    with Asking(address, again_s, patient=None if once or compare else _silent) as asking:
+        if (at := begins_at(asking, ledger)) is not None:
+            err.print(_EMPTY.format(consumer=consumer, at=at), markup=False, highlight=False, soft_wrap=True)
         follow(asking, ledger, limit, once or compare, _told)
         if compare:
             _concluded(*compared(asking, ledger, limit))
@@ -79,5 +81,15 @@ def _concluded(fetched: int, differing: list[str]) -> None:
     out.print("this database and lineside agree", highlight=False)
 
 
+def _silent(fault: UplinkFault) -> None:
+    err.print(f"Asking goes on: {fault}", markup=False, highlight=False, soft_wrap=True)
+
+
 def _told(new: int, through: str) -> None:
     out.print(f"{new} new facts, through {through}", highlight=False)
+
+
+_EMPTY = (
+    "! This database is empty, while {consumer!r} has settled through {at}: what comes begins behind that. To"
+    " get what is before it too: --compare, which pulls all that is lacking of this journal"
+)

@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from edge import main
+from edge.cli import finding
 from edge.cli.calling import call, record
 from edge.cli.common import FAULT, UNREACHABLE, USAGE, AsJson, Config, err, guarded, out
 from edge.settings import Settings
@@ -121,7 +122,7 @@ def reassign(
 def split(
     entry: Id,
     person: Person,
-    part: Annotated[list[str], typer.Option(help=f"{_PART}; of material: `<quantity> lot=<lot>`.")],
+    part: Annotated[list[str], typer.Option(help=escape(f"{_PART}; of material: `<quantity> lot=<lot>`."))],
     approved_by: Second = None,
     note: Note = None,
     config: Config = None,
@@ -136,22 +137,25 @@ def split(
 @guarded
 def correct(
     fact: Annotated[
-        str, typer.Argument(help="The fact's id, as `events tail --json` or `outbox show` has it.")
+        str,
+        typer.Argument(help="The fact, as `outbox list` or `events tail --json` has it; its end is enough."),
     ],
     person: Person,
     note: Annotated[str, typer.Option("--note", "-n", help="Why.")],
     reverse: Annotated[bool, typer.Option("--reverse", help="It did not occur.")] = False,
-    part: Annotated[list[str] | None, typer.Option(help=_FIGURE)] = None,
+    part: Annotated[list[str] | None, typer.Option(help=escape(_FIGURE))] = None,
     approved_by: Second = None,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
     """Correct a report, completion or consumption that does not wait: it did not occur, or was `part`."""
+    loaded = main.load(config)
     asked = {
-        "how": "correct", "corrects": fact, "person": person, "approved_by": approved_by, "note": note,
-        "reverse": reverse, "parts": [_figure(one) for one in part or ()],
+        "how": "correct", "corrects": finding.fact(loaded, fact), "person": person,
+        "approved_by": approved_by, "note": note, "reverse": reverse,
+        "parts": [_figure(one) for one in part or ()],
     }  # fmt: skip
-    record(main.load(config), "/api/v1/settlements", _without_none(asked), as_json)
+    record(loaded, "/api/v1/settlements", _without_none(asked), as_json)
 
 
 @app.command()
@@ -166,7 +170,7 @@ def makeup(
     scrap: Annotated[list[str] | None, typer.Option(help='"<quantity> <reason>".')] = None,
     rework: Annotated[list[str] | None, typer.Option(help='"<quantity> <reason>".')] = None,
     material: Annotated[
-        list[str] | None, typer.Option(help='"<material> <quantity> [<unit>] [lot=<lot>]".')
+        list[str] | None, typer.Option(help=escape('"<material> <quantity> [<unit>] [lot=<lot>]".'))
     ] = None,
     labour: Annotated[list[str] | None, typer.Option(help='"<person> <seconds>".')] = None,
     machine_s: Annotated[str | None, typer.Option(help="Machine time in seconds.")] = None,

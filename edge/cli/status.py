@@ -85,7 +85,11 @@ def scan(
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Scan by hand at a station of the running collector. Exit code 1 when nothing was recorded."""
+    """Scan by hand at a station of the running collector.
+
+    Exit code 1 when it was refused. 0 also where it only opens or changes what a further scan completes, or
+    repeats the one before: it says then that nothing is recorded by it (JSON: `result`).
+    """
     loaded = main.load(config)
     if station not in loaded.stations:
         known = ", ".join(loaded.stations) or "none is configured"
@@ -131,7 +135,7 @@ def _held(loaded: Settings) -> list[Alert] | None:
 def _receivers(loaded: Settings) -> list[dict[str, Any]]:
     proven = load_standing(loaded.edge.data_dir / main.STORE)
     known = main.delivery(loaded.edge.data_dir, loaded).receivers
-    return [msgspec.structs.asdict(one) | _compared(proven.get(one.name)) for one in known]
+    return [msgspec.to_builtins(one) | _compared(proven.get(one.name)) for one in known]
 
 
 def _unrecorded(found: dict[str, Any]) -> dict[str, Any] | None:
@@ -180,7 +184,7 @@ def _show(found: dict[str, Any]) -> None:
         receivers.add_column(column)
     for one in found["receivers"] or ():
         detail = " ".join(part for part in (one["detail"], one["hint"]) if part)
-        figures = (str(one[name]) for name in ("posted", "waiting", "quarantined"))
+        figures = (str(one[name]) for name in ("settled_through", "waiting", "quarantined"))
         receivers.add_row(*map(escape, (one["name"], one["state"], *figures, _proven(one), detail)))
     if found["receivers"] is not None:
         out.print(receivers)

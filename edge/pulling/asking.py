@@ -18,6 +18,10 @@ from edge.pulling.line import Address, Line
 
 AGAIN_S = 5.0
 _GIVE_UP_S = 60.0
+_NEVER_HEARD_S, _NEVER_HEARD_TRIES = (
+    10.0,
+    3,
+)  # the longer one: before the first answer, a wrong name is likely
 _PAUSE_S, _PAUSE_MAX_S = 0.1, 5.0  # before the next connection, doubled each time
 _SLICE_S = 0.2  # how soon `stop` is heard
 
@@ -34,11 +38,19 @@ class Asking:
     """Asks one question at a time. Use it with `with`, from one thread; another one may call `stop`."""
 
     def __init__(
-        self, address: Address, again_s: float = AGAIN_S, greeting: Callable[[Line], None] | None = None
+        self,
+        address: Address,
+        again_s: float = AGAIN_S,
+        greeting: Callable[[Line], None] | None = None,
+        patient: Callable[[UplinkFault], None] | None = None,
     ) -> None:
         self._at = address
         self._again_s = again_s
         self._greeting = greeting  # what to send on each new connection
+        self._patient = (
+            patient  # hears once of each silence, which is then waited out; else it ends the asking
+        )
+        self._answered = False
         self._topic = f"{address.base}/answer/{address.consumer}/{secrets.token_hex(4)}"
         self._line: Line | None = None
         self._stopped = False
@@ -55,35 +67,46 @@ class Asking:
         self._stopped = True
 
     def ask(self, what: str, body: dict[str, Any]) -> dict[str, Any]:
-        """The answer. Raises Refusal, Stopped, UplinkFault after a minute without one."""
+        """The answer. Raises Refusal, Stopped; without `patient` UplinkFault after a minute without one."""
         properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
         properties.ResponseTopic = self._topic
         properties.CorrelationData = mark = secrets.token_bytes(8)
         topic, payload = f"{self._at.base}/{what}/{self._at.consumer}", msgspec.json.encode(body)
-        end_s, pause_s = time.monotonic() + _GIVE_UP_S, _PAUSE_S
-        silence = UplinkFault(
-            f"nobody answers on {topic}", hint="Does lineside sync run, with this consumer?"
-        )
-        while time.monotonic() < end_s:
+        end_s, pause_s, told = time.monotonic() + self._patience_s, _PAUSE_S, False
+        while True:
             try:
                 self._line = self._line or self._open()
                 self._line.publish(topic, payload, properties)
                 if (found := self._heard(mark)) is not None:
+                    self._answered = True
                     return _understood(found)
+                silence = self._silence(topic)
             except (Refusal, Stopped):
                 raise
             except UplinkFault as fault:
                 silence = fault
+            if time.monotonic() >= end_s and not told:
+                if self._patient is None:
+                    raise silence
+                self._patient(silence)
+                told = True
             self._hang_up()
             self.rest(pause_s)
             pause_s = min(2 * pause_s, _PAUSE_MAX_S)
-        raise silence
 
     def rest(self, for_s: float) -> None:
         """Wait, and keep the connection meanwhile. Raises Stopped."""
         end_s = time.monotonic() + for_s
         while (left_s := end_s - time.monotonic()) > 0:
             self._received(min(left_s, _SLICE_S))
+
+    @property
+    def _patience_s(self) -> float:
+        return _GIVE_UP_S if self._answered else max(_NEVER_HEARD_S, _NEVER_HEARD_TRIES * self._again_s)
+
+    def _silence(self, topic: str) -> UplinkFault:
+        said = f" (the broker: {self._line.objection})" if self._line and self._line.objection else ""
+        return UplinkFault(f"no answer on {topic}{said}; nothing was taken", hint=_SILENCE_HINT)
 
     def _heard(self, mark: bytes) -> bytes | None:
         """The answer to this question; others came late and are let go of. Raises Stopped, UplinkFault."""
@@ -125,3 +148,9 @@ def _understood(body: bytes) -> dict[str, Any]:
         detail = str(found["problem"].get("detail", ""))
         raise Refusal(f"lineside refuses: {detail}", hint="Nothing was settled by this question")
     return found
+
+
+_SILENCE_HINT = (
+    "Is the consumer in `consumers` of the mqtt uplink, does the topic end with the edge id, may this account"
+    " publish there, and is lineside running?"
+)

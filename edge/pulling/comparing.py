@@ -12,7 +12,7 @@ _RANGE = 100_000  # seqs that lineside compares at once
 def compare(asking: Asking, ledger: Ledger, limit: int) -> tuple[int, list[str]]:
     """How many facts were lacking and are there now, and in words what still differs."""
     fetched, differing = 0, []
-    for source, last in ledger.sources().items():
+    for source, last in (ledger.sources() or _begun(asking, ledger)).items():
         for first in range(1, last + 1, _RANGE):
             whole = first, min(last, first + _RANGE - 1)
             found = list(_narrowed(asking, ledger, source, *whole, limit))
@@ -24,6 +24,13 @@ def compare(asking: Asking, ledger: Ledger, limit: int) -> tuple[int, list[str]]
                 for one in answer["differences"]
             ]
     return fetched, differing
+
+
+def _begun(asking: Asking, ledger: Ledger) -> dict[str, int]:
+    """The journal of a database that holds nothing of it, and through which seq it should."""
+    epoch, _, through = (ledger.cursor() or "").partition(":")
+    page = asking.ask("pull", {"after": f"{epoch}:0", "limit": 1}) if through.strip("0") else {"events": ()}
+    return {event["source"]: int(through) for event in page["events"]}
 
 
 def _narrowed(

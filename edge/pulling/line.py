@@ -51,6 +51,7 @@ class Line:
         self._client.connect_timeout = within_s
         self._client.on_connect = self._on_connect
         self._client.on_subscribe = self._on_subscribe
+        self._client.on_publish = self._on_publish
         self._client.on_message = lambda _client, _data, message: self._came.append(message)
         try:
             self._connect(address)
@@ -64,6 +65,12 @@ class Line:
     ) -> None:
         """Send with QoS 1. What became of it, an answer tells."""
         self._client.publish(topic, body, qos=1, retain=retain, properties=properties)
+
+    @property
+    def objection(self) -> str:
+        """What the broker had to say of what was published last; empty where it passed it on."""
+        code = self._told.get("publish", _FINE)
+        return "" if code.value == _FINE.value else str(code)
 
     def receive(self, within_s: float) -> MQTTMessage | None:
         """The next message; None where none comes in time."""
@@ -114,6 +121,9 @@ class Line:
 
     def _on_subscribe(self, *given: Any) -> None:
         self._told["subscribe"] = given[3][0]
+
+    def _on_publish(self, *given: Any) -> None:
+        self._told["publish"] = given[3]
 
     def _word(self, on: str) -> ReasonCode:
         end_s = time.monotonic() + self._within_s

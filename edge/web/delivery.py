@@ -18,7 +18,7 @@ class Receiver(msgspec.Struct, frozen=True):
     online: bool
     state: str = ""
     waiting: int = 0  # events behind the cursor
-    posted: int = 0  # the cursor's seq
+    posted: int = msgspec.field(default=0, name="settled_through")  # the cursor's seq
     quarantined: int = 0  # rejected, or held behind a rejected one
     detail: str = ""  # what happened, in words
     hint: str = ""  # what to do

@@ -20,7 +20,7 @@ from edge.station.review.requests import Request
 from edge.web.answers import Answers, KeyReused
 from edge.web.delivery import summary
 from edge.web.news import News
-from edge.web.problems import answered, problem
+from edge.web.problems import answered, problem, unfit
 
 _KEY_LENGTH = 200
 _FORBIDDEN = frozenset({"not_allowed", "four_eyes", "four_eyes_self", "person_unknown"})
@@ -71,7 +71,7 @@ class ReviewApi:
         try:
             asked: Request = msgspec.json.decode(await request.read(), type=Request)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            detail = f"A settlement is expected: {error}. Nothing recorded. See docs/review.md for its form."
+            detail = f"{unfit(error)}. Nothing recorded. See docs/review.md for the form of a settlement."
             return problem(400, "Malformed body", detail, "malformed")
         try:
             result = await self._answers.settle(asked, key)

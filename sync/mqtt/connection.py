@@ -68,7 +68,7 @@ class Connection:
         received: Callable[[Incoming], None],
     ) -> "Connection":
         """Connect and have the broker's word. Raises UplinkFault, Denied where a person must act."""
-        tls = await asyncio.to_thread(_context, settings) if settings.tls else None
+        tls = await asyncio.to_thread(context, settings) if settings.tls else None
         client = await asyncio.to_thread(_client, settings, client_id, will)
         if tls is not None:
             client.tls_set_context(tls)
@@ -302,23 +302,24 @@ class _Context(ssl.SSLContext):
         return self.made
 
 
-def _context(settings: MqttSettings) -> _Context:
+def context(settings: MqttSettings) -> _Context:
     """TLS 1.2 or newer, verified. Raises Denied."""
     try:
-        context = _Context(ssl.PROTOCOL_TLS_CLIENT)  # which verifies certificate and name
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        found = _Context(ssl.PROTOCOL_TLS_CLIENT)  # which verifies certificate and name
+        found.minimum_version = ssl.TLSVersion.TLSv1_2
         if settings.ca_file is not None:
-            context.load_verify_locations(settings.ca_file)
+            found.load_verify_locations(settings.ca_file)
         else:
-            context.load_default_certs()
+            found.load_default_certs()
         if settings.cert_file is not None:
-            context.load_cert_chain(settings.cert_file, settings.key_file)
+            # Without a password of its own OpenSSL would ask the terminal for it, and wait.
+            found.load_cert_chain(settings.cert_file, settings.key_file, password=lambda: "")
     except OSError as error:  # ssl.SSLError is one
         raise Denied(
             f"ca_file, cert_file or key_file cannot be used ({error})",
             hint="They must be PEM files that this user can read; key_file belongs to cert_file",
         ) from error
-    return context
+    return found
 
 
 def _properties(kind: int, message: Outgoing) -> Properties:

@@ -147,6 +147,36 @@ async def test_init_writes_a_configuration_that_passes_check(tmp_path: Path) -> 
     assert code == 0, out + err
 
 
+@pytest.mark.parametrize(
+    ("files", "more", "said"),
+    [
+        ({"token": ""}, 'token_file = "token"', "uplinks.erp: the file {folder}/token holds no secret"),
+        ({"token": "two\nlines"}, 'token_file = "token"', "holds no secret"),
+        ({"token/x": ""}, 'token_file = "token"', "uplinks.erp.token_file: {folder}/token cannot be read"),
+        ({"pw": "\n"}, 'user = "me"\npassword_file = "pw"', "the file {folder}/pw holds no secret"),
+        ({"ca.pem": "garbage"}, 'ca_file = "ca.pem"', "uplinks.erp: ca_file {folder}/ca.pem cannot be used"),
+        ({"c": "x", "k": "y"}, 'cert_file = "c"\nkey_file = "k"', "cert_file {folder}/c with key_file"),
+        ({"c": "x"}, 'cert_file = "c"\nkey_file = "k"', "uplinks.erp.key_file: {folder}/k cannot be read"),
+        ({"pw": ""}, 'kind = "mqtt"\nuser = "me"\npassword_file = "pw"', "file {folder}/pw holds no secret"),
+        ({"ca.pem": "garbage"}, 'kind = "mqtt"\nca_file = "ca.pem"', "uplinks.erp: ca_file, cert_file or"),
+    ],
+)  # fmt: skip
+async def test_check_finds_secrets_and_certificates_that_cannot_be_used(
+    files: dict[str, str], more: str, said: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "lineside.toml"
+    await invoke("init", "--config", path, "--data-dir", tmp_path / "data", "--id", "L3-IPC1")
+    http = 'kind = "http"\nurl = "https://erp.example/events"\n'
+    given = 'host = "broker.example"\nconsumers = ["erp"]\n' if "mqtt" in more else http
+    path.write_text(f"{path.read_text()}\n[uplinks.erp]\n{given}{more}\n")
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    code, out, _ = await invoke("check", "--config", path, "--json")
+    (problem,) = json.loads(out)["problems"]
+    assert code == 1 and said.format(folder=tmp_path) in problem
+
+
 async def test_init_overwrites_nothing(tmp_path: Path) -> None:
     path = tmp_path / "lineside.toml"
     path.write_text("mine")
@@ -352,7 +382,7 @@ async def test_scan_and_status_speak_to_the_running_line(tmp_path: Path) -> None
         assert (code, err) == (0, "")
         assert "1042 signed on" in out
         assert "operator.signed_on" in out
-        assert "next: Scan work order" in out
+        assert "next: Scan work order" in out and "othing is recorded" not in out
         code, out, _ = await invoke("scan", "OP20", "rubbish [x]", *config, "--json")
         assert code == 1
         answer = json.loads(out)
@@ -363,6 +393,7 @@ async def test_scan_and_status_speak_to_the_running_line(tmp_path: Path) -> None
         found = json.loads(out)
         assert found["stations"][0]["station"] == "OP20"
         assert found["receivers"][0]["name"] == "erp"
+        assert found["receivers"][0]["settled_through"] > 1 and "posted" not in found["receivers"][0]
         assert found["master_data"]["work_orders"] == 5
         code, out, err = await invoke("status", *config)
         assert (code, err) == (0, "")
@@ -370,6 +401,11 @@ async def test_scan_and_status_speak_to_the_running_line(tmp_path: Path) -> None
         assert "Scan work order" in out
         code, out, err = await command("status", *config, columns=40)
         assert (code, err) == (0, "")
+        for text, said in (("LSW10045680", ""), ("LSCDONE", "Nothing is recorded yet")):
+            code, out, _ = await invoke("scan", "OP20", text, *config)
+            assert code == 0 and said in out and ("othing is recorded" in out) == bool(said), out
+        code, out, _ = await invoke("scan", "OP20", "LSCDONE", *config)
+        assert code == 0 and "othing is recorded" in out, out
 
 
 async def test_no_code_can_break_what_scan_shows(running: Line) -> None:

@@ -1,8 +1,9 @@
 """`lineside outbox`: what was rejected and why, in words; decisions go to the collector."""
 
 import json
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from aiohttp import web
 
 from edge.demo.plant import free_port
 from edge.station.review.requests import Discard, Request, Retry
-from tests.contract.uplink.rig import rigged
+from tests.contract.uplink.rig import Rig, rigged
 from tests.line.plant import invoke
 
 PROBLEM = {
@@ -49,6 +50,21 @@ class Collector:
     asked: list[dict[str, Any]] = field(default_factory=list)
     config: Path = Path()
     ids: list[str] = field(default_factory=list)
+    rig: Rig | None = None
+
+    async def decided(self, how: str, *ids: str) -> None:
+        """As if a person had decided, while sync does not run."""
+        assert self.rig is not None
+        await self.rig.review(how, ids)
+
+    async def synced(self) -> None:
+        """sync runs until it has read everything, and was answered on all that was released."""
+        assert self.rig is not None
+        rig = self.rig
+        rig.start()
+        await rig.drained()
+        await rig.until(lambda: not any(one.state == "retrying" for one in rig.quarantine))
+        await rig.stop()
 
     async def settle(self, request: web.Request) -> web.Response:
         self.asked.append(await request.json())
@@ -71,7 +87,7 @@ async def quarantined(
         async with rigged(folder, rejected + 10) as rig:
             rig.receiver.poison, rig.receiver.problem = set(range(5, 5 + rejected)), PROBLEM
             await rig.deliver(**settings)
-            found.ids = [one.id for one in rig.quarantine]
+            found.ids, found.rig = [one.id for one in rig.quarantine], rig
             yield found
     finally:
         await runner.cleanup()
@@ -92,6 +108,7 @@ async def test_the_list_says_what_waits_where_and_why(tmp_path: Path) -> None:
         assert [one["id"] for one in found["quarantine"]] == collector.ids
         assert found["quarantine"][0]["why"] == "期间已关闭: 2026-10 is closed [2J. period: 2026-10"
         assert found["receivers"][0]["quarantined"] == 3
+        assert found["receivers"][0]["settled_through"] == 13 and "posted" not in found["receivers"][0]
 
 
 async def test_what_is_kept_back_behind_a_rejected_fact_is_one_line_for_its_order(tmp_path: Path) -> None:
@@ -142,6 +159,144 @@ async def test_a_refusal_is_told_and_is_code_1(tmp_path: Path) -> None:
         collector.status, collector.answer = 403, {"title": "Nothing recorded", "detail": "2001 may not"}
         code, said, _ = await outbox(collector, "retry", "--all", "--person", "2001")
         assert code == 1 and "2001 may not" in said
+
+
+async def test_what_is_decided_while_sync_is_stopped_is_not_decided_twice(tmp_path: Path) -> None:
+    async with quarantined(tmp_path) as collector:
+        first, *others = collector.ids
+        await collector.decided("retried", first)
+        _, said, _ = await outbox(collector, "list")
+        (line,) = [line for line in said.splitlines() if first[-8:] in line]
+        assert "waiting, retried" in line and said.count("retried") == 2 and "lineside sync" in said
+        _, said, _ = await outbox(collector, "list", "--json")
+        assert [one["decided"] for one in json.loads(said)["quarantine"]] == ["retried", None, None]
+        code, _, said = await outbox(collector, "retry", first[-8:], "--person", "2001")
+        assert code == 1 and "is to be offered again by chief at " in said
+        assert "lineside sync acts on it when it runs" in said and "Nothing recorded" in said
+        assert collector.asked == []
+        assert (await outbox(collector, "retry", "--all", "--person", "2001"))[0] == 0
+        assert [one["settles"] for one in collector.asked] == [others]
+        await collector.decided("retried", *others)
+        code, _, said = await outbox(collector, "retry", "--all", "--person", "2001")
+        assert code == 1 and "3 were rejected and are decided" in said and "Nothing recorded" in said
+        assert len(collector.asked) == 1
+        # To be offered again may still be discarded, and that is the end of it.
+        assert (await outbox(collector, "discard", first[-8:], "--person", "1", "--note", "n"))[0] == 0
+        await collector.decided("discarded", first)
+        for how in (["retry"], ["discard", "--note", "n"]):
+            code, _, said = await outbox(collector, *how, first[-8:], "--person", "2001")
+            assert code == 1 and "is discarded by chief" in said and "Nothing recorded" in said
+
+
+async def test_a_decision_that_was_carried_out_does_not_stand_in_the_way_of_the_next(tmp_path: Path) -> None:
+    async with quarantined(tmp_path) as collector:
+        await collector.decided("retried", *collector.ids)
+        await collector.synced()  # rejected again
+        _, said, _ = await outbox(collector, "list")
+        assert "retried" not in said
+        assert (await outbox(collector, "retry", "--all", "--person", "2001"))[0] == 0
+        assert collector.asked[0]["settles"] == collector.ids
+
+
+async def test_a_held_fact_names_what_it_waits_behind(tmp_path: Path) -> None:
+    async with quarantined(tmp_path, rejected=2, on_reject="hold_order", batch_events=4) as collector:
+        first, _, *kept = collector.ids
+        behind = f"is kept back behind {first[-8:]} (seq 5, rejected) of its work order"
+        code, said, _ = await outbox(collector, "show", kept[0][-8:])
+        assert code == 0 and behind in said and "outbox retry" not in said and "Nothing recorded" not in said
+        for how in (["retry"], ["discard", "--note", "n"]):
+            code, _, said = await outbox(collector, *how, kept[0][-8:], "--person", "2001")
+            assert code == 1 and behind in said and "Nothing recorded" in said
+        assert collector.asked == []
+
+
+async def test_what_is_decided_and_done_is_told_so(tmp_path: Path) -> None:
+    async with quarantined(tmp_path) as collector:
+        assert collector.rig is not None
+        first, second, _ = collector.ids
+        await collector.decided("discarded", first)
+        collector.rig.receiver.poison = {7}
+        await collector.decided("retried", second)
+        await collector.synced()
+        for fact, told in ((first, "was discarded by chief at "), (second, "was released and is posted now")):
+            code, _, said = await outbox(collector, "retry", fact[-8:], "--person", "2001")
+            assert code == 1 and told in said and "Nothing recorded" in said
+            code, said, _ = await outbox(collector, "show", fact[-8:])
+            assert code == 0 and told in said and "outbox retry" not in said
+        assert collector.asked == []
+
+
+async def test_a_receiver_that_did_not_reject_the_fact_is_told_from_the_one_that_did(tmp_path: Path) -> None:
+    async with quarantined(tmp_path) as collector:
+        more = '[uplinks.ref]\nkind = "http"\nurl = "http://127.0.0.1:9/ref"\nmasterdata_interval_s = 0\n'
+        collector.config.write_text(collector.config.read_text() + more)
+        fact = collector.ids[0][-8:]
+        code, _, said = await outbox(collector, "retry", fact, "-u", "ref", "--person", "2001")
+        assert code == 2 and f"{fact} is not in quarantine for ref, but for erp. Nothing recorded" in said
+        assert collector.asked == []
+
+
+async def test_check_says_what_a_renamed_receiver_will_be_sent(tmp_path: Path) -> None:
+    async with quarantined(tmp_path) as collector:
+
+        async def warned() -> list[str]:
+            _, said, _ = await invoke("check", "--config", collector.config, "--json")
+            found: list[str] = json.loads(said)["warnings"]
+            return found
+
+        assert await warned() == []
+        known = collector.config.read_text()
+        collector.config.write_text(known.replace("uplinks.erp", "uplinks.sap"))
+        (warning,) = await warned()
+        assert warning.startswith(
+            "uplinks.sap is new: it begins at the oldest fact and will be sent 13 facts"
+        )
+        assert "discarded" in warning and "give it its old name back (erp)" in warning
+        _, said, _ = await invoke("check", "--config", collector.config)
+        assert "give it its old name back (erp)" in " ".join(said.split())
+        collector.config.write_text(collector.config.read_text() + 'start = "head"\n')
+        (warning,) = await warned()
+        assert "begins at what comes next" in warning and "old name back (erp)" in warning
+        bus = 'kind = "mqtt"\nhost = "127.0.0.1"\ntls = false\nconsumers = ["a"]\n'
+        collector.config.write_text(f"{known}[uplinks.bus]\n{bus}")
+        (warning,) = await warned()
+        assert warning.startswith("uplinks.bus/a is new") and warning.endswith('or set start = "head"')
+
+
+async def test_check_warns_of_no_first_receiver(tmp_path: Path) -> None:
+    config = tmp_path / "lineside.toml"
+    config.write_text(CONFIG.format(folder=tmp_path, port=1))
+    _, said, _ = await invoke("check", "--config", config, "--json")
+    assert json.loads(said)["warnings"] == []
+
+
+async def test_a_released_fact_is_counted_apart(tmp_path: Path) -> None:
+    async with quarantined(tmp_path) as collector:
+        await collector.decided("retried", collector.ids[0])
+        with closing(sqlite3.connect(tmp_path / "sync.db")) as db:
+            db.execute("UPDATE quarantine SET state = 'retrying' WHERE id = ?", (collector.ids[0],))
+            db.commit()
+        code, said, _ = await outbox(collector, "list")
+        assert code == 0 and "2 in quarantine, 1 released to be sent again" in said
+        code, _, said = await outbox(collector, "retry", collector.ids[0][-8:], "--person", "2001")
+        assert code == 1 and "is released and goes out again with the next call" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["retry", "--person", "1"], "Name the facts, or give --all. Nothing recorded"),
+        (
+            ["retry", "--all", "x", "--person", "1"],
+            "Name the facts or give --all, not both. Nothing recorded",
+        ),
+        (["retry", "x", "--person", "1"], "No fact that was rejected ends in 'x'"),
+        (["show", "x"], "No fact that was rejected ends in 'x'; `lineside outbox list` names them\n"),
+    ],
+)
+async def test_what_names_nothing_is_told_why(arguments: list[str], said: str, tmp_path: Path) -> None:
+    async with quarantined(tmp_path, rejected=0) as collector:
+        assert (await outbox(collector, *arguments))[2].startswith(said)
 
 
 @pytest.mark.parametrize(

@@ -18,13 +18,17 @@ from tests.patience import PATIENCE_S
 pytestmark = needs_mosquitto
 
 
-async def pulled(rig: Rig, database: Path, *options: str) -> tuple[int, str]:
-    """Run the command to its end; exit code and what it printed."""
-    process = await asyncio.create_subprocess_exec(
+async def started(rig: Rig, database: Path, *options: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
         sys.executable, "-m", "edge", "pull", "--host", "127.0.0.1", "--port", str(rig.broker.port),
-        "--topic", BASE, "--consumer", "erp", "--database", f"sqlite:///{database}", "--no-tls", "--once",
+        "--topic", BASE, "--consumer", "erp", "--database", f"sqlite:///{database}", "--no-tls",
         "--limit", "7", *options, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
+
+
+async def pulled(rig: Rig, database: Path, *options: str) -> tuple[int, str]:
+    """Run the command to its end; exit code and what it printed."""
+    process = await started(rig, database, "--once", *options)
     said, _ = await process.communicate()
     assert process.returncode is not None
     return process.returncode, said.decode()
@@ -92,6 +96,56 @@ async def test_what_a_database_lost_is_found_by_halving_and_pulled_again(tmp_pat
         code, said = await pulled(rig, database, "--compare")
         assert code == 0 and "agree" in said, said
         assert held(database) == await rig.expected() and rig.status().seq == 60
+
+
+@pytest.mark.parametrize("wrong", [("--consumer", "epr"), ("--topic", BASE + "1")])
+async def test_a_wrong_name_is_told_and_ends(wrong: tuple[str, str], tmp_path: Path) -> None:
+    async with rigged(tmp_path) as rig:
+        await rig.client()
+        code, said = await pulled(rig, tmp_path / "erp.db", *wrong, "--again-s", "0.5")
+        said = " ".join(said.split())
+        assert code == 3 and f"no answer on {BASE}" in said and wrong[1] in said
+        assert "No matching subscribers" in said and "`consumers` of the mqtt uplink" in said
+        assert "edge id" in said and "is lineside running" in said and rig.status().seq == 0
+
+
+async def test_without_once_silence_is_told_once_and_waited_out(tmp_path: Path) -> None:
+    async with rigged(tmp_path) as rig:
+        await rig.client()
+        await rig.stop()
+        process = await started(rig, tmp_path / "erp.db", "--again-s", "0.5")
+        assert process.stdout is not None
+        async with asyncio.timeout(PATIENCE_S):
+            told = (await process.stdout.readline()).decode()
+        assert told.startswith("Asking goes on: no answer on ") and "is lineside running" in told
+        rig.start()
+        async with asyncio.timeout(PATIENCE_S):
+            assert (await process.stdout.readline()).startswith(b"7 new facts, through ")
+        process.terminate()
+        await process.communicate()
+
+
+async def test_an_empty_database_behind_the_cursor_is_told_and_compare_fills_it(tmp_path: Path) -> None:
+    async with rigged(tmp_path) as rig:
+        await rig.client()
+        assert (await pulled(rig, tmp_path / "erp.db"))[0] == 0
+        await rig.append(*facts(5, first=500))
+        fresh = tmp_path / "fresh.db"
+        code, said = await pulled(rig, fresh)
+        assert code == 0 and "is empty" in said and f"through {rig.journal.epoch}:20" in said
+        assert "--compare" in said and "5 new facts" in said, said
+        code, said = await pulled(rig, fresh, "--compare")
+        assert code == 0 and "is empty" not in said and "20 facts were lacking" in said, said
+        assert held(fresh) == await rig.expected()
+
+
+async def test_an_empty_database_at_the_head_does_not_agree_before_it_is_filled(tmp_path: Path) -> None:
+    async with rigged(tmp_path) as rig:
+        await rig.client()
+        assert (await pulled(rig, tmp_path / "erp.db"))[0] == 0
+        code, said = await pulled(rig, tmp_path / "fresh.db", "--compare")
+        assert code == 0 and "is empty" in said and "20 facts were lacking" in said, said
+        assert held(tmp_path / "fresh.db") == await rig.expected()
 
 
 @pytest.mark.parametrize("twice", [False, True])

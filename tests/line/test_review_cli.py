@@ -1,12 +1,14 @@
 """`lineside review` against a served collector with something to settle."""
 
 import json
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from edge.events import WorkCorrected, WorkReported, decode
 from edge.masterdata import MasterData, parse
 from edge.readings import Quality, Reading
 from tests.line.plant import invoke
@@ -48,7 +50,8 @@ async def floor(tmp_path: Path) -> AsyncIterator[Floor]:
     async with rigged(tmp_path) as rig:
         config = tmp_path / "lineside.toml"
         config.write_text(
-            '[edge]\nid = "e"\nsite = "s"\nline = "L3"\ntimezone = "Asia/Shanghai"\ndata_dir = "data"\n'
+            '[edge]\nid = "e"\nsite = "s"\nline = "L3"\ntimezone = "Asia/Shanghai"\n'
+            f'data_dir = "{rig.journal.path.parent}"\n'
             f'[web]\nlisten = "{rig.url.removeprefix("http://")}"\n'
         )
         yield Floor(rig, config)
@@ -112,6 +115,31 @@ async def test_a_correction_a_reversal_and_four_eyes(floor: Floor) -> None:
     assert (code, err) == (1, "") and "1042 needs a second person" in out
     code, out, err = await floor.review("makeup", *entry, *made, "--approved-by", "2001")
     assert (code, err) == (0, ""), out
+
+
+async def test_a_fact_is_corrected_by_the_end_of_its_id(floor: Floor) -> None:
+    leader = [{"person": "1042"}, {"person": "1001", "roles": ["shift_leader"]}]
+    document = json.dumps(MASTER | {"people": leader}).encode()
+    floor.rig.collector.masterdata.now = MasterData(parse(document), "etag-2")
+    await floor.scan("LSE1042", "LSW100", *["LSCSCRAP04"] * 16)
+    events = [decode(body) for _, body in await floor.rig.journal.read_after(0, 100)]
+    last = next(one.id for one in reversed(events) if isinstance(one.data, WorkReported))
+    given = ("--reverse", "--person", "1001", "--note", "it was good")
+    for named in ("no-such-fact", ""):
+        code, _, err = await floor.review("correct", named, *given)
+        assert code == 1 and f"No fact of the present journal ends in {named!r}. Nothing recorded" in err
+        assert "outbox list" in err and "events tail --json" in err
+    ends = Counter(one.id[-1] for one in events)  # of sixteen hex digits one is there twice
+    code, _, err = await floor.review("correct", ends.most_common(1)[0][0], *given)
+    assert code == 2 and "facts of the present journal end in" in err and "Nothing recorded" in err
+    code, out, err = await floor.review("correct", last[-12:], *given)
+    assert (code, err) == (0, ""), out
+    (corrected,) = [
+        one.data.corrects
+        for _, body in await floor.rig.journal.read_after(len(events), 100)
+        if isinstance((one := decode(body)).data, WorkCorrected)
+    ]
+    assert corrected == last
 
 
 async def test_shifts_are_summed_by_station(floor: Floor) -> None:

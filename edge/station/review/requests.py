@@ -4,21 +4,28 @@ from decimal import Decimal
 from typing import Annotated
 
 import msgspec
+from msgspec.structs import force_setattr
 
 from edge.events import DECIMAL_PATTERN, Disposition
 
 Word = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
-Note = Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
+Badge = Annotated[str, msgspec.Meta(max_length=64)]
+Note = Annotated[str, msgspec.Meta(max_length=500)]
 Ids = Annotated[tuple[Word, ...], msgspec.Meta(min_length=1, max_length=100)]
 Figure = Annotated[str, msgspec.Meta(pattern=DECIMAL_PATTERN)]  # data holds no JSON numbers
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True, tag_field="how", forbid_unknown_fields=True):
-    """A person's badge or number, of a second one where two are needed, and why."""
+    """A person's badge or number, of a second one where two are needed, and why. Blanks say none of it."""
 
-    person: Word
-    approved_by: Word | None = None
+    person: Badge
+    approved_by: Badge | None = None
     note: Note | None = None
+
+    def __post_init__(self) -> None:
+        force_setattr(self, "person", self.person.strip())
+        force_setattr(self, "approved_by", (self.approved_by or "").strip() or None)
+        force_setattr(self, "note", (self.note or "").strip() or None)
 
 
 class Share(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

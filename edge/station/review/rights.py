@@ -24,8 +24,10 @@ def authority(
     review: Review, master: MasterData, asked: Asked, right: Right, *, concession: bool = False
 ) -> Authority:
     """Who decides; for a concession one of the two must be able to grant it. Raises Unsettled."""
+    if not _number(asked.person):
+        raise Unsettled("person_missing")
     if master.document.people is None:
-        second = _number(asked.approved_by) if asked.approved_by else None
+        second = _number(asked.approved_by or "") or None
         return Authority(_number(asked.person), second, checked=False)
     person = _known(master, asked.person)
     approver = _known(master, asked.approved_by) if asked.approved_by else None

@@ -46,6 +46,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     # refused
     "not_open": ("{id} does not wait here: it is settled, or never waited. Nothing recorded. Look at the list again", "{id}不在待处理列表：已处理或无需处理，未记录，请刷新列表"),
     "whole": ("The entry {id} was joined by more since it was shown. Nothing recorded. Look at the list again", "{id}显示后又有新增，未记录，请刷新列表"),
+    "person_missing": ("Who decides is missing. Nothing recorded. Scan or type your badge", "缺少决定人，未记录，请扫或输入本人工牌"),
     "person_unknown": ("Badge {person} is unknown. Nothing recorded. Scan the badge of a person the ERP knows", "工牌{person}未登记，未记录，请扫已登记的工牌"),
     "not_allowed": ("{person} may not do this: it takes {roles}. Nothing recorded. Ask one of them", "{person}无此权限，需要：{roles}，未记录，请找有权限的人"),
     "four_eyes": ("{person} needs a second person: {roles}. Nothing recorded. Have them scan their badge too", "{person}的操作需第二人复核：{roles}，未记录，请复核人扫工牌"),
@@ -74,7 +75,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "time_ahead": ("{time} is still to come. Nothing recorded. Give the time at which it happened", "{time}尚未到，未记录，请输入实际发生时间"),
     "time_long_ago": ("{time} is more than {days} days ago. Nothing recorded. Tell finance, or correct the time", "{time}超过{days}天，未记录，请联系财务或更正时间"),
     "nothing_made": ("The entry holds no quantity and no time. Nothing recorded. Give what was made, used or worked", "没有数量也没有工时，未记录，请输入产量、用料或工时"),
-    "fact_unknown": ("{id} is no fact of the present journal. Nothing recorded. Take the id from `lineside events tail` or the outbox", "当前日志中没有{id}，未记录，请从`lineside events tail`或发件箱核对编号"),
+    "fact_unknown": ("{id} is no fact of the present journal. Nothing recorded. Take the whole id from `lineside events tail --json` or `lineside outbox show`", "当前日志中没有{id}，未记录，请从`lineside events tail --json`或`lineside outbox show`核对完整编号"),
     "not_cost": ("{id} carries no cost: there is nothing to correct. Nothing recorded. Give a report, a completion or a consumption", "{id}不涉及成本，无需更正，未记录，请指定报工、完工或用料"),
     "corrected_before": ("{id} was corrected already, by {by}. Nothing recorded. Correct what replaced it", "{id}已由{by}更正，未记录，请更正其替代记录"),
     "corrected_apart": ("Something that {id} caused was corrected by itself, by {by}. Nothing recorded. Make up the difference instead", "{id}引起的记录已由{by}单独更正，未记录，请改用补录"),

@@ -50,7 +50,7 @@ def above_nought(given: str) -> Decimal:
 
 def _worker(master: MasterData, badge: str) -> str:
     """The number of the person whose time it is; any passes while people were never received."""
-    if master.document.people is None:
+    if master.document.people is None and badge.strip():
         return badge
     person = known_person(master, badge)
     if person is None:

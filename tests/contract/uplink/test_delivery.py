@@ -194,6 +194,22 @@ async def test_a_pause_says_what_is_wrong_now_and_the_log_each_thing_once_and_af
         assert said == ["answered 401", "answered 403", "answered 403"]
 
 
+async def test_the_author_of_an_endpoint_is_told_what_is_wrong_with_it(tmp_path: Path) -> None:
+    async with rigged(tmp_path) as rig:
+        rig.receiver.always = results(lambda found: {"results": [one | {"id": "4711"} for one in found]})
+        rig.start()
+        await rig.until(lambda: rig.status is not None and rig.status.state == "backoff")
+        assert rig.status is not None and "none of the 20 ids that were sent is in" in rig.status.detail
+        assert "`id` as it was sent" in rig.status.hint and rig.seq == 0
+        rig.receiver.always = says(401, '{"title": "Unauthorized", "detail": "who are you?"}')
+        await rig.until(lambda: rig.status is not None and rig.status.state == "paused")
+        assert rig.status.detail == "answered 401: Unauthorized: who are you?"
+        assert rig.status.hint.startswith("No token or password is configured for this uplink")
+        rig.receiver.always = None
+        await rig.drained()
+        await rig.stop()
+
+
 async def test_the_encoding_ladder_is_remembered(tmp_path: Path) -> None:
     async with rigged(tmp_path, batch_events=5) as rig:
         rig.receiver.always = rude.takes_only("identity", otherwise=415)

@@ -172,6 +172,7 @@ def test_what_cannot_be_corrected_is_refused_with_its_reason() -> None:
     assert refused(made, first) == "figures_or_reverse"
     assert refused(made, first, reverse=True, parts=[{"quantity": "1"}]) == "figures_or_reverse"
     assert refused(made, first, reverse=True, note=None) == "note_missing"
+    assert refused(made, first, reverse=True, note="   ") == "note_missing"
     assert refused(made, first, reverse=True, person="1042") == "not_allowed"
     assert refused(made, first, parts=[{"quantity": "1", "work_order": "200"}]) == "own_order"
     assert refused(made, oil, parts=[{"quantity": "0"}]) == "quantity_above_nought"

@@ -347,6 +347,9 @@ def test_a_made_up_entry_of_yesterday_changes_no_clock_and_no_time_of_people() -
         ({"time": "2026-11-22T10:30:00+08:00"}, "time_ahead"),
         ({"time": "2026-09-22T09:30:00+08:00"}, "time_long_ago"),
         ({"note": None}, "note_missing"),
+        ({"note": "  "}, "note_missing"),
+        ({"person": "  "}, "person_missing"),
+        ({"person": "LSE"}, "person_missing"),
         ({"outputs": []}, "nothing_made"),
         ({"outputs": [{"quantity": "0"}]}, "quantity_above_nought"),
         ({"station": "OP99"}, "station_unknown"),
@@ -438,9 +441,11 @@ def test_what_a_receiver_refused_is_retried_or_discarded_by_a_fact() -> None:
     given = floor()
     given.settle(how="retry", settles=["a", "b"], person="2001")
     assert refused(given, how="discard", settles=["a"], person="2001") == "note_missing"
-    given.settle(how="discard", settles=["a"], person="2001", note="posted by hand")
+    assert refused(given, how="discard", settles=["a"], person="2001", note=" \u3000") == "note_missing"
+    given.settle(how="discard", settles=["a"], person="2001", note=" posted by hand ")
     facts = [fact for fact in given.facts(ReviewSettled) if isinstance(fact, ReviewSettled)]
     assert [(fact.how, fact.settles) for fact in facts] == [("retried", ("a", "b")), ("discarded", ("a",))]
+    assert [fact.note for fact in facts] == [None, "posted by hand"]
 
 
 @pytest.mark.parametrize("counts", ["all", "good"])

@@ -51,6 +51,34 @@ def test_an_event_is_settled_only_by_an_explicit_word(results: Any, expected: li
     assert statuses(*results) == expected
 
 
+@pytest.mark.parametrize("results", [[], said(x="accepted", y="accepted"), [{"status": "accepted"}] * 3])
+def test_an_answer_that_speaks_of_no_fact_that_was_sent_is_told_so(results: Any) -> None:
+    found = verdict(200, {"results": results})
+    assert found.odd.detail.startswith("answered 200, but none of the 3 ids that were sent is in the answer")
+    assert "`id` as it was sent" in found.odd.hint
+    assert verdict(200, {"results": said(a="retry")}).odd is None
+    alone = decide(Answer(200, {}, b'{"results":[]}'), ["a"], "identity", NOW_MS)
+    assert isinstance(alone, Settled) and alone.odd is not None
+    assert alone.odd.detail.startswith("answered 200, but the id that was sent is not in the answer")
+
+
+def test_401_without_a_secret_asks_for_one() -> None:
+    found = decide(Answer(401, {}, b""), IDS, "identity", NOW_MS, proven=False)
+    assert isinstance(found, Pause) and found.hint.startswith("No token or password is configured")
+    assert "token_file" in found.hint and "Renew" not in found.hint
+    assert "Renew the token" in verdict(401).hint
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 409, 429, 503])
+def test_the_problem_document_of_a_whole_call_is_shown_as_title_and_detail(status: int) -> None:
+    detail = "closed " * 30 + "for good"
+    problem = {"type": "about:blank", "title": "期间已关闭", "detail": detail, "status": status}
+    found = verdict(status, problem)
+    assert found.detail == f"answered {status}: 期间已关闭: {detail}"
+    assert verdict(status, b"<html>busy</html>").detail == f"answered {status}: <html>busy</html>"
+    assert verdict(status, {"title": ""}).detail == f'answered {status}: {{"title": ""}}'
+
+
 def test_odd_documents_do_not_keep_a_fact_from_being_settled() -> None:
     found = verdict(
         200, {"results": [{"id": "a", "status": "accepted", "document": 4711, "posting_date": None}]}

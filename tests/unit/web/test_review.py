@@ -6,6 +6,7 @@ from typing import Any
 import aiohttp
 import msgspec
 import pytest
+from msgspec import UNSET
 
 from edge.events import WorkReported, decode, instant
 from edge.masterdata import MasterData, parse
@@ -15,6 +16,7 @@ from tests.unit.web.rig import Rig
 
 PEOPLE = [{"person": "1042", "roles": ["operator"]}, {"person": "2001", "roles": ["shift_leader"]}]
 TO = {"work_order": "100", "operation": "0020"}
+NO_ENTRY = {"settles": UNSET, "to": UNSET}
 
 
 @pytest.fixture
@@ -95,6 +97,34 @@ async def test_a_settlement_sent_again_gets_the_first_ones_answer(
 
 
 @pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            {"to": TO | {"quantity": "2.2kg"}},
+            "to, quantity must be a decimal number without a unit, such as 2.2",
+        ),
+        (
+            {"to": TO | {"disposition": "fine"}},
+            "to, disposition 'fine' is not known: good, concession, rework",
+        ),
+        ({"settles": []}, "settles: at least 1 must be given"),
+        ({"settles": [""]}, "settles 1 is empty"),
+        ({"note": "a" * 501}, "note is too long: at most 500 characters"),
+        ({"person": 2001}, "person must be a JSON str, not int"),
+        ({"extra": 1}, "extra is not known in the body"),
+        ({"how": "forget"}, "how 'forget' is not known"),
+    ],
+)
+async def test_what_is_wrong_with_a_settlements_form_is_said_in_words(
+    client: aiohttp.ClientSession, waiting: dict[str, Any], change: dict[str, Any], said: str
+) -> None:
+    asked = {"how": "reassign", "settles": [waiting["id"]], "person": "2001", "to": TO}
+    _, answer = await settle(client, **{**asked, **change})
+    assert answer["detail"].startswith(said)
+    assert "$" not in answer["detail"] and "regex" not in answer["detail"] and "`" not in answer["detail"]
+
+
+@pytest.mark.parametrize(
     ("change", "status", "kind"),
     [
         ({"person": "1042"}, 403, "not-allowed"),
@@ -105,6 +135,14 @@ async def test_a_settlement_sent_again_gets_the_first_ones_answer(
         ({"settles": []}, 400, "malformed"),
         ({"to": TO | {"quantity": "1e3"}}, 400, "malformed"),
         ({"extra": 1}, 400, "malformed"),
+        ({"person": ""}, 422, "person-missing"),
+        ({"person": "   "}, 422, "person-missing"),
+        ({"how": "discard", "to": UNSET, "note": "   "}, 422, "note-missing"),
+        (
+            {"how": "correct", "corrects": "x", "settles": UNSET, "to": UNSET, "note": " \t"},
+            422,
+            "note-missing",
+        ),
     ],
 )
 async def test_a_refusal_records_nothing_and_says_so(
@@ -117,7 +155,8 @@ async def test_a_refusal_records_nothing_and_says_so(
 ) -> None:
     before = await rig.facts()
     asked = {"how": "reassign", "settles": [waiting["id"]], "person": "2001", "to": TO}
-    found, answer = await settle(client, **{**asked, **change})
+    asked = {key: value for key, value in {**asked, **change}.items() if value is not UNSET}
+    found, answer = await settle(client, **asked)
     assert (found, answer["type"]) == (status, f"urn:lineside:problem:{kind}")
     assert "Nothing recorded" in answer["detail"]
     assert await rig.facts() == before
