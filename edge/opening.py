@@ -188,7 +188,8 @@ async def _begin_anew(ground: Ground, doubt: Doubt, left: Left, clock: Clock, st
         if open_end and not (missing or "").endswith("-"):
             missing = ",".join(filter(None, [missing, f"{last.head + 1}-"]))
         follows = f"{last.epoch}:{last.head}"
-        posted = ground.settled.get(last.epoch, 0) > last.head or (doubt.cause == "restored" and open_end)
+        lost = ground.settled.get(last.epoch, 0) > last.head or last.epoch in ground.forked
+        posted = lost or (doubt.cause == "restored" and open_end)
         async with await Reader.open(last.path) as reader:
             state = await state_of(reader, posted)
     elif doubt.cause != "new":
