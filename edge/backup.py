@@ -65,7 +65,7 @@ def back_up(
     if current is None:
         raise StorageFault(f"{journal} is not there: nothing to back up", hint="Check edge.data_dir")
     made = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    part = target.with_name(target.name + ".part")
+    part, path = target.with_name(target.name + ".part"), target
     try:
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(mode=0o750)

@@ -318,6 +318,10 @@ class Collector:
             except StorageFault as fault:
                 self._storage(fault)
                 self._fail(waiting)
+                if isinstance(fault, Damaged):
+                    raise RestartNeeded(
+                        f"{fault.message}. The next start goes on with what is there"
+                    ) from fault
                 return
             if now is not None:
                 await self._round(waiting, now)

@@ -358,7 +358,7 @@ def secret_problems(loaded: Settings) -> Iterator[str]:
 
 
 def _readable(path: Path) -> bool:
-    return path.is_file() and os.access(path, os.R_OK)
+    return os.path.isfile(path) and os.access(path, os.R_OK)  # noqa: PTH113 `Path.is_file` may raise
 
 
 def located_webhooks(loaded: Settings) -> list[Webhook]:

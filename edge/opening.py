@@ -19,6 +19,7 @@ from edge import alerts, bygone, epochs, schema, wal
 from edge.events import JournalOpened
 from edge.faults import Damaged, ForeignFile, NewerFile, StorageFault
 from edge.journal import Beginning, Journal, Reader, place
+from edge.journal.form import META
 from edge.lock import Left, Lock, left_by
 from edge.ports import Clock
 from edge.salvage import Proven, room, salvage
@@ -110,7 +111,7 @@ def _asked(ground: Ground, lock: Lock, log: Path) -> Doubt | None:
                 why = f"{path.name} is empty" if emptied else f"{log.name} is gone, which held everything"
                 return Doubt("damaged", why, open_end=True)
             schema.recognised(db, path)
-            meta = dict(db.execute("SELECT key, value FROM meta"))
+            meta = _meta(db)
             head = db.execute("SELECT seq FROM events ORDER BY seq DESC LIMIT 1").fetchone()
             if "epoch" not in meta:
                 return Doubt("damaged", f"{path.name} does not say whose it is") if head else None
@@ -125,6 +126,14 @@ def _asked(ground: Ground, lock: Lock, log: Path) -> Doubt | None:
     except sqlite3.Error as error:
         raise schema.unusable(path, error) from error
     return _moved(ground, meta, last)
+
+
+def _meta(db: sqlite3.Connection) -> dict[str, str]:
+    """What a journal says of itself. Raises sqlite3.DatabaseError where that is no text."""
+    try:
+        return {bytes(key).decode(): bytes(value).decode() for key, value in db.execute(META)}
+    except (TypeError, UnicodeDecodeError) as error:
+        raise schema.malformed("the table that says whose it is, is malformed") from error
 
 
 def _empty_log(db: sqlite3.Connection, note: Callable[[], None]) -> None:
@@ -222,7 +231,7 @@ def _last(ground: Ground, kept: epochs.Epoch, open_end: bool) -> tuple[epochs.Ep
     aside = (one for one in _others(ground.path) if one.path == epochs.aside(ground.path, one.epoch))
     last = max(aside, key=lambda one: one.ordinal)
     with closing(sqlite3.connect(schema.read_only(last.path), uri=True, timeout=5)) as db:
-        meta = dict(db.execute("SELECT key, value FROM meta"))
+        meta = _meta(db)
     if "missing" in meta:
         return last, False  # taken out of a damaged one: it says itself what it lacks
     doubt = _moved(replace(ground, path=last.path), meta, last.head)

@@ -283,7 +283,7 @@ class Agent:
             await self._carry_out(rows)
         if not self._halted:
             await self._store.resume(self.name, self._now_ms())
-            self._at = replace(self._at, state="idle")
+            self._at, self._said = replace(self._at, state="idle"), None
             _log.info("delivery goes on", uplink=self.name, cursor=str(self._at))
 
     async def _carry_out(self, rows: Rows) -> None:

@@ -390,7 +390,7 @@ def _held(path: Path) -> bool:
     try:
         with closing(sqlite3.connect(schema.read_only(path), uri=True)) as db:
             return db.execute("SELECT 1 FROM uplinks").fetchone() is not None
-    except sqlite3.Error:
+    except (sqlite3.Error, UnicodeDecodeError):
         return path.stat().st_size > 0
 
 

@@ -149,6 +149,7 @@ class Journal:
 
     async def save_snapshot(self, snapshot: Snapshot) -> None:
         """Replace the snapshot, durably. Raises StorageFault; that only makes the next start slower."""
+        self._files.in_place()
         try:
             await self._connection.execute(
                 "INSERT OR REPLACE INTO snapshot VALUES (1, ?, ?, CAST(? AS TEXT))",

@@ -268,7 +268,7 @@ def delivered_ms(path: Path) -> int:
     try:
         with closing(sqlite3.connect(schema.read_only(path), uri=True, timeout=5)) as db:
             found: int | None = db.execute("SELECT max(at_ms) FROM generations").fetchone()[0]
-    except sqlite3.Error:
+    except (sqlite3.Error, OSError, UnicodeDecodeError):
         return 0
     return found or 0
 
