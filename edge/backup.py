@@ -9,7 +9,7 @@ import hashlib
 import os
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,8 +18,9 @@ import msgspec
 
 from edge import epochs, schema
 from edge.faults import Damaged, StorageFault
+from edge.lock import Left, Lock
 from edge.masterdata.store import MASTERDATA, delivered_ms, set_aside
-from edge.opening import put_aside
+from edge.opening import into_place, put_aside
 
 MANIFEST = "backup.json"
 _CHUNK = 1 << 20
@@ -109,40 +110,69 @@ def back_up(
     return manifest
 
 
-def put_back(folder: Path, journal: Path, store: Path) -> Manifest:
-    """Put a backup into the data folder of a line that is stopped. Raises StorageFault.
+def put_back(folder: Path, journal: Path, store: Path, lock: Lock) -> Manifest:
+    """Put a backup into the data folder of a line that is stopped, under its `lock`. Raises StorageFault.
 
     A journal that is there is set aside and delivered first; a sync.db that is there stays: it knows more.
-    Of master data what was delivered last is kept.
+    Of master data what was delivered last is kept. Whatever ends this, the journals that were there are.
     """
     manifest = checked(folder)
+    staged = _staged(folder, manifest, journal, store)
     try:
         if journal.exists():
-            put_aside(journal)
-    except Damaged as fault:
+            put_aside(journal, lock)
+    except StorageFault as fault:
+        _unstage(staged)
+        hint = fault.hint
+        if isinstance(fault, Damaged):
+            hint = "Start lineside once: it keeps and delivers what is proven. Restore then, if need be"
         raise StorageFault(
-            f"{journal} was left as it is. Nothing was put back: {fault.message}",
-            hint="Start lineside once: it keeps and delivers what is proven. Restore then, if need be",
+            f"{journal} was left as it is. Nothing was put back: {fault.message}", hint=hint
         ) from fault
     try:
-        # How the one before was left says nothing of this one. In place: whoever holds the lock goes on.
-        journal.with_suffix(".lock").write_bytes(b"")
-        for path in _wanted(folder, manifest, journal, store):
-            part = journal.with_name(path.name + ".part")
-            shutil.copyfile(path, part)
-            _sync(part)
-            if path.name == MASTERDATA:  # an older one's log must never meet it
-                if journal.with_name(MASTERDATA).is_dir():
-                    set_aside(journal.with_name(MASTERDATA))
-                journal.with_name(f"{MASTERDATA}-wal").unlink(missing_ok=True)
-            part.rename(journal.with_name(path.name))
+        for target, part in staged.items():
+            now_ms = int(part.stat().st_mtime * 1000)
+            if target.name == MASTERDATA:  # an older one's log must never meet it
+                if target.is_dir():
+                    set_aside(target)
+                target.with_name(f"{MASTERDATA}-wal").unlink(missing_ok=True)
+            if target in (store, journal) or target.name == MASTERDATA:
+                part.rename(target)
+            else:
+                into_place(part, target, now_ms)
         schema.sync_directory(journal.parent)
-    except (OSError, sqlite3.Error) as error:
+        lock.note(Left())  # how the one before was left says nothing of this one
+    except OSError as error:
         raise StorageFault(
             f"{folder} could not be put back: {_reason(error)}. Nothing is lost, but it is not complete",
             hint=f"Check the disk of {journal.parent}, then restore again before lineside is started",
         ) from error
     return manifest
+
+
+def _staged(folder: Path, manifest: Manifest, journal: Path, store: Path) -> dict[Path, Path]:
+    """What is to come into the data folder, by its place there: on its disk already. Raises StorageFault."""
+    staged: dict[Path, Path] = {}
+    try:
+        for path in _wanted(folder, manifest, journal, store):
+            part = journal.with_name(path.name + ".part")
+            staged[journal.with_name(path.name)] = part
+            shutil.copyfile(path, part)
+            _sync(part)
+    except (OSError, StorageFault) as error:
+        _unstage(staged)
+        if isinstance(error, StorageFault):
+            raise
+        raise StorageFault(
+            f"{folder} could not be put back: {_reason(error)}. Nothing was put back",
+            hint=f"Check the disk of {journal.parent}, also its room; then restore again",
+        ) from error
+    return staged
+
+
+def _unstage(staged: Mapping[Path, Path]) -> None:
+    for part in staged.values():
+        part.unlink(missing_ok=True)
 
 
 def checked(folder: Path) -> Manifest:
@@ -171,17 +201,21 @@ def checked(folder: Path) -> Manifest:
 
 def _wanted(folder: Path, manifest: Manifest, journal: Path, store: Path) -> Iterator[Path]:
     """What goes into the data folder; the current journal last, for without it nothing begins."""
+    heads: dict[str, int] = {}  # of the journals there, by their names once all of them are set aside
+    for one in epochs.survey(journal)[0]:
+        name = epochs.aside(journal, one.epoch).name
+        heads[name] = max(one.head, heads.get(name, 0))
     names = [one.name for one in manifest.files]
     for name in (*(name for name in names if name != journal.name), journal.name):
-        here = journal.with_name(name)
-        if name == store.name:
-            wanted = not here.exists()
+        if name == journal.name:
+            wanted = True
+        elif name == store.name:
+            wanted = not store.exists()
         elif name == MASTERDATA:
-            wanted = delivered_ms(folder / name) > delivered_ms(here)
+            wanted = delivered_ms(folder / name) > delivered_ms(journal.with_name(name))
         else:
-            held = epochs.look(here) if here.exists() else None
             coming = epochs.look(folder / name)
-            wanted = held is None or coming is None or held.head < coming.head
+            wanted = coming is None or heads.get(name, 0) < coming.head
         if wanted:
             yield folder / name
 

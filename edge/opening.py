@@ -20,7 +20,7 @@ from edge.events import JournalOpened
 from edge.faults import Damaged, ForeignFile, NewerFile, StorageFault
 from edge.journal import Beginning, Journal, Reader, place
 from edge.journal.form import META
-from edge.lock import Left, Lock, left_by
+from edge.lock import Left, Lock
 from edge.ports import Clock
 from edge.salvage import Proven, room, salvage
 from edge.watermarks import MIB
@@ -85,7 +85,9 @@ def examined(ground: Ground, lock: Lock) -> Doubt | None:
     path, left = ground.path, lock.left
     log = path.with_name(path.name + "-wal")
     if not path.exists():
-        if log.exists() or left.epoch:
+        if _set_aside(path, left):
+            return Doubt("restored", f"{path.name} was set aside, and nothing took its place")
+        if log.exists() or left.epoch or epochs.set_aside(path):
             return Doubt("damaged", f"{path.name} is gone", open_end=True)
         return Doubt("restored", "it takes the place of another PC") if ground.replaces else None
     if schema.beheaded(path):
@@ -96,6 +98,15 @@ def examined(ground: Ground, lock: Lock) -> Doubt | None:
         return _asked(ground, lock, log)
     except (Damaged, ForeignFile, NewerFile) as fault:
         return Doubt("damaged", fault.message)
+
+
+def _set_aside(path: Path, left: Left) -> epochs.Epoch | None:
+    """The journal that was set aside whole, before another was to take its place."""
+    aside = epochs.aside(path, left.epoch)
+    if not left.epoch or left.open or not aside.exists():
+        return None
+    one = epochs.look(aside)
+    return one if one and not one.missing and one.head >= left.head else None
 
 
 def _asked(ground: Ground, lock: Lock, log: Path) -> Doubt | None:
@@ -191,8 +202,9 @@ async def _begin_anew(ground: Ground, doubt: Doubt, left: Left, clock: Clock, st
     ordinal = 1 + max((one.ordinal for one in await asyncio.to_thread(_others, path)), default=0)
     kept = await asyncio.to_thread(_secured, ground, doubt, ordinal)
     follows = missing = state = last = None
-    if kept is not None:
-        last, open_end = await asyncio.to_thread(_last, ground, kept, doubt.open_end)
+    before = kept or await asyncio.to_thread(_set_aside, path, left)
+    if before is not None:
+        last, open_end = await asyncio.to_thread(_last, ground, before, doubt.open_end)
         missing = last.missing or None
         if open_end and not (missing or "").endswith("-"):
             missing = ",".join(filter(None, [missing, f"{last.head + 1}-"]))
@@ -219,17 +231,18 @@ async def _begin_anew(ground: Ground, doubt: Doubt, left: Left, clock: Clock, st
     return _notice(doubt, last, missing, dated, epoch)
 
 
-def _last(ground: Ground, kept: epochs.Epoch, open_end: bool) -> tuple[epochs.Epoch, bool]:
+def _last(ground: Ground, before: epochs.Epoch, open_end: bool) -> tuple[epochs.Epoch, bool]:
     """The journal that the new one follows, and whether nobody knows how far it went on.
 
-    Where a copy was put in the place of a journal that holds as much, that one is set aside already, and so
-    are those written since: nothing of them is lost.
+    Where a copy was put in the place of a journal that is set aside, the line has gone on from that one: the
+    last of those written since is followed, and nothing of it is lost.
     """
-    held = epochs.aside(ground.path, kept.epoch)
-    if not held.exists() or not _holds_more(epochs.look(held), kept):
-        return kept, open_end
+    if not epochs.aside(ground.path, before.epoch).exists():
+        return before, open_end
     aside = (one for one in _others(ground.path) if one.path == epochs.aside(ground.path, one.epoch))
-    last = max(aside, key=lambda one: one.ordinal)
+    last = max(aside, key=lambda one: one.ordinal, default=before)
+    if last.epoch == before.epoch and not _holds_more(last, before):
+        return before, open_end
     with closing(sqlite3.connect(schema.read_only(last.path), uri=True, timeout=5)) as db:
         meta = _meta(db)
     if "missing" in meta:
@@ -284,12 +297,12 @@ def _swap(path: Path, kept: epochs.Epoch | None, now_ms: int) -> Path | None:
     """Put the new journal where the old one is; where the damaged files went. Repeatable from any point."""
     dated = None
     if kept is not None and kept.path != path:  # what was proven of a damaged one
-        _into_place(kept.path, epochs.aside(path, kept.epoch), now_ms)
+        into_place(kept.path, epochs.aside(path, kept.epoch), now_ms)
         kept = None
     if path.exists():
         if kept is not None:
             _checkpoint(path)
-            _into_place(path, epochs.aside(path, kept.epoch), now_ms)
+            into_place(path, epochs.aside(path, kept.epoch), now_ms)
         else:
             dated = schema.dated(path, now_ms)
             path.rename(dated)
@@ -300,12 +313,12 @@ def _swap(path: Path, kept: epochs.Epoch | None, now_ms: int) -> Path | None:
     return dated
 
 
-def put_aside(path: Path) -> None:
-    """Set a sound journal aside whole, so that another can take its place. The caller holds its lock.
+def put_aside(path: Path, lock: Lock) -> None:
+    """Set a sound journal aside whole, so that another can take its place, and note that in its lock.
 
     Raises StorageFault; Damaged, where it is not sound and the next start is to take out what it proves.
     """
-    left, log = left_by(path), path.with_name(path.name + "-wal")
+    left, log = lock.left, path.with_name(path.name + "-wal")
     if left.suspect or wal.read(log).lost:
         raise Damaged(left.suspect or f"{log.name} is damaged")
     now_ms = int(path.stat().st_mtime * 1000)
@@ -316,18 +329,27 @@ def put_aside(path: Path) -> None:
             raise Damaged(f"{log.name} is gone though the collector was not stopped")
         if left.head > (head := kept.head if kept else 0):
             raise Damaged(f"it ends at {head}, but held {left.head} when it was last used")
-    if kept is None:
-        path.rename(schema.dated(path, now_ms))
-    else:
-        _checkpoint(path)
-        _into_place(path, epochs.aside(path, kept.epoch), now_ms)
-    schema.move_log(path, schema.dated(path, now_ms))
+    try:
+        if kept is None:
+            path.rename(schema.dated(path, now_ms))
+        else:
+            with _asking(path) as db:
+                _empty_log(db, lambda: lock.note(Left(kept.epoch, head=kept.head)))
+            _checkpoint(path)
+            into_place(path, epochs.aside(path, kept.epoch), now_ms)
+        schema.move_log(path, schema.dated(path, now_ms))
+    except (OSError, sqlite3.Error) as error:
+        raise schema.unusable(path, error) from error
 
 
-def _into_place(path: Path, target: Path, now_ms: int) -> None:
+def into_place(path: Path, target: Path, now_ms: int) -> None:
     """Give a journal its name aside. One that has it already keeps it if it holds as much."""
-    held = epochs.look(target) if target.exists() else None
     coming = epochs.look(path)
+    try:
+        held = epochs.look(target) if target.exists() else None
+    except Damaged:
+        held = None
+        target.rename(schema.dated(target, now_ms))
     if coming is not None and _holds_more(held, coming):
         path.rename(schema.dated(target, now_ms, "copy"))
         return

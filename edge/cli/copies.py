@@ -56,7 +56,7 @@ def restore(
     loaded = main.load(config)
     data_dir = main.ensured(loaded.edge.data_dir)
     journal, store = data_dir / main.JOURNAL, data_dir / main.STORE
-    with Lock(journal), Lock(store, "sync"), err.status("checking and copying"):
+    with Lock(journal) as lock, Lock(store, "sync"), err.status("checking and copying"):
         manifest = checked(folder)
         if (manifest.site, manifest.edge) != (loaded.edge.site, loaded.edge.id) and not other:
             err.print(
@@ -66,7 +66,7 @@ def restore(
                 soft_wrap=True,
             )
             raise typer.Exit(FAULT)
-        put_back(folder, journal, store)
+        put_back(folder, journal, store, lock)
     out.print(f"{data_dir}: journal of {_whose(manifest)}, through seq {manifest.head}", highlight=False)
     _say_without_masterdata(manifest)
     out.print(

@@ -16,6 +16,7 @@ from edge.events import Draft, JournalOpened, OperatorSignedOn, decode
 from edge.faults import StorageFault
 from edge.ids import new_id
 from edge.journal import Journal
+from edge.lock import Lock
 from edge.masterdata.lookup import load
 from edge.masterdata.store import MASTERDATA, Delivery, MasterStore
 from edge.opening import Ground, opened
@@ -48,7 +49,8 @@ def copy(data: Path, target: Path) -> None:
 
 
 def restore(folder: Path, data: Path) -> None:
-    put_back(folder, data / "journal.db", data / "sync.db")
+    with Lock(data / "journal.db") as lock:
+        put_back(folder, data / "journal.db", data / "sync.db", lock)
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -126,9 +128,10 @@ async def test_a_backup_that_lacks_a_file_is_not_put_back(tmp_path: Path) -> Non
     async with await worked(data):
         await asyncio.to_thread(copy, data, tmp_path / "copy")
     (tmp_path / "copy" / "sync.db").unlink()
+    (elsewhere := tmp_path / "elsewhere").mkdir()
     with pytest.raises(StorageFault, match=r"not as it was written: sync\.db"):
-        restore(tmp_path / "copy", tmp_path / "elsewhere")
-    assert not (tmp_path / "elsewhere").exists()
+        restore(tmp_path / "copy", elsewhere)
+    assert [one.name for one in elsewhere.iterdir()] == ["journal.lock"]
 
 
 async def test_names_that_lead_out_of_the_folder_are_refused(tmp_path: Path) -> None:

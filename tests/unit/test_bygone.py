@@ -88,8 +88,8 @@ async def test_what_stood_when_an_older_copy_was_put_back_goes_on(tmp_path: Path
         alerts = await loaded(opened)
         await alerts.stand(PRESS, "press1 does not answer", "Check it")
         await alerts.clear("device.gun1")
-    with Lock(journal):
-        put_back(backup, journal, folder / "sync.db")
+    with Lock(journal) as lock:
+        put_back(backup, journal, folder / "sync.db", lock)
     assert await keys(folder, **ground) == {PRESS}
 
 

@@ -1,11 +1,12 @@
 """What a start finds at the journal's place, and that it goes on without using a number twice."""
 
+import errno
 import shutil
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -468,8 +469,8 @@ async def test_a_backup_put_back_after_a_kill_is_not_taken_for_damaged(tmp_path:
     epoch, ids = await made(folder, 5)
     back_up(folder / "journal.db", folder / "sync.db", tmp_path / "backup")
     _, more = killed(folder, 9)
-    with Lock(folder / "journal.db"):
-        put_back(tmp_path / "backup", folder / "journal.db", folder / "sync.db")
+    with Lock(folder / "journal.db") as lock:
+        put_back(tmp_path / "backup", folder / "journal.db", folder / "sync.db", lock)
     journal, _ = await start(folder)
     async with journal:
         assert said(await first_fact(journal)) == ("restored", f"{epoch}:9", None, STATE)
@@ -478,8 +479,8 @@ async def test_a_backup_put_back_after_a_kill_is_not_taken_for_damaged(tmp_path:
 
 async def put_back_and_started(backup: Path, folder: Path, **ground: Any) -> tuple[JournalOpened, Notice]:
     """A restore onto a line that is stopped, and its next start."""
-    with Lock(folder / "journal.db"):
-        put_back(backup, folder / "journal.db", folder / "sync.db")
+    with Lock(folder / "journal.db") as lock:
+        put_back(backup, folder / "journal.db", folder / "sync.db", lock)
     journal, notice = await start(folder, **ground)
     async with journal:
         assert notice is not None
@@ -519,6 +520,114 @@ async def test_a_backup_put_back_where_the_line_went_on_reports_no_loss(tmp_path
     assert [one.head for one in epochs.listed(folder / "journal.db")] == [9, 4, 1]
     assert not list(folder.glob("*damaged*"))
     assert len(list(folder.glob(f"journal-{epoch}-copy-*.db"))) == 2
+
+
+class PowerCutError(Exception):
+    """The plug is pulled."""
+
+
+def cut_at(monkeypatch: pytest.MonkeyPatch, step: int) -> list[int]:
+    """The plug is pulled before this change of the files; how many there were."""
+    steps = [0]
+
+    def counted(doing: Callable[..., Any]) -> Callable[..., Any]:
+        def do(*given: Any, **named: Any) -> Any:
+            steps[0] += 1
+            if steps[0] == step:
+                raise PowerCutError
+            return doing(*given, **named)
+
+        return do
+
+    for whose, name in ((shutil, "copyfile"), (Path, "rename"), (Path, "unlink"), (Lock, "note")):
+        monkeypatch.setattr(whose, name, counted(getattr(whose, name)))
+    return steps
+
+
+@pytest.mark.parametrize("end", ["stop", "kill"])
+async def test_a_power_cut_while_a_backup_is_put_back_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    backup, cut, step = tmp_path / "backup", True, 0
+    while cut:
+        step += 1
+        folder = tmp_path / f"data-{step}"
+        shutil.rmtree(backup, ignore_errors=True)
+        epoch = await backed_up(folder, backup)
+        await went_on(folder, 9)
+        if end == "kill":
+            killed(folder, 12)
+        held = await ids_of(folder / "journal.db")
+        with monkeypatch.context() as patched:
+            steps = cut_at(patched, step)
+            with Lock(folder / "journal.db") as lock, suppress(PowerCutError):
+                put_back(backup, folder / "journal.db", folder / "sync.db", lock)
+            cut = steps[0] == step
+        journal, notice = await start(folder)
+        async with journal:
+            if journal.epoch == epoch:
+                assert notice is None, step
+                assert await ids_of(folder / "journal.db") == held, step
+                continue
+            fact = await first_fact(journal)
+            assert said(fact) == ("restored", f"{epoch}:{max(held)}", None, STATE), step
+        assert await ids_of(folder / f"journal-{epoch}.db") == held, step
+    assert step > 5
+
+
+async def test_a_journal_that_is_gone_with_its_lock_is_missed_where_others_are_set_aside(
+    tmp_path: Path,
+) -> None:
+    await made(tmp_path, 5)
+    journal, _ = await start(tmp_path, edge_id="L3-IPC2")
+    await journal.close()
+    (tmp_path / "journal.db").unlink()
+    (tmp_path / "journal.lock").unlink()
+    journal, notice = await start(tmp_path, edge_id="L3-IPC2")
+    async with journal:
+        assert said(await first_fact(journal)) == ("damaged", None, "1-", None)
+    assert notice is not None and "journal.db is gone" in notice.text
+    assert [one.ordinal for one in epochs.listed(tmp_path / "journal.db")] == [1, 3]  # 2 was that one's
+
+
+async def test_a_backup_for_which_there_is_no_room_touches_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, backup = tmp_path / "data", tmp_path / "backup"
+    await backed_up(folder, backup)
+    await went_on(folder, 9)
+
+    def content() -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in folder.iterdir() if "-" not in path.name}
+
+    before = content()
+
+    def full(source: Path, target: Path) -> None:
+        Path(target).write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfile", full)
+    with (
+        Lock(folder / "journal.db") as lock,
+        pytest.raises(StorageFault, match=r"No space left on device\. Nothing was put back"),
+    ):
+        put_back(backup, folder / "journal.db", folder / "sync.db", lock)
+    assert content() == before
+
+
+async def test_a_journal_set_aside_that_is_damaged_comes_back_from_a_backup(tmp_path: Path) -> None:
+    folder, backup = tmp_path / "data", tmp_path / "backup"
+    folder.mkdir()
+    epoch, ids = await made(folder, 5)
+    journal, _ = await start(folder, edge_id="L3-IPC2")
+    await journal.close()
+    back_up(folder / "journal.db", folder / "sync.db", backup)
+    aside = folder / f"journal-{epoch}.db"
+    aside.write_bytes(b"?" * aside.stat().st_size)
+    await put_back_and_started(backup, folder, edge_id="L3-IPC2")
+    assert list((await ids_of(aside)).values())[1:] == ids
+    (kept,) = folder.glob(f"journal-{epoch}-damaged-*.db")
+    assert set(kept.read_bytes()) == {ord("?")}
 
 
 async def test_what_no_file_here_holds_is_missing_though_a_longer_one_is_kept(tmp_path: Path) -> None:

@@ -327,18 +327,21 @@ class Line(RuleBasedStateMachine):
         folder, then = self.backups[number % len(self.backups)]
         self.stop(crash)
         self.run(self.store.close())
-        with Lock(self.path), Lock(self.folder / "sync.db"):
-            put_back(folder, self.path, self.folder / "sync.db")
+        with Lock(self.path) as lock, Lock(self.folder / "sync.db"):
+            put_back(folder, self.path, self.folder / "sync.db", lock)
         self.store = self.run(Store.open(self.folder / "sync.db"))
         held = self.model.books
+        # Where its journal still stands, the line has gone on from it, and nothing is lost.
+        gone_on = self.model if then.epoch in held else then
+        epoch, head = gone_on.epoch, gone_on.book.head
         self._find_again(then)
-        for epoch, book in then.books.items():
-            here = held.get(epoch)
+        for at, book in then.books.items():
+            here = held.get(at)
             # The same end: the current one takes the place of what is there, one set aside does not.
-            if here is None or here.head < book.head or (epoch == then.epoch and here.head == book.head):
-                held[epoch] = copy.deepcopy(book)
-        self.model.books = {epoch: held[epoch] for epoch in self.model.began if epoch in held}
-        self._start_restored(then)
+            if here is None or here.head < book.head or (at == then.epoch and here.head == book.head):
+                held[at] = copy.deepcopy(book)
+        self.model.books = {at: held[at] for at in self.model.began if at in held}
+        self._start_restored(epoch, head, None if gone_on is self.model else f"{head + 1}-")
 
     @precondition(lambda self: self.backups)
     @rule(number=st.integers(0, 2))
@@ -350,21 +353,20 @@ class Line(RuleBasedStateMachine):
         self.run(self.store.close())
         shutil.rmtree(self.folder)
         self.folder.mkdir()
-        with Lock(self.path), Lock(self.folder / "sync.db"):
-            put_back(folder, self.path, self.folder / "sync.db")
+        with Lock(self.path) as lock, Lock(self.folder / "sync.db"):
+            put_back(folder, self.path, self.folder / "sync.db", lock)
         self.store = self.run(Store.open(self.folder / "sync.db"))
         self._find_again(then)
         self._hold_only(copy.deepcopy(then.books))
-        self._start_restored(then)
+        self._start_restored(then.epoch, then.book.head, f"{then.book.head + 1}-")
 
     def _find_again(self, then: Model) -> None:
         self.found_again |= self.model.gone & {
             id_ for book in then.books.values() for id_ in book.held.values()
         }
 
-    def _start_restored(self, then: Model) -> None:
-        epoch, head = then.epoch, then.book.head
-        self.start(Expected("restored", f"{epoch}:{head}", f"{head + 1}-"))
+    def _start_restored(self, epoch: str, head: int, missing: str | None) -> None:
+        self.start(Expected("restored", f"{epoch}:{head}", missing))
         beyond = [seq for at, seq in self.model.numbers if at == epoch and seq > head]
         assert self.posted_told or not beyond, "what the receiver may hold is carried again"
 
