@@ -76,6 +76,7 @@ class Identity:
     ordinal: int  # the place of its epoch among those of this edge
     pruned: int  # what lies before this seq was forgotten in order
     missing: str  # what could not be saved of it: "12-15,40", "301-"
+    place: str  # where it was begun
 
 
 def identity(rows: Iterable[sqlite3.Row]) -> Identity:
@@ -86,7 +87,7 @@ def identity(rows: Iterable[sqlite3.Row]) -> Identity:
         ordinal, pruned = int(meta.get("ordinal", "1")), int(meta.get("pruned", "0"))
     except (KeyError, TypeError, ValueError) as error:
         raise malformed("the table that says whose it is, is malformed") from error
-    return Identity(meta["epoch"], source, ordinal, pruned, meta.get("missing", ""))
+    return Identity(meta["epoch"], source, ordinal, pruned, meta.get("missing", ""), meta.get("place", ""))
 
 
 class Log(Protocol):
