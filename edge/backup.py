@@ -96,8 +96,7 @@ def back_up(
         schema.sync_directory(target.parent)
     except (OSError, sqlite3.Error, UnicodeDecodeError) as error:
         shutil.rmtree(part, ignore_errors=True)
-        # A constraint: the damaged file holds what it would never have let in.
-        if isinstance(schema.unusable(path, error), Damaged) or isinstance(error, sqlite3.IntegrityError):
+        if _is_damage(path, error):
             raise Damaged(
                 f"{path} is damaged and cannot be copied: {error}. There is no backup",
                 hint="Restart lineside: it sets the file aside and keeps it. Then take the backup again;"
@@ -228,10 +227,15 @@ def _copy(path: Path, target: Path) -> None:
 def _copy_sound(path: Path, target: Path) -> None:
     try:
         _copy(path, target)
-    except sqlite3.Error as error:
-        if not isinstance(schema.unusable(path, error), Damaged):
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        if not _is_damage(path, error):
             raise
         target.unlink(missing_ok=True)
+
+
+def _is_damage(path: Path, error: Exception) -> bool:
+    """Whether it is the file that is to be copied. A constraint: it holds what it would never have let in."""
+    return isinstance(error, sqlite3.IntegrityError) or isinstance(schema.unusable(path, error), Damaged)
 
 
 def _reason(error: Exception) -> str:

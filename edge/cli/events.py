@@ -153,9 +153,9 @@ def verify_command(config: Config = None, as_json: AsJson = False) -> None:
     """Check number, chain and form of every event, set-aside journals too. Exit code 1 if one is wrong."""
 
     path = main.load(config).edge.data_dir / main.JOURNAL
-    taken, remarks = _taken(path.with_name(main.STORE))
+    taken, unread = _taken(path.with_name(main.STORE))
     proofs = prove(path, taken, lambda one, reader: _checked(one, reader, as_json))
-    remarks += proofs.remarks
+    remarks = (*unread, *proofs.remarks)
     if not proofs.journals:
         raise StorageFault(f"{path} is not there", hint="Start lineside once, or check edge.data_dir")
     if as_json:
