@@ -491,7 +491,7 @@ async def test_review_lists_settles_and_makes_up_at_the_running_collector(runnin
     code, out, err = await invoke("review", "list", *config)
     assert (code, err) == (0, "") and "Nothing waits" in out
     code, out, err = await invoke("review", "accept", "nothing", "--person", "1042", *config)
-    assert code == 1 and "does not wait" in err
+    assert code == 2 and "does not wait" in err
     made = ["review", "makeup", "--station", "OP20", "--order", "100/0020", "--person", "1042", "--good", "5"]
     code, _, err = await invoke(*made, *config)
     assert code == 2 and "--time" in err
