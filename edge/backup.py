@@ -19,7 +19,7 @@ import msgspec
 from edge import epochs, schema
 from edge.faults import Damaged, StorageFault
 from edge.lock import Left, Lock
-from edge.masterdata.store import MASTERDATA, delivered_ms, set_aside
+from edge.masterdata.store import MASTERDATA, delivered_ms, move_away
 from edge.opening import into_place, put_aside
 
 MANIFEST = "backup.json"
@@ -133,7 +133,7 @@ def put_back(folder: Path, journal: Path, store: Path, lock: Lock) -> Manifest:
             now_ms = int(part.stat().st_mtime * 1000)
             if target.name == MASTERDATA:  # an older one's log must never meet it
                 if target.is_dir():
-                    set_aside(target)
+                    move_away(target)
                 target.with_name(f"{MASTERDATA}-wal").unlink(missing_ok=True)
             if target in (store, journal) or target.name == MASTERDATA:
                 part.rename(target)
