@@ -237,7 +237,7 @@ async def test_master_data_comes_along_and_is_whole_while_the_erp_delivers(tmp_p
         restore(tmp_path / "copy", other)
 
 
-@pytest.mark.parametrize("there", ["older", "newer", "empty", "folder"])
+@pytest.mark.parametrize("there", ["older", "newer", "empty", "folder", "no text"])
 async def test_of_master_data_what_was_delivered_last_is_kept(tmp_path: Path, there: str) -> None:
     data = tmp_path / "data"
     async with await worked(data):
@@ -251,6 +251,11 @@ async def test_of_master_data_what_was_delivered_last_is_kept(tmp_path: Path, th
             pass
     else:
         await delivered(data, "4712", 1 if there == "older" else 3)
+    if there == "no text":  # SQLite's own words quote it
+        held = (data / MASTERDATA).read_bytes()
+        (data / MASTERDATA).write_bytes(held.replace(b"id INTEGER PRIMARY KEY", b"id\xa0INTEGER PRIMARY KEY"))
+        with closing(sqlite3.connect(data / MASTERDATA)) as db, pytest.raises(UnicodeDecodeError):
+            db.execute("SELECT max(at_ms) FROM generations")
     restore(tmp_path / "copy", data)
     assert [*load(data / MASTERDATA).orders] == ["4712" if there == "newer" else "4711"]
 

@@ -412,7 +412,10 @@ async def test_what_is_written_to_a_file_without_a_name_is_not_acknowledged(
         for _ in range(2):
             with pytest.raises(Damaged, match=r"deleted, moved or replaced.*Nothing was recorded"):
                 await journal.append(drafts("2"))
+            with pytest.raises(Damaged, match=r"deleted, moved or replaced.*Nothing was recorded"):
+                await journal.save_snapshot(Snapshot(2, "version", b"{}"))
         assert journal.head == 2
+        assert await journal.snapshot() is None
 
 
 async def test_a_journal_that_was_just_made_or_emptied_its_log_is_still_the_same(tmp_path: Path) -> None:
