@@ -58,8 +58,9 @@ def back_up(
             f"{target} exists and was left as it is", hint="Name a folder that is not there yet"
         )
     if not schema.is_folder(parent := target.absolute().parent):
+        found = "is no folder" if os.path.lexists(parent) else "is not there"
         raise StorageFault(
-            f"{parent} is not there. There is no backup",
+            f"{parent} {found}. There is no backup",
             hint="Mount the disk that it is on, or make that folder first",
         )
     current = epochs.look(journal) if journal.exists() else None
