@@ -6,7 +6,7 @@ The table is the same in journal.db (collect's) and in sync.db (sync's); each pr
 import asyncio
 import sqlite3
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import aiosqlite
@@ -119,6 +119,16 @@ class Alerts:
         self._tell(alert)
         await self._write()
 
+    async def say(self, key: str, text: str, hint: str) -> None:
+        """Raise an alert; one that stands says from now on what is true now."""
+        held = self._standing.get(key)
+        if held is None:
+            await self.stand(key, text, hint)
+        elif (held.text, held.hint) != (text, hint):
+            self._standing[key] = self._unwritten[key] = replace(held, text=text, hint=hint)
+            log.warning("alert", key=key, text=text, hint=hint)
+            await self._write()
+
     async def clear(self, key: str) -> None:
         """Clear an alert, if it stands."""
         alert = self._standing.pop(key, None)
@@ -142,7 +152,7 @@ class Alerts:
     async def _write_in_turn(self) -> None:
         try:
             for key, alert in list(self._unwritten.items()):
-                await self._ledger.note(RAISE, key, alert.text, alert.hint, alert.raised_ms)
+                await self._ledger.note(_RAISE_OR_REWORD, key, alert.text, alert.hint, alert.raised_ms)
                 if alert.cleared_ms is not None:
                     await self._ledger.note(CLEAR, alert.cleared_ms, key)
                     await self._ledger.note(_FORGET, _KEPT)

@@ -19,7 +19,7 @@ import msgspec
 from edge import epochs, schema
 from edge.faults import Damaged, StorageFault
 from edge.lock import Left, Lock
-from edge.masterdata.store import MASTERDATA, delivered_ms, set_aside
+from edge.masterdata.store import MASTERDATA, delivered_ms, move_away
 from edge.opening import into_place, put_aside
 
 MANIFEST = "backup.json"
@@ -58,8 +58,9 @@ def back_up(
             f"{target} exists and was left as it is", hint="Name a folder that is not there yet"
         )
     if not schema.is_folder(parent := target.absolute().parent):
+        found = "is no folder" if os.path.lexists(parent) else "is not there"
         raise StorageFault(
-            f"{parent} is not there. There is no backup",
+            f"{parent} {found}. There is no backup",
             hint="Mount the disk that it is on, or make that folder first",
         )
     current = epochs.look(journal) if journal.exists() else None
@@ -96,8 +97,7 @@ def back_up(
         schema.sync_directory(target.parent)
     except (OSError, sqlite3.Error, UnicodeDecodeError) as error:
         shutil.rmtree(part, ignore_errors=True)
-        # A constraint: the damaged file holds what it would never have let in.
-        if isinstance(schema.unusable(path, error), Damaged) or isinstance(error, sqlite3.IntegrityError):
+        if _is_damage(path, error):
             raise Damaged(
                 f"{path} is damaged and cannot be copied: {error}. There is no backup",
                 hint="Restart lineside: it sets the file aside and keeps it. Then take the backup again;"
@@ -134,7 +134,7 @@ def put_back(folder: Path, journal: Path, store: Path, lock: Lock) -> Manifest:
             now_ms = int(part.stat().st_mtime * 1000)
             if target.name == MASTERDATA:  # an older one's log must never meet it
                 if target.is_dir():
-                    set_aside(target)
+                    move_away(target)
                 target.with_name(f"{MASTERDATA}-wal").unlink(missing_ok=True)
             if target in (store, journal) or target.name == MASTERDATA:
                 part.rename(target)
@@ -228,10 +228,15 @@ def _copy(path: Path, target: Path) -> None:
 def _copy_sound(path: Path, target: Path) -> None:
     try:
         _copy(path, target)
-    except sqlite3.Error as error:
-        if not isinstance(schema.unusable(path, error), Damaged):
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        if not _is_damage(path, error):
             raise
         target.unlink(missing_ok=True)
+
+
+def _is_damage(path: Path, error: Exception) -> bool:
+    """Whether it is the file that is to be copied. A constraint: it holds what it would never have let in."""
+    return isinstance(error, sqlite3.IntegrityError) or isinstance(schema.unusable(path, error), Damaged)
 
 
 def _reason(error: Exception) -> str:

@@ -9,7 +9,7 @@ A restart, or an update, is shorter than that and raises nothing. Facts wait in 
 import asyncio
 from pathlib import Path
 
-from prometheus_client import Gauge
+from prometheus_client import REGISTRY, Gauge
 
 from edge.alerts import Alerts
 from edge.faults import StorageFault
@@ -19,11 +19,15 @@ from edge.readings import Moment
 
 ABSENT = "sync.absent"
 NOT_RUNNING = "lineside sync is not running"
-START = "Start it: systemctl start lineside-sync; where it ends again: journalctl -eu lineside-sync says why"
+START = (
+    "Start it: systemctl start lineside-sync, or `lineside run` where that does both; where it ends again,"
+    " its log says why: journalctl -eu lineside-sync"
+)
 GRACE_S = 60
 STEADY_S = 10
 LOOK_S = 2.0
-UP = Gauge("lineside_sync_up", "Whether the delivery process runs")
+# Only where sync has work is there such a figure: 0 is an outage to whoever reads it.
+UP = Gauge("lineside_sync_up", "Whether the delivery process runs", registry=None)
 
 
 class DeliveryWatch:
@@ -39,9 +43,15 @@ class DeliveryWatch:
 
     async def run(self) -> None:
         """Look, wait; for ever."""
-        while True:
-            await self.look()
-            await asyncio.sleep(LOOK_S)
+        if self._needed:
+            REGISTRY.register(UP)
+        try:
+            while True:
+                await self.look()
+                await asyncio.sleep(LOOK_S)
+        finally:
+            if self._needed:
+                REGISTRY.unregister(UP)
 
     async def look(self) -> None:
         """Raise and clear what is due."""
@@ -67,7 +77,7 @@ class DeliveryWatch:
     async def _say(self, unknown: StorageFault | None) -> None:
         if unknown is not None:
             text = f"Whether lineside sync runs cannot be told: {unknown.message}"
-            await self._alerts.stand(ABSENT, text, unknown.hint)
+            await self._alerts.say(ABSENT, text, unknown.hint)
         else:
             text = f"{NOT_RUNNING}: nothing is delivered. Facts are recorded and wait here, none is lost"
-            await self._alerts.stand(ABSENT, text, START)
+            await self._alerts.say(ABSENT, text, START)

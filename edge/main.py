@@ -56,6 +56,7 @@ from sync.service import STORE as STORE
 from sync.service import Sync
 from sync.status import Waiting as Waiting
 from sync.status import load_alerts, load_forks, load_outbox, load_quarantine, load_quarantined, load_status
+from sync.taken import load_taken as load_taken
 from sync.usable import unusable
 
 log = structlog.get_logger()

@@ -1,12 +1,16 @@
 """Whether all journals of an edge prove themselves: each its events, and that the one before it is whole.
 
 A journal alone cannot show that its end is gone, or that it is gone altogether. Its successor's first event
-says how far it went and what was lost of it, journal.lock how far the current one went at least.
+says how far it went and what was lost of it, journal.lock how far the current one went at least, sync.db what
+receivers took.
+
+A copy that is whole proves nothing of what its original recorded afterwards. Where nothing says that there
+was any, that is a remark and no loss: a folder that was moved in order looks the same.
 """
 
 import asyncio
 import sqlite3
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -16,7 +20,7 @@ from edge import epochs, lock
 from edge.epochs import Epoch
 from edge.events import JournalOpened, decode
 from edge.faults import Damaged
-from edge.journal import Reader, Verification, verify
+from edge.journal import Reader, Verification, place, verify
 
 Check = Callable[[Epoch, Reader], Awaitable[Verification]]
 _UNREAD = Verification(0, 0, 0, ())
@@ -31,6 +35,7 @@ class Proof:
     missing: str = ""  # "12-15,40", "301-" where nobody knows how many there were
     found: Verification = _UNREAD
     opened: JournalOpened | None = None  # its first event, where it still has it
+    copied: bool = False  # it was written elsewhere
 
     @property
     def sound(self) -> bool:
@@ -52,14 +57,18 @@ class _Claim:
     epoch: str
     through: int  # it went so far
     missing: str
+    cause: str = ""  # why its successor began
 
 
 async def _verified(one: Epoch, reader: Reader) -> Verification:
     return await verify(reader)
 
 
-def prove(path: Path, check: Check = _verified) -> Proofs:
-    """Check the journals at `path` and beside it. Raises StorageFault, but not for damage."""
+def prove(path: Path, taken: Mapping[str, int], check: Check = _verified) -> Proofs:
+    """Check the journals at `path` and beside it. Raises StorageFault, but not for damage.
+
+    `taken`: by epoch the furthest seq that a receiver is known to have settled.
+    """
     left = lock.left_by(path)
     listed, damaged = epochs.survey(path)
     names = {other: epoch for epoch, other in epochs.set_aside(path).items()}
@@ -70,16 +79,20 @@ def prove(path: Path, check: Check = _verified) -> Proofs:
         found.append(_broken(left.epoch, path, f"{path.name} {why}"))
     claims = [_Claim(left.epoch, left.head, "1-")] if left.epoch else []
     claims += [claim for one in found if one.opened and (claim := _claimed(one.opened))]
+    unseen = [claim for claim in claims if _unseen(found, claim, taken)]
     for claim in claims:
-        found = list(_held_against(found, claim))
-    return Proofs(sorted(found, key=lambda one: one.path == path), tuple(_remarks(found)))
+        if claim not in unseen:
+            found = list(_held_against(found, claim))
+    remarks = (*_remarks(found), *map(_not_looked_at, unseen))
+    return Proofs(sorted(found, key=lambda one: one.path == path), remarks)
 
 
 async def _proof(one: Epoch, check: Check) -> Proof:
     try:
         async with await Reader.open(one.path) as reader:
             found = await check(one, reader)
-            return Proof(one.epoch, one.path, one.missing, found, await _opened(reader))
+            copied = reader.place != place(one.path)
+            return Proof(one.epoch, one.path, one.missing, found, await _opened(reader), copied)
     except Damaged as fault:
         return _broken(one.epoch, one.path, fault.message)
 
@@ -103,13 +116,28 @@ def _claimed(opened: JournalOpened) -> _Claim | None:
     if opened.follows is None and opened.cause != "damaged":
         return None
     epoch, _, through = (opened.follows or "").partition(":")
-    return _Claim(epoch, int(through) if through.isdecimal() else 0, opened.missing or "")
+    seq = int(through) if through.isdecimal() else 0
+    return _Claim(epoch, seq, opened.missing or "", opened.cause)
+
+
+def _most(found: Sequence[Proof], epoch: str) -> Proof | None:
+    """Of the files of one journal the one that goes furthest."""
+    same = (one for one in found if one.epoch == epoch and one.path)
+    return max(same, key=lambda one: one.found.last, default=None)
+
+
+def _unseen(found: Sequence[Proof], claim: _Claim, taken: Mapping[str, int]) -> bool:
+    """Whether a journal is all that was copied, and nothing says that more was ever recorded in it."""
+    most, through = _most(found, claim.epoch), claim.through
+    copied = most is not None and most.copied and most.found.last == through
+    open_end = claim.cause == "restored" and claim.missing == f"{through + 1}-"
+    return copied and open_end and taken.get(claim.epoch, 0) <= through
 
 
 def _held_against(found: Sequence[Proof], claim: _Claim) -> Iterator[Proof]:
     """The proofs, with what a claim says and they do not hold."""
     same = [one for one in found if one.epoch == claim.epoch]
-    most = max((one for one in same if one.path), key=lambda one: one.found.last, default=None)
+    most = _most(found, claim.epoch)
     if not same and claim.missing:
         yield Proof(claim.epoch, None, claim.missing)
     for one in found:
@@ -131,6 +159,14 @@ def _beyond(span: str, last: int) -> bool:
     """Whether a part of it lies behind the end of what is kept; gaps before it the check has found."""
     begin, _, end = span.partition("-")
     return (end or begin).isdecimal() and int(end or begin) > last
+
+
+def _not_looked_at(claim: _Claim) -> str:
+    return (
+        f"epoch {claim.epoch} was copied and holds all that the copy did, through seq {claim.through}."
+        " Whether more was recorded under it in the place that it was copied from cannot be seen here; no"
+        " receiver is known here to have taken more"
+    )
 
 
 def _remarks(found: Sequence[Proof]) -> Iterator[str]:

@@ -25,7 +25,7 @@ def backup(
     The configuration, secrets and OPC UA keys are not in it: keep /etc/lineside apart, and pki in data_dir.
     """
     loaded = main.load(config)
-    target = folder or Path(f"lineside-{loaded.edge.id}-{datetime.now().astimezone():%Y%m%d-%H%M%S}")
+    target = folder or Path(f"lineside-{loaded.edge.id}-{datetime.now(loaded.edge.zone):%Y%m%d-%H%M%S}")
     data_dir = loaded.edge.data_dir
     with err.status("copying") as status:
         manifest = back_up(

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import IO, Annotated, Any
 
@@ -153,22 +153,32 @@ def verify_command(config: Config = None, as_json: AsJson = False) -> None:
     """Check number, chain and form of every event, set-aside journals too. Exit code 1 if one is wrong."""
 
     path = main.load(config).edge.data_dir / main.JOURNAL
-    proofs = prove(path, lambda one, reader: _checked(one, reader, as_json))
+    taken, unread = _taken(path.with_name(main.STORE))
+    proofs = prove(path, taken, lambda one, reader: _checked(one, reader, as_json))
+    remarks = (*unread, *proofs.remarks)
     if not proofs.journals:
         raise StorageFault(f"{path} is not there", hint="Start lineside once, or check edge.data_dir")
     if as_json:
         last = msgspec.to_builtins(proofs.journals[-1].found)
         journals = [_as_json(one) for one in proofs.journals]
-        out.out(json.dumps({**last, "journals": journals, "remarks": proofs.remarks}))
+        out.out(json.dumps({**last, "journals": journals, "remarks": remarks}))
     else:
         for one in proofs.journals:
             _tell(one, path)
-        for remark in proofs.remarks:
+        for remark in remarks:
             _say(remark)
         if damaged := sorted(path.parent.glob(f"{path.stem}-damaged-*.db")):
             _say(f"Kept as found damaged: {', '.join(one.name for one in damaged)}")
     if not all(one.sound for one in proofs.journals):
         raise typer.Exit(FAULT)
+
+
+def _taken(store: Path) -> tuple[Mapping[str, int], tuple[str, ...]]:
+    """By epoch what receivers took; a remark where that cannot be read."""
+    try:
+        return main.load_taken(store), ()
+    except StorageFault as fault:
+        return {}, (f"What receivers took was not looked at: {fault.message}",)
 
 
 async def _checked(one: Epoch, reader: Reader, quiet: bool) -> Verification:

@@ -2,12 +2,13 @@
 
 import asyncio
 import sqlite3
+from collections.abc import Collection
 
 import msgspec
 import typer
 
 from edge import main
-from edge.cli.common import FAULT, USAGE, err
+from edge.cli.common import USAGE, err
 from edge.journal import Reader
 from edge.schema import unusable
 from edge.settings import Settings
@@ -26,22 +27,26 @@ def fact(loaded: Settings, named: str) -> str:
         return named
     path = loaded.edge.data_dir / main.JOURNAL
     found = asyncio.run(_ending(loaded, named)) if named and path.exists() else set()
+    then = ". Nothing recorded. Give more of it" if found else _nowhere(loaded, named)
+    return only(found, named, "of the present journal", then)
+
+
+def only(found: Collection[str], named: str, which: str, then: str) -> str:
+    """The one id of what was found. Exits as wrong usage where that is none, or several: `then` says more."""
     if len(found) == 1:
-        return found.pop()
-    if found:
-        text = (
-            f"{len(found)} facts of the present journal end in {named!r}. Nothing recorded. Give more of it"
-        )
-        err.print(text, markup=False, highlight=False, soft_wrap=True)
-        raise typer.Exit(USAGE)
+        return next(iter(found))
+    said = f"{len(found)} facts {which} end" if found else f"No fact {which} ends"
+    err.print(f"{said} in {named!r}{then}", markup=False, highlight=False, soft_wrap=True)
+    raise typer.Exit(USAGE)
+
+
+def _nowhere(loaded: Settings, named: str) -> str:
     elsewhere = {
         one.epoch for one in main.quarantine(loaded.edge.data_dir) if named and one.id.endswith(named)
     }
     why = f": it is of the journal {', '.join(sorted(elsewhere))}, which is set aside" if elsewhere else ""
     hint = "Take the id from `lineside outbox list` or `lineside events tail --json`"
-    text = f"No fact of the present journal ends in {named!r}{why}. Nothing recorded. {hint}"
-    err.print(text, markup=False, highlight=False, soft_wrap=True)
-    raise typer.Exit(FAULT)
+    return f"{why}. Nothing recorded. {hint}"
 
 
 async def _ending(loaded: Settings, named: str) -> set[str]:

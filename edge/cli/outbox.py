@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from edge import main
+from edge.cli import finding
 from edge.cli.calling import record
 from edge.cli.common import FAULT, USAGE, AsJson, Config, err, guarded, out
 from edge.cli.deciding import SHORT, Quarantine
@@ -183,12 +184,9 @@ def _open(quarantine: Quarantine, how: str, named: str, uplink: str | None) -> m
 def _matching(quarantine: Quarantine, named: str, recorded: str) -> list[main.Waiting]:
     """The entries of the one fact whose id ends so; several where several receivers rejected it."""
     matching = quarantine.named(named)
-    if len({one.id for one in matching}) == 1:
-        return matching
-    said = "Several facts that were rejected end" if matching else "No fact that was rejected ends"
-    text = f"{said} in {named!r}; `lineside outbox list` names them{recorded}"
-    err.print(text, markup=False, highlight=False, soft_wrap=True)
-    raise typer.Exit(USAGE)
+    then = f"; `lineside outbox list` names them{recorded}"
+    finding.only({one.id for one in matching}, named, "that a receiver rejected", then)
+    return matching
 
 
 def _refuse(said: str, code: int) -> NoReturn:

@@ -11,7 +11,7 @@ from rich.table import Table
 from edge import main
 from edge.cli import finding
 from edge.cli.calling import call, record
-from edge.cli.common import FAULT, UNREACHABLE, USAGE, AsJson, Config, err, guarded, out
+from edge.cli.common import UNREACHABLE, USAGE, AsJson, Config, err, guarded, out
 from edge.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="What waits for a person: list it, settle it, make up for it.")
@@ -218,10 +218,9 @@ def _entry(found: dict[str, Any], named: str) -> dict[str, Any]:
     matching: list[dict[str, Any]] = [one for one in found["waiting"] if one["id"].endswith(named)]
     if len(matching) == 1:
         return matching[0]
-    if matching:
-        _usage(f"{named!r} names {len(matching)} entries. Nothing recorded. Give more of the id")
-    err.print(f"{named!r} does not wait. Nothing recorded. Look at `lineside review list`", markup=False)
-    raise typer.Exit(FAULT)
+    if not matching:
+        _usage(f"{named!r} does not wait. Nothing recorded. Look at `lineside review list`")
+    return _usage(f"{named!r} names {len(matching)} entries. Nothing recorded. Give more of the id")
 
 
 def _job(given: str | None) -> dict[str, str]:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
+from zoneinfo import ZoneInfo
 
 import msgspec
 import typer
@@ -55,7 +56,7 @@ def status(config: Config = None, as_json: AsJson = False) -> None:
     if as_json:
         out.out(json.dumps(found, ensure_ascii=False))
     else:
-        _show(found)
+        _show(loaded, found)
     silent = held is None and not stations
     if silent or (needed and runs is False):
         raise typer.Exit(UNREACHABLE)
@@ -161,8 +162,13 @@ def _masterdata(loaded: Settings) -> dict[str, Any]:
     }
 
 
-def _show(found: dict[str, Any]) -> None:
-    out.print(f"[bold]{escape(found['edge'])}[/]  {escape(found['data_dir'])}", highlight=False)
+def _show(loaded: Settings, found: dict[str, Any]) -> None:
+    times = f"times in {loaded.edge.timezone}"
+    out.print(
+        f"[bold]{escape(found['edge'])}[/]  {escape(found['data_dir'])}  {times}",
+        highlight=False,
+        soft_wrap=True,
+    )
     _warn(found)
     stations = Table(title="Stations", title_justify="left")
     for column in ("station", "state", "operators", "order", "good", "scrap", "next"):
@@ -185,11 +191,13 @@ def _show(found: dict[str, Any]) -> None:
     for one in found["receivers"] or ():
         detail = " ".join(part for part in (one["detail"], one["hint"]) if part)
         figures = (str(one[name]) for name in ("settled_through", "waiting", "quarantined"))
-        receivers.add_row(*map(escape, (one["name"], one["state"], *figures, _proven(one), detail)))
+        receivers.add_row(
+            *map(escape, (one["name"], one["state"], *figures, _proven(loaded.edge.zone, one), detail))
+        )
     if found["receivers"] is not None:
         out.print(receivers)
     for alert in found["alerts"]:
-        since = _local(alert["raised_ms"])
+        since = _local(loaded.edge.zone, alert["raised_ms"])
         out.print(f"[bold red]![/] {since}", escape(alert["text"]), highlight=False)
         out.print(f"  {escape(alert['hint'])}", highlight=False)
     held = found["master_data"]
@@ -223,14 +231,14 @@ def _warn(found: dict[str, Any]) -> None:
         out.print("[bold red]✕[/]", escape(text), highlight=False, soft_wrap=True)
 
 
-def _proven(receiver: dict[str, Any]) -> str:
+def _proven(zone: ZoneInfo, receiver: dict[str, Any]) -> str:
     if receiver["compared_ms"] is None:
         return "-"
     unproven = receiver["unproven"]
     verdict = f"✕ {unproven} not proven: lineside reconcile list" if unproven else "✓"
     behind = ", not since: it waits" if receiver["state"] in _WAITING and receiver["waiting"] else ""
-    return f"{_local(receiver['compared_ms'])} {verdict}{behind}"
+    return f"{_local(zone, receiver['compared_ms'])} {verdict}{behind}"
 
 
-def _local(ms: int) -> str:
-    return f"{datetime.fromtimestamp(ms / 1000, UTC).astimezone():%Y-%m-%d %H:%M}"
+def _local(zone: ZoneInfo, ms: int) -> str:
+    return f"{datetime.fromtimestamp(ms / 1000, UTC).astimezone(zone):%Y-%m-%d %H:%M}"

@@ -76,17 +76,29 @@ class Identity:
     ordinal: int  # the place of its epoch among those of this edge
     pruned: int  # what lies before this seq was forgotten in order
     missing: str  # what could not be saved of it: "12-15,40", "301-"
+    place: str  # where it was begun
+
+
+def meta_of(rows: Iterable[sqlite3.Row]) -> dict[str, str]:
+    """What `META` found. Raises sqlite3.DatabaseError where that is no text."""
+    try:
+        return {bytes(key).decode(): bytes(value).decode() for key, value in rows}
+    except (TypeError, ValueError) as error:
+        raise malformed(_MALFORMED) from error
 
 
 def identity(rows: Iterable[sqlite3.Row]) -> Identity:
     """What `META` found. Raises sqlite3.DatabaseError where that does not say whose it is."""
+    meta = meta_of(rows)
     try:
-        meta = {bytes(key).decode(): bytes(value).decode() for key, value in rows}
         source = f"urn:lineside:{meta['site']}:{meta['edge']}:{meta['epoch']}"
         ordinal, pruned = int(meta.get("ordinal", "1")), int(meta.get("pruned", "0"))
-    except (KeyError, TypeError, ValueError) as error:
-        raise malformed("the table that says whose it is, is malformed") from error
-    return Identity(meta["epoch"], source, ordinal, pruned, meta.get("missing", ""))
+    except (KeyError, ValueError) as error:
+        raise malformed(_MALFORMED) from error
+    return Identity(meta["epoch"], source, ordinal, pruned, meta.get("missing", ""), meta.get("place", ""))
+
+
+_MALFORMED = "the table that says whose it is, is malformed"
 
 
 class Log(Protocol):

@@ -27,7 +27,7 @@ from edge.alerts import Alert
 from edge.events import Draft, Event, JournalOpened, chain_of, instant, seal
 from edge.faults import Damaged, StorageFault
 from edge.ids import new_id
-from edge.journal.form import DATED, FORM, READ, SNAPSHOT, Snapshot, snapshot_of
+from edge.journal.form import DATED, FORM, META, READ, SNAPSHOT, Snapshot, meta_of, snapshot_of
 from edge.lock import Left, Lock
 from edge.ports import Clock
 
@@ -220,8 +220,7 @@ class Journal:
         return False
 
     async def _identify(self, site: str, edge_id: str, begin: Beginning) -> None:
-        rows = await self._connection.execute_fetchall("SELECT key, value FROM meta")
-        meta = {str(key): str(value) for key, value in rows}
+        meta = meta_of(await self._connection.execute_fetchall(META))
         if not meta:
             meta = {
                 "epoch": begin.epoch or secrets.token_hex(8),

@@ -106,7 +106,7 @@ class MasterStore:
         why = await asyncio.to_thread(schema.doubted, path)
         try:
             if why:
-                await asyncio.to_thread(set_aside, path)
+                await asyncio.to_thread(move_away, path)
         except OSError as error:
             raise schema.unusable(path, error) from error
         connection = await schema.open_writer(path, FORM)
@@ -273,7 +273,7 @@ def delivered_ms(path: Path) -> int:
     return found or 0
 
 
-def set_aside(path: Path) -> None:
+def move_away(path: Path) -> None:
     """Put the file where a person finds it; one put there before is overwritten. A folder is kept apart."""
     if path.is_dir():
         path.rename(schema.dated(path, time.time_ns() // 1_000_000))

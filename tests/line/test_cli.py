@@ -177,6 +177,28 @@ async def test_check_finds_secrets_and_certificates_that_cannot_be_used(
     assert code == 1 and said.format(folder=tmp_path) in problem
 
 
+@pytest.mark.parametrize("kind", ["a folder", "below a file", "in a folder that is closed"])
+async def test_check_names_a_secret_that_is_no_file_to_be_read(tmp_path: Path, kind: str) -> None:
+    path, secret = tmp_path / "lineside.toml", tmp_path / "above" / "token"
+    await invoke("init", "--config", path, "--data-dir", tmp_path / "data", "--id", "L3-IPC1")
+    http = 'kind = "http"\nurl = "https://erp.example/events"\ntoken_file = "above/token"\n'
+    path.write_text(f"{path.read_text()}\n[uplinks.erp]\n{http}")
+    if kind == "below a file":
+        secret.parent.write_text("x")
+    else:
+        secret.parent.mkdir()
+    if kind == "a folder":
+        secret.mkdir()
+    elif kind == "in a folder that is closed":
+        secret.write_text("secret")
+        secret.parent.chmod(0)
+    code, out, _ = await command("check", "--config", path, "--json", plain_user=True)
+    secret.parent.chmod(0o700)
+    (problem,) = json.loads(out)["problems"]
+    assert code == 1
+    assert f"uplinks.erp.token_file: {secret} cannot be read. Put it there, a file readable" in problem
+
+
 async def test_init_overwrites_nothing(tmp_path: Path) -> None:
     path = tmp_path / "lineside.toml"
     path.write_text("mine")
@@ -335,6 +357,21 @@ async def test_a_journal_that_is_a_link_is_refused_and_left_as_it_is(tmp_path: P
         assert not list((floor.folder / "data").glob("journal-*.db"))
 
 
+async def test_a_backup_to_where_nothing_may_be_written_says_so_and_leaves_nothing(tmp_path: Path) -> None:
+    async with with_journal(tmp_path) as floor:
+        closed, file = tmp_path / "closed", tmp_path / "file"
+        closed.mkdir(mode=0o500)
+        file.write_text("mine")
+        for parent, said in (
+            (closed, f"{closed / 'b'} could not be written: Permission denied. There is no backup"),
+            (file, f"{file} is no folder. There is no backup"),
+            (Path("/proc"), "/proc/b could not be written: No such file or directory. There is no backup"),
+        ):
+            code, _, err = await command("backup", parent / "b", "--config", floor.config, plain_user=True)
+            assert code == 1 and said in err, err
+        assert list(closed.iterdir()) == [] and file.read_text() == "mine"
+
+
 async def test_a_long_path_stands_on_one_line_to_be_copied(tmp_path: Path) -> None:
     folder = tmp_path / ("a" * 60) / ("b" * 60)
     _, out, _ = await command("init", "--config", folder / "x.toml", columns=80)
@@ -491,7 +528,7 @@ async def test_review_lists_settles_and_makes_up_at_the_running_collector(runnin
     code, out, err = await invoke("review", "list", *config)
     assert (code, err) == (0, "") and "Nothing waits" in out
     code, out, err = await invoke("review", "accept", "nothing", "--person", "1042", *config)
-    assert code == 1 and "does not wait" in err
+    assert code == 2 and "does not wait" in err
     made = ["review", "makeup", "--station", "OP20", "--order", "100/0020", "--person", "1042", "--good", "5"]
     code, _, err = await invoke(*made, *config)
     assert code == 2 and "--time" in err

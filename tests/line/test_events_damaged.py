@@ -16,6 +16,7 @@ from edge import epochs
 from edge.journal import Reader
 from edge.lock import Left, Lock
 from edge.main import load, replaced
+from sync.store import Store
 from tests.line.plant import invoke
 from tests.unit.test_opening import made, page_of, put, spoil, start
 
@@ -257,6 +258,71 @@ async def test_the_successor_of_another_pc_is_sound_and_says_what_it_cannot_see(
     code, out = await told(config)
     assert (code, "NOT" in out) == (0, False), out
     assert "began in the place of another PC: what that one recorded is not here" in out
+
+
+async def moved(data: Path, events: int) -> str:
+    """A folder stopped in order, copied whole and started there; the epoch before."""
+    epoch, _ = await made(data.with_name("before"), events)
+    shutil.copytree(data.with_name("before"), data, dirs_exist_ok=True)
+    journal, _ = await start(data)
+    await journal.close()
+    return epoch
+
+
+async def took(data: Path, epoch: str, seq: int) -> None:
+    """A receiver took a journal so far, and is at another one by now."""
+    async with await Store.open(data / "sync.db") as store:
+        await store.transact(
+            lambda db: db.execute(
+                "INSERT INTO receipts (uplink, epoch, first_seq, last_seq, events, at_ms)"
+                " VALUES ('erp', ?, 1, ?, ?, 0)",
+                (epoch, seq, seq),
+            )
+        )
+
+
+async def test_a_folder_that_was_moved_in_order_is_sound_and_says_what_cannot_be_seen(
+    tmp_path: Path, config: Path
+) -> None:
+    data = tmp_path / "data"
+    (tmp_path / "before").mkdir()
+    epoch = await moved(data, 9)
+    await took(data, epoch, 9)
+    code, out = await told(config)
+    assert (code, out.count("sound:"), "NOT" in out) == (0, 2, False), out
+    assert f"epoch {epoch} was copied and holds all that the copy did, through seq 9" in out
+    assert "cannot be seen here" in out
+    code, said = await verified(config)
+    assert (code, [one["missing"] for one in said["journals"]], len(said["remarks"])) == (0, ["", ""], 1)
+    (data / "sync.db").write_bytes(b"no database" * 500)
+    code, out = await told(config)
+    assert (code, "What receivers took was not looked at: " in out) == (0, True), out
+
+
+async def test_a_copy_that_lacks_what_a_receiver_took_is_not_sound(tmp_path: Path, config: Path) -> None:
+    data = tmp_path / "data"
+    (tmp_path / "before").mkdir()
+    epoch = await moved(data, 9)
+    await took(data, epoch, 12)
+    code, said = await verified(config)
+    assert (code, [one["missing"] for one in said["journals"]], said["remarks"]) == (1, ["10-", ""], [])
+
+
+@pytest.mark.parametrize("last", [7, None], ids=["shortened", "gone"])
+async def test_a_copied_journal_that_lost_something_since_is_not_sound(
+    tmp_path: Path, config: Path, last: int | None
+) -> None:
+    data = tmp_path / "data"
+    (tmp_path / "before").mkdir()
+    path = epochs.aside(data / "journal.db", await moved(data, 9))
+    if last is None:
+        path.unlink()
+    else:
+        with closing(sqlite3.connect(path)) as db:
+            db.execute("DELETE FROM events WHERE seq > ?", (last,))
+            db.commit()
+    code, said = await verified(config)
+    assert (code, said["journals"][0]["missing"]) == (1, "10-")
 
 
 async def test_an_orderly_stop_keeps_how_far_a_journal_went(tmp_path: Path, config: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
@@ -290,13 +291,21 @@ async def test_a_released_fact_is_counted_apart(tmp_path: Path) -> None:
             ["retry", "--all", "x", "--person", "1"],
             "Name the facts or give --all, not both. Nothing recorded",
         ),
-        (["retry", "x", "--person", "1"], "No fact that was rejected ends in 'x'"),
-        (["show", "x"], "No fact that was rejected ends in 'x'; `lineside outbox list` names them\n"),
+        (["retry", "x", "--person", "1"], "No fact that a receiver rejected ends in 'x'"),
+        (["show", "x"], "No fact that a receiver rejected ends in 'x'; `lineside outbox list` names them\n"),
     ],
 )
 async def test_what_names_nothing_is_told_why(arguments: list[str], said: str, tmp_path: Path) -> None:
     async with quarantined(tmp_path, rejected=0) as collector:
         assert (await outbox(collector, *arguments))[2].startswith(said)
+
+
+async def test_an_end_that_several_facts_have_names_none(tmp_path: Path) -> None:
+    async with quarantined(tmp_path, rejected=17) as collector:
+        end = Counter(one[-1] for one in collector.ids).most_common(1)[0][0]  # of sixteen one is there twice
+        code, _, said = await outbox(collector, "retry", end, "--person", "1")
+        assert code == 2 and f" facts that a receiver rejected end in {end!r}; `lineside outbox" in said
+        assert collector.asked == []
 
 
 @pytest.mark.parametrize(

@@ -127,7 +127,7 @@ async def test_a_fact_is_corrected_by_the_end_of_its_id(floor: Floor) -> None:
     given = ("--reverse", "--person", "1001", "--note", "it was good")
     for named in ("no-such-fact", ""):
         code, _, err = await floor.review("correct", named, *given)
-        assert code == 1 and f"No fact of the present journal ends in {named!r}. Nothing recorded" in err
+        assert code == 2 and f"No fact of the present journal ends in {named!r}. Nothing recorded" in err
         assert "outbox list" in err and "events tail --json" in err
     ends = Counter(one.id[-1] for one in events)  # of sixteen hex digits one is there twice
     code, _, err = await floor.review("correct", ends.most_common(1)[0][0], *given)

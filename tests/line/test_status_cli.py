@@ -4,8 +4,11 @@ import json
 import shutil
 import sqlite3
 from contextlib import closing
+from datetime import datetime, timedelta
 from pathlib import Path
+from time import tzset
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -142,6 +145,29 @@ async def test_what_cannot_be_read_hides_nothing_else(tmp_path: Path, name: str)
             assert "erp" in text.partition("Receivers")[2]
         path.rmdir()
         path.with_name("kept").rename(path)
+
+
+async def test_times_are_those_of_the_site_whatever_the_pc_is_set_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "America/New_York")
+    tzset()
+    try:
+        async with line(tmp_path) as floor:
+            assert (await command("init", "--replace", "--config", floor.config))[0] == 0
+            _, text, found = await told(floor)
+            monkeypatch.chdir(tmp_path)
+            assert (await invoke("backup", "--config", floor.config))[0] == 0
+    finally:
+        monkeypatch.undo()
+        tzset()
+    (alert,) = found["alerts"]
+    at = datetime.fromtimestamp(alert["raised_ms"] / 1000, ZoneInfo("Asia/Shanghai"))
+    assert "times in Asia/Shanghai" in text.splitlines()[0]
+    assert f"! {at:%Y-%m-%d %H:%M} " in text
+    (backup,) = tmp_path.glob("lineside-*-20*")
+    taken = datetime.strptime(backup.name[-15:], "%Y%m%d-%H%M%S").replace(tzinfo=at.tzinfo)
+    assert timedelta(seconds=-1) <= taken - at < timedelta(minutes=5)
 
 
 async def test_an_empty_scan_is_refused_in_a_plain_sentence(tmp_path: Path) -> None:

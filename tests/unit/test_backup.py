@@ -4,6 +4,7 @@ import asyncio
 import errno
 import shutil
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -236,7 +237,7 @@ async def test_master_data_comes_along_and_is_whole_while_the_erp_delivers(tmp_p
         restore(tmp_path / "copy", other)
 
 
-@pytest.mark.parametrize("there", ["older", "newer", "empty", "folder"])
+@pytest.mark.parametrize("there", ["older", "newer", "empty", "folder", "no text"])
 async def test_of_master_data_what_was_delivered_last_is_kept(tmp_path: Path, there: str) -> None:
     data = tmp_path / "data"
     async with await worked(data):
@@ -250,6 +251,11 @@ async def test_of_master_data_what_was_delivered_last_is_kept(tmp_path: Path, th
             pass
     else:
         await delivered(data, "4712", 1 if there == "older" else 3)
+    if there == "no text":  # SQLite's own words quote it
+        held = (data / MASTERDATA).read_bytes()
+        (data / MASTERDATA).write_bytes(held.replace(b"id INTEGER PRIMARY KEY", b"id\xa0INTEGER PRIMARY KEY"))
+        with closing(sqlite3.connect(data / MASTERDATA)) as db, pytest.raises(UnicodeDecodeError):
+            db.execute("SELECT max(at_ms) FROM generations")
     restore(tmp_path / "copy", data)
     assert [*load(data / MASTERDATA).orders] == ["4712" if there == "newer" else "4711"]
 
@@ -263,10 +269,27 @@ async def test_a_backup_from_before_master_data_was_in_it_is_put_back(tmp_path: 
     assert [*load(data / MASTERDATA).orders] == ["4711"]
 
 
-async def test_master_data_that_is_damaged_keeps_nobody_from_a_backup(tmp_path: Path) -> None:
+def no_database(path: Path) -> None:
+    path.write_bytes(b"no database " * 1000)
+
+
+def unruly(path: Path) -> None:
+    """It holds what its own rules would never have let in."""
+    with closing(sqlite3.connect(path)) as db:
+        db.executescript(
+            "UPDATE generations SET etag = NULL; PRAGMA writable_schema = ON; UPDATE sqlite_master"
+            " SET sql = replace(sql, 'etag TEXT', 'etag TEXT NOT NULL CHECK (1)') WHERE name = 'generations'"
+        )
+
+
+@pytest.mark.parametrize("harm", [no_database, unruly])
+async def test_master_data_that_is_damaged_keeps_nobody_from_a_backup(
+    tmp_path: Path, harm: Callable[[Path], None]
+) -> None:
     data = tmp_path / "data"
     async with await worked(data):
-        (data / MASTERDATA).write_bytes(b"no database " * 1000)
+        await delivered(data, "4711", 1)
+        harm(data / MASTERDATA)
         await asyncio.to_thread(copy, data, tmp_path / "copy")
     assert [one.name for one in checked(tmp_path / "copy").files] == ["journal.db", "sync.db"]
 

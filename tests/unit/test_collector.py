@@ -17,6 +17,7 @@ from structlog.testing import capture_logs
 from edge import masterdata, settings
 from edge.collector import REFRESH_S, SNAPSHOT_EVENTS, Collector
 from edge.events import CountRecorded, Event, decode
+from edge.faults import RestartNeeded
 from edge.journal import Journal, Snapshot
 from edge.masterdata import MasterData
 from edge.ports import Observer, Verdict
@@ -588,6 +589,31 @@ async def test_master_data_is_taken_up_when_sync_has_fetched_it(tmp_path: Path) 
 async def test_stations_start_without_sync_having_ever_run(tmp_path: Path) -> None:
     async with rigged(tmp_path, master=False) as rig:
         assert await rig.scan("LSE1042") == "good"
+
+
+async def test_what_time_brings_ends_the_process_where_the_journal_is_no_more(tmp_path: Path) -> None:
+    """Nobody scans at a shift's end, and what follows would be acknowledged into a file without a name."""
+    async with rigged(tmp_path) as rig:
+        await rig.scan("LSE1042", "LSW100")
+        (tmp_path / "journal.db").unlink()
+        rig.clock.advance(11 * 3600)
+        rig.collector.tick()
+        assert rig.task is not None
+        with pytest.raises(
+            RestartNeeded, match=r"deleted, moved or replaced.*next start goes on with what is"
+        ):
+            await asyncio.wait_for(rig.task, 10)
+
+
+async def test_a_start_on_a_journal_that_is_no_more_ends_with_its_first_round(tmp_path: Path) -> None:
+    async with rigged(tmp_path) as rig:
+        await rig.scan("LSE1042", "LSW100")
+    async with rigged(tmp_path, start=False) as rig:
+        rig.clock.advance(11 * 3600)
+        (tmp_path / "journal.db").unlink()
+        await rig.collector.restore()
+        with pytest.raises(RestartNeeded, match="deleted, moved or replaced"):
+            await asyncio.wait_for(rig.collector.run(), 10)
 
 
 def _not_a_database(folder: Path) -> None:

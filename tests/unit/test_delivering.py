@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from prometheus_client import REGISTRY
 
 from edge.alerts import Alerts
 from edge.delivering import ABSENT, GRACE_S, STEADY_S, DeliveryWatch
@@ -86,6 +87,27 @@ async def test_without_work_for_sync_nobody_misses_it(tmp_path: Path) -> None:
         assert await site.after(3 * GRACE_S) == []
 
 
+async def figure(site: Site) -> float | None:
+    """What Prometheus is told while the watch runs; None where there is no such figure."""
+    running = asyncio.create_task(site.watch.run())
+    try:
+        await asyncio.sleep(0)  # its first look
+        return REGISTRY.get_sample_value("lineside_sync_up")
+    finally:
+        running.cancel()
+        await asyncio.wait([running])
+
+
+async def test_without_work_for_sync_no_figure_looks_like_an_outage(tmp_path: Path) -> None:
+    async with await opened(tmp_path) as journal:
+        assert await figure(Site(tmp_path, journal, needed=False)) is None
+        site = Site(tmp_path, journal)
+        assert await figure(site) == 0
+        async with await site.sync():
+            assert await figure(site) == 1
+        assert REGISTRY.get_sample_value("lineside_sync_up") is None
+
+
 async def test_who_looks_is_never_in_the_way_of_one_who_starts(tmp_path: Path) -> None:
     store, looks, done = tmp_path / "sync.db", 0, False
 
@@ -119,4 +141,11 @@ async def test_a_lock_file_that_cannot_be_read_is_said_to_be_so(tmp_path: Path) 
     async with await opened(tmp_path) as journal:
         site = Site(tmp_path, journal)
         assert await site.after(GRACE_S + 1) == [ABSENT]
-        assert "cannot be told" in site.alerts.standing[ABSENT].text
+        before = site.alerts.standing[ABSENT]
+        assert "cannot be told" in before.text
+        (tmp_path / "sync.lock").unlink()
+        assert await site.after(1) == [ABSENT]
+        (kept,) = await journal.standing()
+        assert kept == site.alerts.standing[ABSENT]
+        assert "is not running" in kept.text and "`lineside run`" in kept.hint
+        assert kept.raised_ms == before.raised_ms

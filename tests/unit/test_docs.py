@@ -77,6 +77,14 @@ def test_every_command_that_the_readme_names_is_there(readme: str) -> None:
     assert named - prose - commands == set()
 
 
+def test_the_layers_that_are_described_are_those_that_are_checked() -> None:
+    text = Path("ARCHITECTURE.md").read_text(encoding="utf-8")
+    (described,) = re.findall(r"Imports run downwards only: `([^`]+)`", text)
+    project = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))
+    main_, *layers = project["tool"]["importlinter"]["contracts"][0]["layers"]
+    assert (main_, " ".join(described.split())) == ("edge.__main__", " > ".join(layers))
+
+
 def test_the_documented_rules_for_own_codes_load_and_read_what_they_say(tmp_path: Path) -> None:
     (rules,) = re.findall(
         r"```toml\n(.*?)```", Path("docs/grammar.md").read_text(encoding="utf-8"), re.DOTALL

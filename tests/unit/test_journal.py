@@ -18,6 +18,7 @@ from edge.events import Draft, OperatorSignedOn, WorkPaused, decode
 from edge.faults import Damaged, JournalDamaged, StorageFault
 from edge.ids import new_id
 from edge.journal import Journal, Reader, Snapshot, replay, verify, writer
+from edge.lock import Lock
 from tests.patience import best_of
 from tests.unit.clocks import ManualClock
 
@@ -300,6 +301,18 @@ def tampered(path: Path, seq: int, change: tuple[str, str]) -> None:
     other.close()
 
 
+async def test_a_journal_whose_own_name_is_no_text_is_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    async with await opened(tmp_path):
+        pass
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("UPDATE meta SET value = CAST(x'ff' AS TEXT) WHERE key = 'epoch'")
+        db.commit()
+    with pytest.raises(Damaged, match="says whose it is, is malformed"):
+        await opened(tmp_path)
+    Lock(path).release()  # nobody holds it
+
+
 async def test_verify_finds_a_changed_a_missing_and_a_foreign_event(tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
     async with await opened(tmp_path) as journal:
@@ -399,7 +412,10 @@ async def test_what_is_written_to_a_file_without_a_name_is_not_acknowledged(
         for _ in range(2):
             with pytest.raises(Damaged, match=r"deleted, moved or replaced.*Nothing was recorded"):
                 await journal.append(drafts("2"))
+            with pytest.raises(Damaged, match=r"deleted, moved or replaced.*Nothing was recorded"):
+                await journal.save_snapshot(Snapshot(2, "version", b"{}"))
         assert journal.head == 2
+        assert await journal.snapshot() is None
 
 
 async def test_a_journal_that_was_just_made_or_emptied_its_log_is_still_the_same(tmp_path: Path) -> None:

@@ -441,6 +441,24 @@ async def test_a_schema_that_is_no_longer_ours_is_damage_and_no_riddle(tmp_path:
         assert len(await journal.read_after(0, 1000)) == 120
 
 
+@pytest.mark.parametrize("key", ["epoch", "site", "place", "ordinal"])
+async def test_a_journal_that_says_no_text_of_itself_is_set_aside_once(tmp_path: Path, key: str) -> None:
+    epoch, ids = await made(tmp_path, 20)
+    with closing(sqlite3.connect(tmp_path / "journal.db")) as db:
+        db.execute("UPDATE meta SET value = CAST(x'ff' AS TEXT) WHERE key = ?", (key,))
+        db.commit()
+    journal, notice = await start(tmp_path)
+    async with journal:
+        fact = await first_fact(journal)
+        assert (fact.cause, fact.follows) == ("damaged", f"{epoch}:20")
+        assert notice is not None and "is malformed" in notice.text
+        second = journal.epoch
+    assert list((await ids_of(epochs.aside(tmp_path / "journal.db", epoch))).values())[1:] == ids
+    journal, notice = await start(tmp_path)
+    async with journal:
+        assert (journal.epoch, notice) == (second, None)
+
+
 async def test_a_snapshot_of_a_damaged_journal_goes_along(tmp_path: Path) -> None:
     epoch, _ = await made(tmp_path, 50)
     journal, _ = await start(tmp_path)

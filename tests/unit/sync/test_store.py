@@ -173,7 +173,15 @@ def lay_recipes(path: Path) -> None:
         db.execute("CREATE TABLE recipes (name TEXT)")
 
 
-@pytest.mark.parametrize("spoil", [destroy, lay_a_diary, lay_recipes, Path.unlink])
+def spoil_words(path: Path) -> None:
+    """SQLite's own words quote what is no text."""
+    held = path.read_bytes()
+    path.write_bytes(held.replace(b"id INTEGER PRIMARY KEY", b"id\xa0INTEGER PRIMARY KEY"))
+    with closing(sqlite3.connect(path)) as db, pytest.raises(UnicodeDecodeError):
+        db.execute("SELECT 1 FROM uplinks")
+
+
+@pytest.mark.parametrize("spoil", [destroy, lay_a_diary, lay_recipes, spoil_words, Path.unlink])
 async def test_a_file_that_is_damaged_or_gone_is_begun_anew_and_delivery_with_it(
     tmp_path: Path, spoil: Callable[[Path], None]
 ) -> None:
