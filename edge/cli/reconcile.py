@@ -274,7 +274,7 @@ def _show(loaded: Settings, one: Certificate) -> None:
     if one.occasion == LOST:
         out.print("The journal has lost these facts since. What the receiver holds of them is under 'there'.")
     if one.missing:
-        said = f"Missing there: {len(one.missing):,} facts, seq {_listed(one.missing)}"
+        said = f"Missing there: {len(one.missing):,} facts, seq {_listed(one.missing, len(one.missing))}"
         out.print(said, highlight=False, soft_wrap=True)
     if one.differences:
         title = "What only the receiver holds" if one.occasion == LOST else "Figures that differ"
@@ -284,8 +284,9 @@ def _show(loaded: Settings, one: Certificate) -> None:
         for line in one.differences[:_ROWS]:
             differing.add_row(*map(escape, (line.what, line.here, line.there)))
         out.print(differing)
-    if one.undecided:
-        out.print(f"Not posted, undecided: seq {_listed(one.undecided)}", highlight=False, soft_wrap=True)
+    if count := one.undecided_count:
+        said = f"seq {_listed(one.undecided, count)}" if one.undecided else f"{count:,} facts"
+        out.print(f"Not posted, undecided: {said}", highlight=False, soft_wrap=True)
     if found.held_back:
         _show_held("Held back", found.held_back)
     if counts.discarded:
@@ -301,8 +302,10 @@ def _lacking(one: Certificate) -> str:
     return said + (f"; {one.surplus:,} more there than here" if one.surplus else "")
 
 
-def _listed(seqs: Sequence[int]) -> str:
-    return ", ".join(map(str, seqs[:_ROWS])) + (" …" if len(seqs) > _ROWS else "")
+def _listed(seqs: Sequence[int], count: int) -> str:
+    """The first of so many."""
+    shown = seqs[:_ROWS]
+    return ", ".join(map(str, shown)) + (" …" if count > len(shown) else "")
 
 
 def _show_discarded(loaded: Settings, one: Certificate) -> None:
