@@ -41,7 +41,7 @@ class Decision:
     ids: tuple[str, ...]
     person: str = ""
     note: str | None = None
-    at_ms: int = 0  # UTC, when it was recorded
+    at_ms: int = 0  # UTC by collect's clock, when it was recorded
 
 
 @dataclass(frozen=True)
@@ -185,15 +185,15 @@ def decisions(rows: Rows) -> tuple[Decision, ...]:
 def _decision(seq: int, body: bytes) -> Iterable[Decision]:
     try:
         event = _reviews.decode(body)
-    except msgspec.ValidationError:
-        return  # another type that only speaks of reviews
+    except ValueError:
+        return  # another type that only speaks of reviews; or damaged, which who delivers it finds out
     if event.type == REVIEW and event.data.how in ("retried", "discarded"):
         how: Literal["retried", "discarded"] = "retried" if event.data.how == "retried" else "discarded"
         at_ms = parse_instant(event.recordedtime) if event.recordedtime else 0
         yield Decision(seq, how, event.data.settles, event.data.person, event.data.note, at_ms)
 
 
-class _Decided(msgspec.Struct):
+class _Settled(msgspec.Struct):
     how: str = ""  # any: another version may know more of them
     settles: tuple[str, ...] = ()
     person: str = ""
@@ -202,7 +202,7 @@ class _Decided(msgspec.Struct):
 
 class _Review(msgspec.Struct):
     type: str
-    data: _Decided
+    data: _Settled
     recordedtime: str = ""
 
 
