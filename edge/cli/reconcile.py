@@ -16,6 +16,7 @@ from rich.table import Table
 from edge import main
 from edge.cli.calling import call_sync
 from edge.cli.common import FAULT, NUMBER_MAX, UNREACHABLE, USAGE, AsJson, Config, err, guarded, out
+from edge.cli.deciding import SHORT
 from edge.settings import Settings
 from sync.certificates.page import money, number, page, unpriced, verdict
 from sync.certificates.record import LOST, Certificate, load, load_one, load_open, shown
@@ -47,7 +48,6 @@ _DISCARDED = "[bold yellow]! agrees but for {:,} discarded[/]"
 _ROWS = 20  # of differences, what is held back, what is discarded
 _WIDE = 120  # columns of a terminal that holds all figures of a certificate in one line
 _DAY = 10  # characters: 2026-11-23
-_SHORT = 8  # characters of an id's end that are shown
 
 
 @app.command("list")
@@ -315,7 +315,7 @@ def _show_discarded(loaded: Settings, one: Certificate) -> None:
         table.add_column(column, overflow="fold", min_width=17 if column == "fact" else None)
     for line in found[:_ROWS]:
         order, note, at = line.work_order or "-", line.note or "-", _local(loaded, line.at_ms)
-        fact = f"{line.what} {line.id[-_SHORT:]}"
+        fact = f"{line.what} {line.id[-SHORT:]}"
         table.add_row(*map(escape, (str(line.seq), fact, order, line.person or "-", at, note)))
     out.print(table)
     if count > _ROWS:
