@@ -306,6 +306,7 @@ def delivery(data_dir: Path, loaded: Settings) -> Delivery:
             online=one is not None and one.state in ("shipping", "idle"),
             state=one.state if one else "unknown",
             waiting=outbox.events,
+            settled_through=one.seq if one else 0,
             posted=one.seq if one else 0,
             quarantined=one.waiting + one.held if one else 0,
             detail=one.detail if one else "",

@@ -119,10 +119,12 @@ class Agent:
         while not self._ended:
             if self._halted:
                 await self._stand(reader)
-            elif batch := await self._released() or await self._next(reader):
-                await self._conclude(batch, await self._ship(batch))
-            else:
+            elif not (batch := await self._released() or await self._next(reader)):
                 await self._rest(reader, self._at.seq)
+            elif (fork := self._fork) is not None and fork.seq <= batch.last and not batch.again:
+                await self._keep(batch, not_sent(fork, batch))
+            else:
+                await self._conclude(batch, await self._ship(batch))
 
     async def _next(self, reader: Reader) -> Batch | None:
         """What follows on the cursor."""
@@ -135,6 +137,8 @@ class Agent:
             await self._pass_over(found[0][0])
         rows = await self._proof.of(reader, self._at.seq, found)
         taken = portion.cut(rows)
+        if self._fork is not None:
+            taken = self._fork.ahead(taken) or taken  # one batch lies on one side of it
         self._drained = len(taken) == len(rows) < limit
         return pack(reader.epoch, reader.source, taken, self._held_orders)
 
@@ -159,12 +163,8 @@ class Agent:
         return pack(epoch, source_of(rows[0][1]), portion.cut(rows), again=True) if rows else None
 
     async def _ship(self, batch: Batch) -> Verdict:
-        """What the receiver says; nothing behind a fork is sent, but what a person sends again."""
-        if not batch.rows:
-            return Settled(())
-        if self._fork is not None and not batch.again:
-            return not_sent(self._fork, batch.ids)
-        return await self._uplink.ship(batch)
+        """What the receiver says."""
+        return await self._uplink.ship(batch) if batch.rows else Settled(())
 
     async def _conclude(self, batch: Batch, verdict: Verdict) -> None:
         """Do what the verdict says."""
@@ -195,15 +195,10 @@ class Agent:
                 await self._hold_off("backoff", detail, hint, wish_s)
 
     async def _settle(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
-        """Write what became of the batch, then advance."""
-        settlement = settle(batch, outcomes, past_fork=self._fork is not None)
+        """Keep what became of the batch, and what else the outcomes say."""
+        settlement = settle(batch, outcomes)
         if settlement.counts:
-            state = "idle" if self._drained and settlement.complete else "shipping"
-            if not settlement.answered and self._at.state in _TROUBLED:
-                state = self._at.state  # facts were kept back, which says nothing of the receiver
-            recovered = settlement.answered and self._at.state in _TROUBLED
-            await self._store.settle(self.name, settlement, state, self._now_ms(), recovered)
-            await self._advance(batch, settlement, state, recovered)
+            await self._keep(batch, settlement)
         if fork := fork_of(settlement, self._at.seq):
             await self._store.forked(self.name, batch.epoch, fork, self._now_ms())
             self._fork = fork
@@ -213,6 +208,15 @@ class Agent:
             self._again_due_ms = self._clock.now().monotonic_ms + round(1000 * delay_s)
         elif not settlement.counts:
             await self._hold_off("backoff", "asks to send the same again", _RETRY_HINT, None)
+
+    async def _keep(self, batch: Batch, settlement: Settlement) -> None:
+        """Write what became of the batch, then advance."""
+        state = "idle" if self._drained and settlement.complete else "shipping"
+        if not settlement.answered and self._at.state in _TROUBLED:
+            state = self._at.state  # facts were kept back, which says nothing of the receiver
+        recovered = settlement.answered and self._at.state in _TROUBLED
+        await self._store.settle(self.name, settlement, state, self._now_ms(), recovered)
+        await self._advance(batch, settlement, state, recovered)
 
     async def _advance(self, batch: Batch, settlement: Settlement, state: str, recovered: bool) -> None:
         """Take over what was just committed."""

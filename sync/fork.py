@@ -7,12 +7,12 @@ the old one holds from the fork on goes into quarantine, where people decide. Wh
 judges fact by fact.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sync.outcome import FORK, Outcome, Settled, printable
-from sync.settlement import Settlement
+from sync.batch import Batch, Rows
+from sync.outcome import FORK, printable
+from sync.settlement import Settlement, withheld
 
 HINT = (
     "Two collectors use one edge.id, or a copy of the data was put back. Where another one runs under this"
@@ -33,6 +33,10 @@ class Fork:
         """What happened, as the detail of a state."""
         return f"holds other facts under the same numbers{f' ({self.detail})' if self.detail else ''}"
 
+    def ahead(self, rows: Rows) -> Rows:
+        """Those of the rows that lie before it."""
+        return [row for row in rows if row[0] < self.seq]
+
 
 def fork_of(settlement: Settlement, behind: int) -> Fork | None:
     """What a settlement that ends at a fork found, behind cursor `behind`."""
@@ -43,12 +47,12 @@ def fork_of(settlement: Settlement, behind: int) -> Fork | None:
     return Fork(seq, printable(str(problem.get("detail", "")), 300))
 
 
-def not_sent(fork: Fork, ids: Sequence[str]) -> Settled:
+def not_sent(fork: Fork, batch: Batch) -> Settlement:
     """What becomes of facts behind the fork once their journal is set aside: quarantine, without a call."""
     problem = {"type": FORK, "title": "not sent: the receiver holds other facts from here on", "detail": _WHY}
     if fork.detail:
         problem["receiver"] = fork.detail
-    return Settled([Outcome(id_, "rejected", problem=problem) for id_ in ids])
+    return withheld(batch, problem)
 
 
 _WHY = (

@@ -20,7 +20,7 @@ from edge.masterdata import MasterData
 from edge.masterdata.lookup import load as load_masterdata
 from sync.heldback import Discarded, Held, HeldBack
 from sync.outcome import printable
-from sync.quarantine import Decided
+from sync.quarantine import DecidedBy
 from sync.store import Store
 
 _PAGE = 500
@@ -70,7 +70,7 @@ async def lacking(
 
 def _discarded(event: Event, work_order: str | None, decision: str | None, at_ms: int) -> Discarded:
     """By name; of what was discarded before this version who and why is not known."""
-    by = msgspec.json.decode(decision, type=Decided) if decision else Decided(at_ms=at_ms)
+    by = msgspec.json.decode(decision, type=DecidedBy) if decision else DecidedBy(at_ms=at_ms)
     note = printable(by.note, _WORDS_MAX) if by.note else None
     what = event.type.removeprefix("lineside.").removesuffix(".v1")
     return Discarded(event.seq, event.id, what, work_order, by.person, note, by.at_ms or at_ms)

@@ -25,7 +25,7 @@ class Metrics:
         build.labels(__version__).set(1)
         self._settled = Counter(
             "lineside_events_settled",
-            "Events settled at a receiver; held ones wait behind a rejected one",
+            "Events settled at a receiver; held ones, not sent, wait behind a rejected one or a fork",
             ("uplink", "outcome"),
             registry=self._registry,
         )

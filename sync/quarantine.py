@@ -13,7 +13,7 @@ from edge import alerts
 from sync.settlement import Decision, Quarantined, Settlement
 
 
-class Decided(msgspec.Struct, frozen=True):
+class DecidedBy(msgspec.Struct, frozen=True):
     """Whose decision it was that a fact is not posted."""
 
     person: str = ""
@@ -54,7 +54,7 @@ async def carry_out(
         if decision.how == "retried":
             await connection.executemany(_RETRY, rows)
         else:
-            said = msgspec.json.encode(Decided(decision.person, decision.note, decision.at_ms)).decode()
+            said = msgspec.json.encode(DecidedBy(decision.person, decision.note, decision.at_ms)).decode()
             await connection.executemany(_DISCARD, [(said, *row) for row in rows])
     await connection.execute(_RELEASE, (at_ms, uplink))
     async with connection.execute(

@@ -8,7 +8,7 @@ where a person sent the fact again, it is a rejection like any other.
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import msgspec
@@ -41,7 +41,7 @@ class Decision:
     ids: tuple[str, ...]
     person: str = ""
     note: str | None = None
-    at_ms: int = 0  # UTC, when it was recorded
+    at_ms: int = 0  # UTC by collect's clock, when it was recorded
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def settle(batch: Batch, outcomes: Sequence[Outcome], past_fork: bool = False) -
     rows, stop = batch.rows, batch.last + 1
     if end < len(rows):
         rows, stop = rows[:end], rows[end][0]
-    held = [Quarantined(k.seq, k.head, k.body, "held", b"") for k in batch.kept if k.seq < stop]
+    held = _held(batch, stop)
     posted = [row[0] for row in rows]
     if waiting:
         away = {one.seq for one in waiting}
@@ -129,6 +129,22 @@ def taken(batch: Batch) -> Settlement:
         forked=None,
         complete=True,
     )
+
+
+def withheld(batch: Batch, problem: dict[str, Any]) -> Settlement:
+    """What it means that nothing of a batch is sent: it waits for a person, who reads the problem. No word of
+    the receiver.
+    """
+    why, rows = _problem(problem), zip(batch.rows, batch.heads, strict=True)
+    waiting = [Quarantined(seq, head, body, "waiting", why) for (seq, body), head in rows]
+    quarantine = (*waiting, *_held(batch, batch.last + 1))
+    counts = {"held": len(quarantine)}
+    return replace(taken(batch), posted=(), quarantine=quarantine, counts=counts)
+
+
+def _held(batch: Batch, stop: int) -> list[Quarantined]:
+    """What is kept back of a batch before `stop`."""
+    return [Quarantined(k.seq, k.head, k.body, "held", b"") for k in batch.kept if k.seq < stop]
 
 
 def _documents(posted: list[int], outcomes: Sequence[Outcome]) -> bytes | None:
@@ -169,15 +185,15 @@ def decisions(rows: Rows) -> tuple[Decision, ...]:
 def _decision(seq: int, body: bytes) -> Iterable[Decision]:
     try:
         event = _reviews.decode(body)
-    except msgspec.ValidationError:
-        return  # another type that only speaks of reviews
+    except ValueError:
+        return  # another type that only speaks of reviews; or damaged, which who delivers it finds out
     if event.type == REVIEW and event.data.how in ("retried", "discarded"):
         how: Literal["retried", "discarded"] = "retried" if event.data.how == "retried" else "discarded"
         at_ms = parse_instant(event.recordedtime) if event.recordedtime else 0
         yield Decision(seq, how, event.data.settles, event.data.person, event.data.note, at_ms)
 
 
-class _Decided(msgspec.Struct):
+class _Settled(msgspec.Struct):
     how: str = ""  # any: another version may know more of them
     settles: tuple[str, ...] = ()
     person: str = ""
@@ -186,7 +202,7 @@ class _Decided(msgspec.Struct):
 
 class _Review(msgspec.Struct):
     type: str
-    data: _Decided
+    data: _Settled
     recordedtime: str = ""
 
 

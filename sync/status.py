@@ -50,7 +50,7 @@ class Waiting:
     work_order: str | None
     state: str  # waiting, held, retrying, settled
     how: str | None  # of settled: posted, discarded
-    at_ms: int
+    at_ms: int  # UTC by sync's clock, since when it is in this state
     body: bytes  # the event
     problem_json: bytes  # empty where held
 

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 from edge import main
 from edge.settings import Settings
-from sync.decided import Decided, last_decision, load_decided
+from sync.decided import last_decision, load_decided
+from sync.settlement import Decision
 from sync.status import load_entries
 
 SHORT = 8  # characters of an id's end that are shown
@@ -19,7 +20,7 @@ class Quarantine:
 
     settings: Settings
     found: Sequence[main.Waiting]
-    decided: Mapping[tuple[str, str], Decided]
+    decided: Mapping[tuple[str, str], Decision]
 
     @classmethod
     def load(cls, loaded: Settings) -> "Quarantine":
@@ -33,7 +34,7 @@ class Quarantine:
         """The entries of facts whose ids end so, settled ones too."""
         return load_entries(self.settings.edge.data_dir / main.STORE, ending)
 
-    def on(self, one: main.Waiting) -> Decided | None:
+    def on(self, one: main.Waiting) -> Decision | None:
         """What was decided on it and is not carried out yet."""
         return self.decided.get((one.uplink, one.id))
 
@@ -72,7 +73,7 @@ class Quarantine:
                 return f"{one.id[-SHORT:]} (seq {one.seq}, {what}) of its work order"
         return "a rejected fact of its work order"
 
-    def _by(self, decided: Decided) -> str:
+    def _by(self, decided: Decision) -> str:
         at = datetime.fromtimestamp(decided.at_ms / 1000, UTC).astimezone(self.settings.edge.zone)
         note = f' ("{decided.note}")' if decided.note else ""
         return f"by {decided.person} at {at:%Y-%m-%d %H:%M}{note}"

@@ -16,6 +16,7 @@ from rich.table import Table
 from edge import main
 from edge.cli.calling import call_sync
 from edge.cli.common import FAULT, NUMBER_MAX, UNREACHABLE, USAGE, AsJson, Config, err, guarded, out
+from edge.cli.deciding import SHORT
 from edge.settings import Settings
 from sync.certificates.page import money, number, page, unpriced, verdict
 from sync.certificates.record import LOST, Certificate, load, load_one, load_open, shown
@@ -47,7 +48,6 @@ _DISCARDED = "[bold yellow]! agrees but for {:,} discarded[/]"
 _ROWS = 20  # of differences, what is held back, what is discarded
 _WIDE = 120  # columns of a terminal that holds all figures of a certificate in one line
 _DAY = 10  # characters: 2026-11-23
-_SHORT = 8  # characters of an id's end that are shown
 
 
 @app.command("list")
@@ -274,7 +274,7 @@ def _show(loaded: Settings, one: Certificate) -> None:
     if one.occasion == LOST:
         out.print("The journal has lost these facts since. What the receiver holds of them is under 'there'.")
     if one.missing:
-        said = f"Missing there: {len(one.missing):,} facts, seq {_listed(one.missing)}"
+        said = f"Missing there: {len(one.missing):,} facts, seq {_listed(one.missing, len(one.missing))}"
         out.print(said, highlight=False, soft_wrap=True)
     if one.differences:
         title = "What only the receiver holds" if one.occasion == LOST else "Figures that differ"
@@ -284,8 +284,9 @@ def _show(loaded: Settings, one: Certificate) -> None:
         for line in one.differences[:_ROWS]:
             differing.add_row(*map(escape, (line.what, line.here, line.there)))
         out.print(differing)
-    if one.undecided:
-        out.print(f"Not posted, undecided: seq {_listed(one.undecided)}", highlight=False, soft_wrap=True)
+    if count := one.undecided_count:
+        said = f"seq {_listed(one.undecided, count)}" if one.undecided else f"{count:,} facts"
+        out.print(f"Not posted, undecided: {said}", highlight=False, soft_wrap=True)
     if found.held_back:
         _show_held("Held back", found.held_back)
     if counts.discarded:
@@ -301,8 +302,10 @@ def _lacking(one: Certificate) -> str:
     return said + (f"; {one.surplus:,} more there than here" if one.surplus else "")
 
 
-def _listed(seqs: Sequence[int]) -> str:
-    return ", ".join(map(str, seqs[:_ROWS])) + (" …" if len(seqs) > _ROWS else "")
+def _listed(seqs: Sequence[int], count: int) -> str:
+    """The first of so many."""
+    shown = seqs[:_ROWS]
+    return ", ".join(map(str, shown)) + (" …" if count > len(shown) else "")
 
 
 def _show_discarded(loaded: Settings, one: Certificate) -> None:
@@ -312,7 +315,7 @@ def _show_discarded(loaded: Settings, one: Certificate) -> None:
         table.add_column(column, overflow="fold", min_width=17 if column == "fact" else None)
     for line in found[:_ROWS]:
         order, note, at = line.work_order or "-", line.note or "-", _local(loaded, line.at_ms)
-        fact = f"{line.what} {line.id[-_SHORT:]}"
+        fact = f"{line.what} {line.id[-SHORT:]}"
         table.add_row(*map(escape, (str(line.seq), fact, order, line.person or "-", at, note)))
     out.print(table)
     if count > _ROWS:

@@ -18,7 +18,8 @@ class Receiver(msgspec.Struct, frozen=True):
     online: bool
     state: str = ""
     waiting: int = 0  # events behind the cursor
-    posted: int = msgspec.field(default=0, name="settled_through")  # the cursor's seq
+    settled_through: int = 0  # the cursor's seq
+    posted: int = 0  # the same under its first name, kept in JSON for those that read it; it is no count
     quarantined: int = 0  # rejected, or held behind a rejected one
     detail: str = ""  # what happened, in words
     hint: str = ""  # what to do

@@ -102,9 +102,18 @@ class Certificate(msgspec.Struct, frozen=True):
 
     @property
     def undecided(self) -> list[int]:
-        """Seqs that are not posted and that nobody discarded, as far as those are named."""
-        discarded = {one.seq for one in self.findings.discarded}
-        return [seq for seq in self.report.excluded if seq not in discarded]
+        """Seqs that are not posted and that nobody discarded, as far as that is known: what was discarded is
+        named in order, and of what lies behind the last name nobody can tell.
+        """
+        named = {one.seq for one in self.findings.discarded}
+        all_named = len(named) >= self.findings.counts.discarded
+        told = self.report.to_seq if all_named else max(named, default=0)
+        return [seq for seq in self.report.excluded if seq <= told and seq not in named]
+
+    @property
+    def undecided_count(self) -> int:
+        """How many they are, named or not."""
+        return max(0, len(self.report.excluded) - self.findings.counts.discarded)
 
     @property
     def _named(self) -> int:

@@ -29,7 +29,7 @@ from tests.contract.uplink.test_reconciler import changes, steel, swallows
 from tests.line.plant import command, invoke, until
 from tests.patience import PATIENCE_S
 
-CONFIG = """
+EDGE = """
 [edge]
 id = "edge"
 site = "site"
@@ -38,23 +38,20 @@ timezone = "Asia/Shanghai"
 data_dir = "{folder}"
 [sync]
 listen = "127.0.0.1:{port}"
+"""
+CONFIG = (
+    EDGE
+    + """
 [uplinks.erp]
 kind = "http"
 url = "{url}"
 masterdata_interval_s = 0
 reconcile = "off"
 """
-
-
-PULLED = """
-[edge]
-id = "edge"
-site = "site"
-line = "L3"
-timezone = "Asia/Shanghai"
-data_dir = "{folder}"
-[sync]
-listen = "127.0.0.1:{port}"
+)
+PULLED = (
+    EDGE
+    + """
 [uplinks.bus]
 kind = "mqtt"
 host = "127.0.0.1"
@@ -62,6 +59,7 @@ port = 9
 tls = false
 consumers = ["erp"]
 """
+)
 
 
 @dataclass

@@ -44,9 +44,8 @@ async def test_delivery_that_was_killed_is_said_by_status_outbox_and_page(tmp_pa
         await badges(floor, 2)
         code, text, found = await told(floor)
         assert (code, found["delivery"]["running"]) == (3, False)
-        posted = found["receivers"][0][
-            "settled_through"
-        ]  # the cursor may have been killed behind the receiver
+        # The cursor may have been killed behind the receiver.
+        posted = found["receivers"][0]["settled_through"]
         assert found["receivers"][0]["waiting"] == floor.head() - posted >= 2
         assert f"lineside sync is not running: {floor.head() - posted} facts wait here, none is lost" in text
         assert "systemctl start lineside-sync" in text
@@ -58,6 +57,8 @@ async def test_delivery_that_was_killed_is_said_by_status_outbox_and_page(tmp_pa
 
         async def page() -> bool:
             shown = (await floor.screen())["delivery"]
+            (one,) = shown["receivers"]
+            assert one["settled_through"] == one["posted"], "both names, for those that read the first one"
             said = f"Delivery not running: {floor.head() - posted} waiting, safe"
             return shown["running"] is False and shown["summary"]["text"]["en"] == said
 

@@ -10,9 +10,10 @@ from edge.faults import Damaged
 from edge.journal import Reader
 from edge.lock import Left, Lock
 from edge.opening import Ground, opened
+from sync.fork import Fork
 from sync.outcome import FORK
 from sync.status import load_forks, load_outbox
-from tests.contract.uplink.receiver import puts_off
+from tests.contract.uplink.receiver import puts_off, says
 from tests.contract.uplink.rig import Rig, facts, rigged, watched
 from tests.patience import PATIENCE_S
 
@@ -123,6 +124,39 @@ async def test_a_fork_that_is_found_in_a_journal_set_aside_does_not_hold_up_the_
         await rig.drained()
         assert [one.id for one in rig.quarantine] == [id_ for _, id_ in behind]
         assert [call.seqs for call in rig.receiver.calls] == [[*range(1, 8)], [1]]
+
+
+async def test_what_lies_before_a_known_fork_is_sent_and_what_lies_behind_is_not(tmp_path: Path) -> None:
+    """A cursor before the fork: its journal was gone for a while, and is delivered from its beginning."""
+    async with rigged(tmp_path) as rig:
+        old, epoch = await rig.expected(), rig.journal.epoch
+        await rig.store.begin("erp", epoch, 0, rig.time.now_ms)
+        await rig.store.forked("erp", epoch, Fork(7, "7 is another"), rig.time.now_ms)
+        await renamed(rig, "other")
+        rig.start()
+        await rig.until(lambda: rig.status is not None and rig.status.epoch == rig.journal.epoch)
+        await rig.drained()
+        assert rig.receiver.posted == [*old[:6], *await rig.expected()]
+        assert [(one.seq, one.id) for one in rig.quarantine] == old[6:]
+
+
+async def test_what_is_not_sent_behind_a_fork_is_no_word_of_the_receiver(tmp_path: Path) -> None:
+    failing, rejected = "uplink.erp.failing", "uplink.erp.quarantine"
+    async with rigged(tmp_path, backoff_max_s=120) as rig:
+        rig.receiver.always = says(503)
+        await rig.store.begin("erp", rig.journal.epoch, 6, rig.time.now_ms)
+        rig.start()
+        await rig.until(lambda: failing in rig.alerts())
+        await rig.stop()
+        await rig.store.forked("erp", rig.journal.epoch, Fork(7, "7 is another"), rig.time.now_ms)
+        await renamed(rig, "other")
+        rig.start()
+        await rig.until(lambda: len(rig.quarantine) == 14)
+        assert set(rig.alerts()) == {failing, rejected}
+        status = rig.status
+        assert status is not None and (status.state, status.last_success_ms) == ("backoff", None)
+        rig.receiver.always = None
+        await rig.until(lambda: rig.alerts() == [rejected])
 
 
 async def test_a_running_agent_follows_through_an_epoch(tmp_path: Path) -> None:

@@ -146,5 +146,23 @@ def test_on_paper_a_decision_is_told_apart_from_what_waits() -> None:
     assert not certificate(False, findings=differs, report=report).only_discarded
 
 
+@pytest.mark.parametrize(
+    ("undecided", "known"), [((), []), ((1, 3), [1, 3]), ((1, 4, 1500), [1, 4]), ((1200, 1500), [])]
+)
+def test_nothing_that_was_discarded_is_called_undecided_where_not_all_of_it_is_named(
+    undecided: tuple[int, ...], known: list[int]
+) -> None:
+    gone = [seq for seq in range(1, 1501) if seq not in undecided]
+    named = tuple(Discarded(seq, f"id{seq}", "work.paused", None, "1043", None, 1) for seq in gone[:1000])
+    found = Findings(Counts(3, 1500, 1500, 0, len(gone)), discarded=named)
+    report = msgspec.structs.replace(REPORT, to_seq=1500, count=0, excluded=list(range(1, 1501)))
+    one = certificate(False, findings=found, report=report)
+    assert (one.undecided, one.undecided_count) == (known, len(undecided))
+    assert one.only_discarded == (not undecided)
+    more = " …" if len(undecided) > len(known) else ""
+    said = f"<dd>{len(undecided)}: {', '.join(map(str, known))}{more}</dd>"
+    assert (said in page(one, EDGE)) == bool(undecided)
+
+
 def test_as_json_figures_are_strings() -> None:
     assert shown(certificate())["report"]["totals"][0]["quantity"] == "5.500"

@@ -116,6 +116,13 @@ def test_a_decision_says_whose_it_is_and_why() -> None:
     assert (found.how, found.person, found.note) == ("discarded", "chief", "by hand") and found.at_ms > 0
 
 
+@pytest.mark.parametrize("turned", [b'"how":', b'"how":"\xc3\x28"', b"}}"])
+def test_a_decision_that_is_damaged_decides_nothing_and_ends_nothing(turned: bytes) -> None:
+    ((seq, body),) = stored(DECIDED)
+    broken = body[: body.index(b'"how"')] + turned + b'},"type":"lineside.review.settled.v1"}'
+    assert decisions([(seq, broken), (seq + 1, body)]) == decisions([(seq + 1, body)]) != ()
+
+
 def test_a_decision_of_another_kind_or_version_is_passed_over() -> None:
     rows = stored(ReviewSettled(settles=("a",), how="accepted", person="chief"), paused(2))
     unheard_of = rows[0][1].replace(b'"how":"accepted"', b'"how":"postponed","until":{"day":"x"}')
