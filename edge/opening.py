@@ -19,10 +19,10 @@ from edge import alerts, bygone, epochs, schema, wal
 from edge.events import JournalOpened
 from edge.faults import Damaged, ForeignFile, NewerFile, StorageFault
 from edge.journal import Beginning, Journal, Reader, place
-from edge.journal.form import META
+from edge.journal.form import META, meta_of
 from edge.lock import Left, Lock
 from edge.ports import Clock
-from edge.salvage import Proven, room, salvage
+from edge.salvage import Proven, room, salvage, span
 from edge.watermarks import MIB
 
 Cause = Literal["new", "damaged", "restored", "renamed"]
@@ -37,6 +37,7 @@ class Doubt:
     cause: Cause
     why: str
     open_end: bool = False  # nobody knows how far it went on
+    known: int = 0  # ... but so far it did
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ def _asked(ground: Ground, lock: Lock, log: Path) -> Doubt | None:
                 why = f"{path.name} is empty" if emptied else f"{log.name} is gone, which held everything"
                 return Doubt("damaged", why, open_end=True)
             schema.recognised(db, path)
-            meta = _meta(db)
+            meta = meta_of(db.execute(META))
             head = db.execute("SELECT seq FROM events ORDER BY seq DESC LIMIT 1").fetchone()
             if "epoch" not in meta:
                 return Doubt("damaged", f"{path.name} does not say whose it is") if head else None
@@ -132,19 +133,12 @@ def _asked(ground: Ground, lock: Lock, log: Path) -> Doubt | None:
                 return Doubt("damaged", why, open_end=True)
             if left.epoch == meta["epoch"] and last < left.head:
                 why = f"it ends at {last}, but held {left.head} when it was last used: it is an older copy"
-                return Doubt("restored", why, open_end=True)
+                known = max(left.head, ground.settled.get(meta["epoch"], 0))
+                return Doubt("restored", why, open_end=True, known=known)
             _empty_log(db, lambda: lock.note(Left(meta["epoch"], head=last)))
     except sqlite3.Error as error:
         raise schema.unusable(path, error) from error
     return _moved(ground, meta, last)
-
-
-def _meta(db: sqlite3.Connection) -> dict[str, str]:
-    """What a journal says of itself. Raises sqlite3.DatabaseError where that is no text."""
-    try:
-        return {bytes(key).decode(): bytes(value).decode() for key, value in db.execute(META)}
-    except (TypeError, UnicodeDecodeError) as error:
-        raise schema.malformed("the table that says whose it is, is malformed") from error
 
 
 def _empty_log(db: sqlite3.Connection, note: Callable[[], None]) -> None:
@@ -183,7 +177,7 @@ def _moved(ground: Ground, meta: Mapping[str, str], last: int) -> Doubt | None:
     settled = ground.settled.get(meta["epoch"], 0)
     if settled > last:
         why = f"it ends at {last}, but a receiver has settled through {settled}: it is an older copy"
-        return Doubt("restored", why, open_end=True)
+        return Doubt("restored", why, open_end=True, known=settled)
     if seq := ground.forked.get(meta["epoch"]):
         why = f"a receiver holds other facts under its numbers, from {seq} on: it or another one is a copy"
         return Doubt("restored", why)
@@ -204,13 +198,11 @@ async def _begin_anew(ground: Ground, doubt: Doubt, left: Left, clock: Clock, st
     follows = missing = state = last = None
     before = kept or await asyncio.to_thread(_set_aside, path, left)
     if before is not None:
-        last, open_end = await asyncio.to_thread(_last, ground, before, doubt.open_end)
-        missing = last.missing or None
-        if open_end and not (missing or "").endswith("-"):
-            missing = ",".join(filter(None, [missing, f"{last.head + 1}-"]))
+        last, end = await asyncio.to_thread(_last, ground, before, doubt)
+        missing = _missing(last, end)
         follows = f"{last.epoch}:{last.head}"
         lost = ground.settled.get(last.epoch, 0) > last.head or last.epoch in ground.forked
-        posted = lost or (doubt.cause == "restored" and open_end)
+        posted = lost or (doubt.cause == "restored" and end.open_end)
         async with await Reader.open(last.path) as reader:
             state = await state_of(reader, posted)
     elif doubt.cause != "new":
@@ -231,24 +223,34 @@ async def _begin_anew(ground: Ground, doubt: Doubt, left: Left, clock: Clock, st
     return _notice(doubt, last, missing, dated, epoch)
 
 
-def _last(ground: Ground, before: epochs.Epoch, open_end: bool) -> tuple[epochs.Epoch, bool]:
-    """The journal that the new one follows, and whether nobody knows how far it went on.
+def _last(ground: Ground, before: epochs.Epoch, doubt: Doubt) -> tuple[epochs.Epoch, Doubt]:
+    """The journal that the new one follows, and what is doubtful about its end.
 
     Where a copy was put in the place of a journal that is set aside, the line has gone on from that one: the
     last of those written since is followed, and nothing of it is lost.
     """
     if not epochs.aside(ground.path, before.epoch).exists():
-        return before, open_end
+        return before, doubt
     aside = (one for one in _others(ground.path) if one.path == epochs.aside(ground.path, one.epoch))
     last = max(aside, key=lambda one: one.ordinal, default=before)
     if last.epoch == before.epoch and not _holds_more(last, before):
-        return before, open_end
+        return before, doubt
     with closing(sqlite3.connect(schema.read_only(last.path), uri=True, timeout=5)) as db:
-        meta = _meta(db)
+        meta = meta_of(db.execute(META))
+    whole = replace(doubt, open_end=False)
     if "missing" in meta:
-        return last, False  # taken out of a damaged one: it says itself what it lacks
-    doubt = _moved(replace(ground, path=last.path), meta, last.head)
-    return last, doubt is not None and doubt.open_end
+        return last, whole  # taken out of a damaged one: it says itself what it lacks
+    return last, _moved(replace(ground, path=last.path), meta, last.head) or whole
+
+
+def _missing(last: epochs.Epoch, end: Doubt) -> str | None:
+    """What is missing of a journal: "12-15,40", "301-" where nobody knows how far it went on."""
+    gone = [last.missing] if last.missing else []
+    if end.open_end and not last.missing.endswith("-"):
+        if end.known > last.head:
+            gone.append(span(last.head + 1, end.known))
+        gone.append(f"{max(last.head, end.known) + 1}-")
+    return ",".join(gone) or None
 
 
 def _holds_more(held: epochs.Epoch | None, coming: epochs.Epoch) -> bool:

@@ -20,7 +20,7 @@ from edge import epochs, lock
 from edge.epochs import Epoch
 from edge.events import JournalOpened, decode
 from edge.faults import Damaged
-from edge.journal import Reader, Verification, place, verify
+from edge.journal import Reader, Verification, verify
 
 Check = Callable[[Epoch, Reader], Awaitable[Verification]]
 _UNREAD = Verification(0, 0, 0, ())
@@ -35,7 +35,6 @@ class Proof:
     missing: str = ""  # "12-15,40", "301-" where nobody knows how many there were
     found: Verification = _UNREAD
     opened: JournalOpened | None = None  # its first event, where it still has it
-    copied: bool = False  # it was written elsewhere
 
     @property
     def sound(self) -> bool:
@@ -91,8 +90,7 @@ async def _proof(one: Epoch, check: Check) -> Proof:
     try:
         async with await Reader.open(one.path) as reader:
             found = await check(one, reader)
-            copied = reader.place != place(one.path)
-            return Proof(one.epoch, one.path, one.missing, found, await _opened(reader), copied)
+            return Proof(one.epoch, one.path, one.missing, found, await _opened(reader))
     except Damaged as fault:
         return _broken(one.epoch, one.path, fault.message)
 
@@ -129,9 +127,8 @@ def _most(found: Sequence[Proof], epoch: str) -> Proof | None:
 def _unseen(found: Sequence[Proof], claim: _Claim, taken: Mapping[str, int]) -> bool:
     """Whether a journal is all that was copied, and nothing says that more was ever recorded in it."""
     most, through = _most(found, claim.epoch), claim.through
-    copied = most is not None and most.copied and most.found.last == through
-    open_end = claim.cause == "restored" and claim.missing == f"{through + 1}-"
-    return copied and open_end and taken.get(claim.epoch, 0) <= through
+    copied = claim.cause == "restored" and most is not None and most.found.last == through
+    return copied and claim.missing == f"{through + 1}-" and taken.get(claim.epoch, 0) <= through
 
 
 def _held_against(found: Sequence[Proof], claim: _Claim) -> Iterator[Proof]:

@@ -175,7 +175,7 @@ def _write(db: sqlite3.Connection, target: Path, source: str, told: _Told, open_
         )
         for seq, body in _proven(db, source, told.pruned):
             if seq > max(last, told.pruned) + 1:
-                missing.append(_span(max(last, told.pruned) + 1, seq - 1))
+                missing.append(span(max(last, told.pruned) + 1, seq - 1))
             new.execute("INSERT INTO events VALUES (?, ?)", (seq, body.decode()))
             first, last, events = first or seq, seq, events + 1
         if not events:
@@ -185,7 +185,7 @@ def _write(db: sqlite3.Connection, target: Path, source: str, told: _Told, open_
         if told.head is None or open_end:
             missing.append(f"{last + 1}-")
         elif seen > last:
-            missing.append(_span(last + 1, seen))
+            missing.append(span(last + 1, seen))
         _, _, site, edge, epoch = source.split(":")
         gone = ",".join(missing)
         meta = {"epoch": epoch, "site": site, "edge": edge, "pruned": str(told.pruned), "missing": gone}
@@ -214,7 +214,7 @@ def _proven(db: sqlite3.Connection, source: str, pruned: int) -> Iterator[tuple[
         number, before = seq, [chain for _, chain, _ in forms]
 
 
-def _span(first: int, last: int) -> str:
+def span(first: int, last: int) -> str:
     return str(first) if first == last else f"{first}-{last}"
 
 

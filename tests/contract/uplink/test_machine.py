@@ -396,13 +396,17 @@ class Line(RuleBasedStateMachine):
         laid(self.folder, file)
         head, same = then.head, then.head == self.model.book.head
         recorded = self.model.book.head > self.started_at
+        gone = self.model.book.head
         self._hold_only({**self.model.books, epoch: copy.deepcopy(then)})
         if crash and recorded:
             self.start(Expected("damaged", f"{epoch}:{head}", f"{head + 1}-"))
         elif same and in_place:
             self.start(None)
-        else:
+        elif same:
             self.start(Expected("restored", f"{epoch}:{head}", f"{head + 1}-"))
+        else:  # the lock says how far it went at least
+            known = str(gone) if gone == head + 1 else f"{head + 1}-{gone}"
+            self.start(Expected("restored", f"{epoch}:{head}", f"{known},{gone + 1}-"))
 
     @rule()
     def rename(self) -> None:
