@@ -4,13 +4,14 @@ A journal alone cannot show that its end is gone, or that it is gone altogether.
 says how far it went and what was lost of it, journal.lock how far the current one went at least, sync.db what
 receivers took.
 
-A copy that is whole proves nothing of what its original recorded afterwards. Where nothing says that there
-was any, that is a remark and no loss: a folder that was moved in order looks the same.
+A copy that is whole proves nothing of what its original recorded afterwards. Where the start that met it knew
+of none, that is a remark and no loss: a folder that was moved in order looks the same.
 """
 
 import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -20,10 +21,12 @@ from edge import epochs, lock
 from edge.epochs import Epoch
 from edge.events import JournalOpened, decode
 from edge.faults import Damaged
-from edge.journal import Reader, Verification, place, verify
+from edge.journal import Reader, Verification, verify
+from edge.schema import read_only
 
 Check = Callable[[Epoch, Reader], Awaitable[Verification]]
 _UNREAD = Verification(0, 0, 0, ())
+_OLDER = "it is an older copy"  # edge.opening's words where something says what a copy lacks
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class Proof:
     missing: str = ""  # "12-15,40", "301-" where nobody knows how many there were
     found: Verification = _UNREAD
     opened: JournalOpened | None = None  # its first event, where it still has it
-    copied: bool = False  # it was written elsewhere
+    told: str = ""  # what its start told people of the journal before
 
     @property
     def sound(self) -> bool:
@@ -57,7 +60,7 @@ class _Claim:
     epoch: str
     through: int  # it went so far
     missing: str
-    cause: str = ""  # why its successor began
+    plain: bool = False  # its successor took it for a copy that lacks nothing as far as was known
 
 
 async def _verified(one: Epoch, reader: Reader) -> Verification:
@@ -78,7 +81,7 @@ def prove(path: Path, taken: Mapping[str, int], check: Check = _verified) -> Pro
         why = "holds no facts of lineside" if path.exists() else "is gone"
         found.append(_broken(left.epoch, path, f"{path.name} {why}"))
     claims = [_Claim(left.epoch, left.head, "1-")] if left.epoch else []
-    claims += [claim for one in found if one.opened and (claim := _claimed(one.opened))]
+    claims += [claim for one in found if (claim := _claimed(one))]
     unseen = [claim for claim in claims if _unseen(found, claim, taken)]
     for claim in claims:
         if claim not in unseen:
@@ -91,8 +94,8 @@ async def _proof(one: Epoch, check: Check) -> Proof:
     try:
         async with await Reader.open(one.path) as reader:
             found = await check(one, reader)
-            copied = reader.place != place(one.path)
-            return Proof(one.epoch, one.path, one.missing, found, await _opened(reader), copied)
+            opened, told = await _opened(reader), await asyncio.to_thread(_told, one)
+            return Proof(one.epoch, one.path, one.missing, found, opened, told)
     except Damaged as fault:
         return _broken(one.epoch, one.path, fault.message)
 
@@ -107,17 +110,30 @@ async def _opened(reader: Reader) -> JournalOpened | None:
     return None
 
 
+def _told(one: Epoch) -> str:
+    """Why a journal was begun, in the words of its alert; empty where there was none, or it was forgotten."""
+    with (
+        suppress(sqlite3.Error, UnicodeDecodeError),
+        closing(sqlite3.connect(read_only(one.path), uri=True)) as db,
+    ):
+        for (text,) in db.execute("SELECT text FROM alerts WHERE key GLOB ?", (f"journal.{one.epoch}*",)):
+            return str(text)
+    return ""
+
+
 def _broken(epoch: str, path: Path, why: str) -> Proof:
     return Proof(epoch, path, found=replace(_UNREAD, problems=(why,)))
 
 
-def _claimed(opened: JournalOpened) -> _Claim | None:
+def _claimed(one: Proof) -> _Claim | None:
     """What a journal says of the one before it; None where that was another PC's."""
-    if opened.follows is None and opened.cause != "damaged":
+    opened = one.opened
+    if opened is None or (opened.follows is None and opened.cause != "damaged"):
         return None
     epoch, _, through = (opened.follows or "").partition(":")
     seq = int(through) if through.isdecimal() else 0
-    return _Claim(epoch, seq, opened.missing or "", opened.cause)
+    plain = opened.cause == "restored" and bool(one.told) and _OLDER not in one.told
+    return _Claim(epoch, seq, opened.missing or "", plain)
 
 
 def _most(found: Sequence[Proof], epoch: str) -> Proof | None:
@@ -129,9 +145,8 @@ def _most(found: Sequence[Proof], epoch: str) -> Proof | None:
 def _unseen(found: Sequence[Proof], claim: _Claim, taken: Mapping[str, int]) -> bool:
     """Whether a journal is all that was copied, and nothing says that more was ever recorded in it."""
     most, through = _most(found, claim.epoch), claim.through
-    copied = most is not None and most.copied and most.found.last == through
-    open_end = claim.cause == "restored" and claim.missing == f"{through + 1}-"
-    return copied and open_end and taken.get(claim.epoch, 0) <= through
+    whole = most is not None and most.found.last == through and claim.missing == f"{through + 1}-"
+    return claim.plain and whole and taken.get(claim.epoch, 0) <= through
 
 
 def _held_against(found: Sequence[Proof], claim: _Claim) -> Iterator[Proof]:

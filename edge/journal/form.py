@@ -76,7 +76,6 @@ class Identity:
     ordinal: int  # the place of its epoch among those of this edge
     pruned: int  # what lies before this seq was forgotten in order
     missing: str  # what could not be saved of it: "12-15,40", "301-"
-    place: str  # where it was begun
 
 
 def meta_of(rows: Iterable[sqlite3.Row]) -> dict[str, str]:
@@ -95,7 +94,7 @@ def identity(rows: Iterable[sqlite3.Row]) -> Identity:
         ordinal, pruned = int(meta.get("ordinal", "1")), int(meta.get("pruned", "0"))
     except (KeyError, ValueError) as error:
         raise malformed(_MALFORMED) from error
-    return Identity(meta["epoch"], source, ordinal, pruned, meta.get("missing", ""), meta.get("place", ""))
+    return Identity(meta["epoch"], source, ordinal, pruned, meta.get("missing", ""))
 
 
 _MALFORMED = "the table that says whose it is, is malformed"

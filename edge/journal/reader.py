@@ -23,7 +23,6 @@ class Reader:
         self.epoch = whose.epoch
         self.source = whose.source
         self.pruned = whose.pruned  # what lies before this seq was forgotten in order
-        self.place = whose.place  # where it was begun
         self._connection = connection
         self._seen = (0, 0)  # the WAL as it was when last looked at
         self._asks = 0  # how often to ask for what its last change brought

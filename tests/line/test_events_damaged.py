@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from edge import epochs
+from edge import alerts, epochs
 from edge.journal import Reader
 from edge.lock import Left, Lock
 from edge.main import load, replaced
@@ -264,9 +264,16 @@ async def moved(data: Path, events: int) -> str:
     """A folder stopped in order, copied whole and started there; the epoch before."""
     epoch, _ = await made(data.with_name("before"), events)
     shutil.copytree(data.with_name("before"), data, dirs_exist_ok=True)
-    journal, _ = await start(data)
-    await journal.close()
+    await begun(data)
     return epoch
+
+
+async def begun(data: Path) -> None:
+    """A start that tells people what it found, as the collector's does."""
+    journal, notice = await start(data)
+    assert notice is not None
+    async with journal:
+        await journal.note(alerts.RAISE, notice.key, notice.text, notice.hint, 0)
 
 
 async def took(data: Path, epoch: str, seq: int) -> None:
@@ -306,6 +313,29 @@ async def test_a_copy_that_lacks_what_a_receiver_took_is_not_sound(tmp_path: Pat
     await took(data, epoch, 12)
     code, said = await verified(config)
     assert (code, [one["missing"] for one in said["journals"]], said["remarks"]) == (1, ["10-", ""], [])
+
+
+@pytest.mark.parametrize("way", ["written over it", "put in its place", "and moved once more"])
+async def test_an_older_copy_of_what_is_known_to_have_held_more_is_not_sound(
+    tmp_path: Path, config: Path, way: str
+) -> None:
+    data, older = tmp_path / "data", tmp_path / "older.db"
+    await made(data, 9)
+    shutil.copyfile(data / "journal.db", older)
+    journal, _ = await start(data)
+    async with journal:
+        await put(journal, 10, 12)
+    if way == "put in its place":
+        older.replace(data / "journal.db")
+    else:
+        (data / "journal.db").write_bytes(older.read_bytes())
+    await begun(data)
+    if way == "and moved once more":
+        data.rename(tmp_path / "before")
+        shutil.copytree(tmp_path / "before", data)
+        await begun(data)
+    code, said = await verified(config)
+    assert (code, said["journals"][0]["missing"]) == (1, "10-")
 
 
 @pytest.mark.parametrize("last", [7, None], ids=["shortened", "gone"])
