@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 import socket
 import sqlite3
 import subprocess
@@ -720,6 +721,20 @@ async def test_a_journal_that_was_tampered_with_is_set_aside_and_the_line_goes_o
         aside, current = json.loads(out)["journals"]
         assert (aside["missing"], aside["last"], aside["events"]) == ("3-4", head, head - 2)
         assert current["problems"] == [] and current["missing"] == ""
+
+
+async def test_a_data_folder_that_was_moved_in_order_is_called_sound(tmp_path: Path) -> None:
+    async with with_journal(tmp_path) as floor:
+        data, head = floor.folder / "data", floor.head()
+        shutil.copytree(data, tmp_path / "moved")
+        shutil.rmtree(data)
+        (tmp_path / "moved").rename(data)
+        for _ in range(2):
+            child = await floor.start("collect")
+            assert await child.stop() == 0
+            code, out, _ = await invoke("events", "verify", "--config", floor.config)
+            assert (code, out.count("sound:"), "NOT" in out) == (0, 2, False), out
+            assert f"holds all that the copy did, through seq {head}" in out
 
 
 async def test_a_start_asks_systemd_for_patience_before_it_reads_the_journal(

@@ -221,7 +221,7 @@ async def test_the_end_of_a_journal_that_an_older_copy_lacks_is_missing(tmp_path
     await journal.close()
     code, said = await verified(config)
     assert (code, [one["missing"] for one in said["journals"]]) == (1, ["10-12,13-", ""])
-    assert "missing: seq 10 and what followed" in (await told(config))[1]
+    assert "missing: seq 10-12, 13 and what followed" in (await told(config))[1]
 
 
 async def test_a_set_aside_journal_without_its_end_is_not_sound(tmp_path: Path, config: Path) -> None:
@@ -264,9 +264,13 @@ async def moved(data: Path, events: int) -> str:
     """A folder stopped in order, copied whole and started there; the epoch before."""
     epoch, _ = await made(data.with_name("before"), events)
     shutil.copytree(data.with_name("before"), data, dirs_exist_ok=True)
+    await begun(data)
+    return epoch
+
+
+async def begun(data: Path) -> None:
     journal, _ = await start(data)
     await journal.close()
-    return epoch
 
 
 async def took(data: Path, epoch: str, seq: int) -> None:
@@ -306,6 +310,29 @@ async def test_a_copy_that_lacks_what_a_receiver_took_is_not_sound(tmp_path: Pat
     await took(data, epoch, 12)
     code, said = await verified(config)
     assert (code, [one["missing"] for one in said["journals"]], said["remarks"]) == (1, ["10-", ""], [])
+
+
+@pytest.mark.parametrize("way", ["written over it", "put in its place", "and moved once more"])
+async def test_an_older_copy_of_what_is_known_to_have_held_more_is_not_sound(
+    tmp_path: Path, config: Path, way: str
+) -> None:
+    data, older = tmp_path / "data", tmp_path / "older.db"
+    await made(data, 9)
+    shutil.copyfile(data / "journal.db", older)
+    journal, _ = await start(data)
+    async with journal:
+        await put(journal, 10, 12)
+    if way == "put in its place":
+        older.replace(data / "journal.db")
+    else:
+        (data / "journal.db").write_bytes(older.read_bytes())
+    await begun(data)
+    if way == "and moved once more":
+        data.rename(tmp_path / "before")
+        shutil.copytree(tmp_path / "before", data)
+        await begun(data)
+    code, said = await verified(config)
+    assert (code, said["journals"][0]["missing"]) == (1, "10-12,13-")
 
 
 @pytest.mark.parametrize("last", [7, None], ids=["shortened", "gone"])
