@@ -8,6 +8,7 @@ import typer
 from edge.cli.common import FAULT, err, guarded, out
 from edge.faults import StorageFault, UplinkFault
 from edge.settings import Exposure, is_loopback
+from sync.secret import secret
 
 
 @guarded
@@ -23,8 +24,12 @@ def pull(
         typer.Option(min=1, max=65535, help="Else 8883, without TLS 1883.", show_default=False),
     ] = None,
     user: Annotated[str | None, typer.Option(help="User at the broker.")] = None,
-    password_file: Annotated[Path | None, typer.Option(help="File with the password alone.")] = None,
-    ca_file: Annotated[Path | None, typer.Option(help="PEM; else the system's authorities.")] = None,
+    password_file: Annotated[
+        Path | None, typer.Option(help="File with the password alone.", exists=True, dir_okay=False)
+    ] = None,
+    ca_file: Annotated[
+        Path | None, typer.Option(help="PEM; else the system's authorities.", exists=True, dir_okay=False)
+    ] = None,
     tls: Annotated[bool, typer.Option(help="Without TLS everything can be read on the way.")] = True,
     limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="Events a page.")] = 500,
     again_s: Annotated[
@@ -51,7 +56,7 @@ def pull(
             "`lineside pull` needs SQLAlchemy",
             hint="Install it beside lineside: pip install 'lineside[pull]'",
         ) from error
-    password = password_file.read_text(encoding="utf-8").strip() if password_file else None
+    password = secret(str(password_file), ascii_only=False) if password_file else None
     address = Address(
         host, port or (8883 if tls else 1883), topic.rstrip("/"), consumer, user, password,
         str(ca_file) if ca_file else None, tls,

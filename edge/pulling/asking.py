@@ -18,10 +18,8 @@ from edge.pulling.line import Address, Line
 
 AGAIN_S = 5.0
 _GIVE_UP_S = 60.0
-_NEVER_HEARD_S, _NEVER_HEARD_TRIES = (
-    10.0,
-    3,
-)  # the longer one: before the first answer, a wrong name is likely
+_NEVER_HEARD_S = 10.0  # before the first answer, for a wrong name is likely; or so many tries, if longer
+_NEVER_HEARD_TRIES = 3
 _PAUSE_S, _PAUSE_MAX_S = 0.1, 5.0  # before the next connection, doubled each time
 _SLICE_S = 0.2  # how soon `stop` is heard
 
@@ -47,9 +45,7 @@ class Asking:
         self._at = address
         self._again_s = again_s
         self._greeting = greeting  # what to send on each new connection
-        self._patient = (
-            patient  # hears once of each silence, which is then waited out; else it ends the asking
-        )
+        self._patient = patient  # hears of each silence, once, which is waited out; else that ends the asking
         self._answered = False
         self._topic = f"{address.base}/answer/{address.consumer}/{secrets.token_hex(4)}"
         self._line: Line | None = None

@@ -109,6 +109,31 @@ async def test_a_wrong_name_is_told_and_ends(wrong: tuple[str, str], tmp_path: P
         assert "edge id" in said and "is lineside running" in said and rig.status().seq == 0
 
 
+@pytest.mark.parametrize(
+    ("content", "code", "told"),
+    [
+        (None, 2, "Invalid value for '--password-file': file"),
+        (b"", 3, "holds no secret. It must hold the secret alone"),
+        (b"\xff\xfe", 3, "could not be read: it is no text"),
+    ],
+    ids=["missing", "empty", "no text"],
+)
+async def test_a_password_file_that_holds_none_is_told(
+    content: bytes | None, code: int, told: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "password"
+    if content is not None:
+        file.write_bytes(content)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "edge", "pull", "--host", "127.0.0.1", "--port", "1", "--topic", BASE,
+        "--consumer", "erp", "--database", f"sqlite:///{tmp_path / 'erp.db'}", "--no-tls", "--once",
+        "--user", "erp", "--password-file", str(file),
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    said, _ = await process.communicate()
+    assert process.returncode == code and told in said.decode() and "Traceback" not in said.decode()
+
+
 async def test_without_once_silence_is_told_once_and_waited_out(tmp_path: Path) -> None:
     async with rigged(tmp_path) as rig:
         await rig.client()
