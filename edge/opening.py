@@ -19,7 +19,7 @@ from edge import alerts, bygone, epochs, schema, wal
 from edge.events import JournalOpened
 from edge.faults import Damaged, ForeignFile, NewerFile, StorageFault
 from edge.journal import Beginning, Journal, Reader, place
-from edge.journal.form import META, meta_of
+from edge.journal.form import META, identity_of, meta_of
 from edge.lock import Left, Lock
 from edge.ports import Clock
 from edge.salvage import Proven, room, salvage, span
@@ -127,6 +127,7 @@ def _asked(ground: Ground, lock: Lock, log: Path) -> Doubt | None:
             head = db.execute("SELECT seq FROM events ORDER BY seq DESC LIMIT 1").fetchone()
             if "epoch" not in meta:
                 return Doubt("damaged", f"{path.name} does not say whose it is") if head else None
+            identity_of(meta)  # else it cannot be gone on with
             last = head[0] if head else 0
             if left.open and left.epoch == meta["epoch"] and not had_log:
                 why = f"{log.name} is gone though the collector was not stopped"

@@ -4,7 +4,7 @@ A stored event is the event as it goes out, so that shipping is concatenation an
 """
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -88,7 +88,11 @@ def meta_of(rows: Iterable[sqlite3.Row]) -> dict[str, str]:
 
 def identity(rows: Iterable[sqlite3.Row]) -> Identity:
     """What `META` found. Raises sqlite3.DatabaseError where that does not say whose it is."""
-    meta = meta_of(rows)
+    return identity_of(meta_of(rows))
+
+
+def identity_of(meta: Mapping[str, str]) -> Identity:
+    """What `meta_of` found. Raises as `identity`."""
     try:
         source = f"urn:lineside:{meta['site']}:{meta['edge']}:{meta['epoch']}"
         ordinal, pruned = int(meta.get("ordinal", "1")), int(meta.get("pruned", "0"))

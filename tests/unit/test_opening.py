@@ -441,11 +441,22 @@ async def test_a_schema_that_is_no_longer_ours_is_damage_and_no_riddle(tmp_path:
         assert len(await journal.read_after(0, 1000)) == 120
 
 
-@pytest.mark.parametrize("key", ["epoch", "site", "place", "ordinal"])
-async def test_a_journal_that_says_no_text_of_itself_is_set_aside_once(tmp_path: Path, key: str) -> None:
+@pytest.mark.parametrize(
+    "damage",
+    [
+        *(f"value = CAST(x'ff' AS TEXT) WHERE key = '{key}'" for key in ("epoch", "site", "place")),
+        "value = CAST(x'ff' AS TEXT) WHERE key = 'ordinal'",
+        "key = 'sjte' WHERE key = 'site'",
+        "key = 'edgf' WHERE key = 'edge'",
+        "value = '1q' WHERE key = 'ordinal'",
+    ],
+)
+async def test_a_journal_whose_words_of_itself_are_garbled_is_set_aside_once(
+    tmp_path: Path, damage: str
+) -> None:
     epoch, ids = await made(tmp_path, 20)
     with closing(sqlite3.connect(tmp_path / "journal.db")) as db:
-        db.execute("UPDATE meta SET value = CAST(x'ff' AS TEXT) WHERE key = ?", (key,))
+        assert db.execute(f"UPDATE meta SET {damage}").rowcount == 1
         db.commit()
     journal, notice = await start(tmp_path)
     async with journal:

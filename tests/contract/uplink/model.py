@@ -15,6 +15,7 @@ class Book:
 
     held: dict[int, str] = field(default_factory=dict)  # seq: id
     pruned: int = 0  # what lies before was forgotten in order
+    lacks: bool = False  # it was taken out of a damaged file
 
     @property
     def head(self) -> int:

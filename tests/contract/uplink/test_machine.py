@@ -337,8 +337,9 @@ class Line(RuleBasedStateMachine):
         self._find_again(then)
         for at, book in then.books.items():
             here = held.get(at)
-            # The same end: the current one takes the place of what is there, one set aside does not.
-            if here is None or here.head < book.head or (at == then.epoch and here.head == book.head):
+            # The same end: what is there stays, unless the current one is whole and that is not.
+            mended = here is not None and here.lacks and at == then.epoch and here.head == book.head
+            if here is None or here.head < book.head or mended:
                 held[at] = copy.deepcopy(book)
         self.model.books = {at: held[at] for at in self.model.began if at in held}
         self._start_restored(epoch, head, None if gone_on is self.model else f"{head + 1}-")
@@ -438,6 +439,7 @@ class Line(RuleBasedStateMachine):
         end = book.head
         lost = [one for one in ((seq, seq + 1) if what == "chain" else (seq,)) if one <= end]
         self.model.gone |= {book.held.pop(one) for one in lost}
+        book.lacks = True
         missing = str(seq) if len(lost) == 1 else f"{seq}-{seq + 1}"
         self.start(Expected("damaged", f"{epoch}:{book.head}", missing))
 
