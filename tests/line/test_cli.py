@@ -708,7 +708,7 @@ async def test_a_journal_that_was_tampered_with_is_set_aside_and_the_line_goes_o
     async with with_journal(tmp_path) as floor:
         with closing(sqlite3.connect(floor.journal)) as db:
             db.executescript("DROP TRIGGER events_never_change; DELETE FROM snapshot;"
-                             "UPDATE events SET body = '{}' WHERE seq = 3;")  # fmt: skip
+                             "UPDATE events SET body = '{}' WHERE seq = 2;")  # fmt: skip
         head = floor.head()
         await floor.start("collect")
         await floor.start("sync")
@@ -716,10 +716,10 @@ async def test_a_journal_that_was_tampered_with_is_set_aside_and_the_line_goes_o
         code, out, _ = await invoke("status", *config)
         assert (code, "is damaged" in out or "does not follow" in out) == (0, True), out
         code, out, _ = await invoke("events", "verify", *config)
-        assert (code, "seq 3 to 4 are missing" in out, "Kept as found damaged" in out) == (1, True, True), out
+        assert (code, "seq 2 to 3 are missing" in out, "Kept as found damaged" in out) == (1, True, True), out
         code, out, _ = await invoke("events", "verify", "--json", *config)
         aside, current = json.loads(out)["journals"]
-        assert (aside["missing"], aside["last"], aside["events"]) == ("3-4", head, head - 2)
+        assert (aside["missing"], aside["last"], aside["events"]) == ("2-3", head, head - 2)
         assert current["problems"] == [] and current["missing"] == ""
 
 
