@@ -18,16 +18,20 @@ from edge.pulling.line import Address, Line
 
 AGAIN_S = 5.0
 _GIVE_UP_S = 60.0
-_NEVER_HEARD_S, _NEVER_HEARD_TRIES = (
-    10.0,
-    3,
-)  # the longer one: before the first answer, a wrong name is likely
+# The longer one: before the first answer, a wrong name is likely.
+_NEVER_HEARD_S, _NEVER_HEARD_TRIES = 10.0, 3
 _PAUSE_S, _PAUSE_MAX_S = 0.1, 5.0  # before the next connection, doubled each time
 _SLICE_S = 0.2  # how soon `stop` is heard
 
 
 class Refusal(UplinkFault):
     """lineside refused a question, and says why."""
+
+    def __init__(self, problem: dict[str, Any]) -> None:
+        detail = str(problem.get("detail", ""))
+        super().__init__(f"lineside refuses: {detail}", hint="Nothing was settled by this question")
+        # Of what is forgotten: the first seq of the journal that is kept.
+        self.kept_from: int | None = problem.get("kept_from")
 
 
 class Stopped(UplinkFault):
@@ -47,9 +51,7 @@ class Asking:
         self._at = address
         self._again_s = again_s
         self._greeting = greeting  # what to send on each new connection
-        self._patient = (
-            patient  # hears once of each silence, which is then waited out; else it ends the asking
-        )
+        self._patient = patient  # hears once of each silence, then waited out; else it ends the asking
         self._answered = False
         self._topic = f"{address.base}/answer/{address.consumer}/{secrets.token_hex(4)}"
         self._line: Line | None = None
@@ -145,8 +147,7 @@ class Asking:
 def _understood(body: bytes) -> dict[str, Any]:
     found: dict[str, Any] = msgspec.json.decode(body, type=dict[str, Any])
     if "problem" in found:
-        detail = str(found["problem"].get("detail", ""))
-        raise Refusal(f"lineside refuses: {detail}", hint="Nothing was settled by this question")
+        raise Refusal(found["problem"])
     return found
 
 
