@@ -48,7 +48,7 @@ def pull(
     try:
         from edge.pulling.asking import Asking
         from edge.pulling.comparing import compare as compared
-        from edge.pulling.follow import begins_at, follow
+        from edge.pulling.follow import begins_behind, follow
         from edge.pulling.ledger import Ledger
         from edge.pulling.line import Address
     except ImportError as error:
@@ -68,11 +68,11 @@ def pull(
         err.print(f"{exposure.text}. {hint}", markup=False, soft_wrap=True)
     ledger = Ledger(database, consumer)
     with Asking(address, again_s, patient=None if once or compare else _silent) as asking:
-        if (at := begins_at(asking, ledger)) is not None:
+        if (at := begins_behind(asking, ledger)) is not None:
             err.print(_EMPTY.format(consumer=consumer, at=at), markup=False, highlight=False, soft_wrap=True)
         follow(asking, ledger, limit, once or compare, _told)
         if compare:
-            _concluded(*compared(asking, ledger, limit))
+            _concluded(*compared(asking, ledger, limit, _forgotten))
 
 
 def _concluded(fetched: int, differing: list[str]) -> None:
@@ -90,11 +90,16 @@ def _silent(fault: UplinkFault) -> None:
     err.print(f"Asking goes on: {fault}", markup=False, highlight=False, soft_wrap=True)
 
 
+def _forgotten(what: str) -> None:
+    out.print(f"! {what}", markup=False, highlight=False, soft_wrap=True)
+
+
 def _told(new: int, through: str) -> None:
     out.print(f"{new} new facts, through {through}", highlight=False)
 
 
 _EMPTY = (
     "! This database is empty, while {consumer!r} has settled through {at}: what comes begins behind that. To"
-    " get what is before it too: --compare, which pulls all that is lacking of this journal"
+    " get what is before it too: --compare, which pulls what is lacking of the journal that goes on, as far"
+    " as it is kept; `lineside events export` gives what is of earlier ones"
 )

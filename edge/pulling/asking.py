@@ -27,6 +27,12 @@ _SLICE_S = 0.2  # how soon `stop` is heard
 class Refusal(UplinkFault):
     """lineside refused a question, and says why."""
 
+    def __init__(self, problem: dict[str, Any]) -> None:
+        detail = str(problem.get("detail", ""))
+        super().__init__(f"lineside refuses: {detail}", hint="Nothing was settled by this question")
+        # Of what is forgotten: the first seq of the journal that is kept.
+        self.kept_from: int | None = problem.get("kept_from")
+
 
 class Stopped(UplinkFault):
     """Somebody called `stop`."""
@@ -141,8 +147,7 @@ class Asking:
 def _understood(body: bytes) -> dict[str, Any]:
     found: dict[str, Any] = msgspec.json.decode(body, type=dict[str, Any])
     if "problem" in found:
-        detail = str(found["problem"].get("detail", ""))
-        raise Refusal(f"lineside refuses: {detail}", hint="Nothing was settled by this question")
+        raise Refusal(found["problem"])
     return found
 
 

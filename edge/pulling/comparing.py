@@ -1,36 +1,63 @@
 """Compare what the database holds with lineside: halve each range that differs, and pull what is lacking."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from edge.pulling.asking import Asking
+from edge.pulling.asking import Asking, Refusal
 from edge.pulling.ledger import Ledger
 
 _RANGE = 100_000  # seqs that lineside compares at once
 
 
-def compare(asking: Asking, ledger: Ledger, limit: int) -> tuple[int, list[str]]:
-    """How many facts were lacking and are there now, and in words what still differs."""
+def compare(
+    asking: Asking, ledger: Ledger, limit: int, told: Callable[[str], None] = lambda _: None
+) -> tuple[int, list[str]]:
+    """How many facts were lacking and are there now, and in words what still differs.
+
+    `told` hears of what is kept no more, and so is neither compared nor pulled.
+    """
     fetched, differing = 0, []
     for source, last in (ledger.sources() or _begun(asking, ledger)).items():
-        for first in range(1, last + 1, _RANGE):
+        first = 1
+        while first <= last:
             whole = first, min(last, first + _RANGE - 1)
-            found = list(_narrowed(asking, ledger, source, *whole, limit))
-            for narrow in found:
-                fetched += _fetched(asking, ledger, source, *narrow)
-            answer = _asked(asking, ledger, source, *whole) if found else {"differences": []}
+            try:
+                found = list(_narrowed(asking, ledger, source, *whole, limit))
+                for narrow in found:
+                    fetched += _fetched(asking, ledger, source, *narrow)
+                answer = _asked(asking, ledger, source, *whole) if found else {"differences": []}
+            except Refusal as refused:
+                if refused.kept_from is None or refused.kept_from <= first:
+                    raise
+                told(_forgotten(ledger, source, first, min(last, refused.kept_from - 1)))
+                first = refused.kept_from
+                continue
             differing += [
                 f"{source} {whole[0]} to {whole[1]}, {one['what']}: there {one['here']}, here {one['there']}"
                 for one in answer["differences"]
             ]
+            first = whole[1] + 1
     return fetched, differing
+
+
+def _forgotten(ledger: Ledger, source: str, first: int, last: int) -> str:
+    held, _ = ledger.figures(source, first, last)
+    return f"{source} {first} to {last}: kept no more, so not compared; {held} of {last - first + 1} are here"
 
 
 def _begun(asking: Asking, ledger: Ledger) -> dict[str, int]:
     """The journal of a database that holds nothing of it, and through which seq it should."""
     epoch, _, through = (ledger.cursor() or "").partition(":")
-    page = asking.ask("pull", {"after": f"{epoch}:0", "limit": 1}) if through.strip("0") else {"events": ()}
-    return {event["source"]: int(through) for event in page["events"]}
+    if not through.strip("0"):
+        return {}
+    try:
+        page = asking.ask("pull", {"after": f"{epoch}:0", "limit": 1})
+    except Refusal as refused:
+        if refused.kept_from is None:
+            raise
+        page = asking.ask("pull", {"after": f"{epoch}:{refused.kept_from - 1}", "limit": 1})
+    sources = [event["source"] for event in page["events"]]
+    return {source: int(through) for source in sources if source.endswith(f":{epoch}")}
 
 
 def _narrowed(

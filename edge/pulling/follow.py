@@ -27,16 +27,13 @@ class Books(Protocol):
         """Book what is new and keep the cursor, durably and in one transaction."""
 
 
-def begins_at(asking: Asking, books: Books) -> str | None:
+def begins_behind(asking: Asking, books: Books) -> str | None:
     """The cursor behind which empty books begin; None where nothing lies before it, or they are not empty."""
     if books.cursor() is not None:
         return None
-    page = asking.ask("pull", {"after": None, "limit": 1})
-    if not page["events"]:
-        at: str = page["next"]
-    else:
-        first = page["events"][0]
-        at = f"{first['source'].rpartition(':')[2]}:{int(first['sequence']) - 1}"
+    at: str = asking.ask("ack", {})[
+        "cursor"
+    ]  # settles nothing; a page's first fact may be of a later journal
     return None if at.endswith(":0") else at
 
 

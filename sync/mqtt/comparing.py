@@ -70,6 +70,9 @@ class Comparing:
 
     async def _compared(self, request: wire.Compare) -> Certificate:
         journal = await self._journal_of(request.source)
+        if request.from_seq < journal.pruned:
+            why = f"what is before seq {journal.pruned} is kept no more: compare from there on"
+            raise Refused("forgotten", why, kept_from=journal.pruned)
         claimed = _Claimed(self.name, request.claim)
         one = Reconciliation(claimed, self._store, self._journal, self._clock)
         if await self._lost(journal, request):

@@ -25,7 +25,9 @@ class Forgotten(Refused):
 
     def __init__(self, journal: Epoch, seq: int, first: int) -> None:
         super().__init__(
-            "forgotten", f"what follows on {journal.epoch}:{seq} is kept no more; from {first} on it is"
+            "forgotten",
+            f"what follows on {journal.epoch}:{seq} is kept no more; from {first} on it is",
+            kept_from=first,
         )
         self.journal = journal
         self.first = first

@@ -26,10 +26,11 @@ _SEQ_MAX = 10**15
 class Refused(Exception):
     """A request that is not carried out: why, in words for who programs the consumer."""
 
-    def __init__(self, kind: str, detail: str) -> None:
+    def __init__(self, kind: str, detail: str, **more: int) -> None:
         super().__init__(detail)
         self.kind = kind
         self.detail = detail
+        self.more = more  # the same for machines
 
 
 class Pull(msgspec.Struct, frozen=True):
@@ -129,9 +130,8 @@ def settled(cursor: str) -> bytes:
 
 def problem(refused: Refused) -> bytes:
     """The answer to what is refused (RFC 9457)."""
-    return msgspec.json.encode(
-        {"problem": {"type": f"urn:lineside:problem:{refused.kind}", "detail": refused.detail}}
-    )
+    said = {"type": f"urn:lineside:problem:{refused.kind}", "detail": refused.detail, **refused.more}
+    return msgspec.json.encode({"problem": said})
 
 
 def missing(ids: Sequence[str]) -> str:

@@ -13,6 +13,7 @@ from edge.pulling.ledger import Ledger
 from edge.pulling.line import Address, Line
 from tests.contract.mqtt.broker import BASE, Broker, Rig, needs_mosquitto, rigged
 from tests.contract.uplink.rig import facts
+from tests.contract.uplink.test_epochs import renamed
 from tests.patience import PATIENCE_S
 
 pytestmark = needs_mosquitto
@@ -171,6 +172,33 @@ async def test_an_empty_database_at_the_head_does_not_agree_before_it_is_filled(
         code, said = await pulled(rig, tmp_path / "fresh.db", "--compare")
         assert code == 0 and "is empty" in said and "20 facts were lacking" in said, said
         assert held(tmp_path / "fresh.db") == await rig.expected()
+
+
+async def test_what_is_kept_no_more_is_said_and_the_rest_is_compared_and_pulled(tmp_path: Path) -> None:
+    async with rigged(tmp_path) as rig:
+        await rig.client()
+        assert (await pulled(rig, tmp_path / "erp.db"))[0] == 0
+        await rig.journal.prune(10)
+        gone = f"{rig.journal.source} 1 to 9: kept no more, so not compared; "
+        code, said = await pulled(rig, tmp_path / "erp.db", "--compare")
+        assert code == 0 and gone + "9 of 9 are here" in said and "agree" in said, said
+        code, said = await pulled(rig, tmp_path / "fresh.db", "--compare")
+        assert code == 0 and gone + "0 of 9 are here" in said and "11 facts were lacking" in said, said
+        assert held(tmp_path / "fresh.db") == await rig.expected()
+        code, said = await pulled(rig, tmp_path / "fresh.db", "--compare")
+        assert code == 0 and gone + "0 of 9 are here" in said and "agree" in said, said
+        assert rig.alerts() == [], "what is kept no more is no difference"
+
+
+async def test_an_empty_database_is_told_of_earlier_journals_too(tmp_path: Path) -> None:
+    async with rigged(tmp_path) as rig:
+        await rig.client()
+        assert (await pulled(rig, tmp_path / "erp.db"))[0] == 0
+        before = rig.journal.epoch
+        await renamed(rig, "edge2")  # type: ignore[arg-type]
+        await rig.append(*facts(5, first=100))
+        code, said = await pulled(rig, tmp_path / "fresh.db")
+        assert code == 0 and "is empty" in said and f"through {before}:20" in said, said
 
 
 @pytest.mark.parametrize("twice", [False, True])

@@ -4,6 +4,9 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+from structlog.testing import capture_logs
+
+from sync.outcome import FORK
 from sync.status import load_forks
 from tests.contract.uplink import receiver as rude
 from tests.contract.uplink.receiver import says
@@ -160,6 +163,25 @@ async def test_halt_ends_when_the_fact_is_discarded(tmp_path: Path) -> None:
         await rig.review("discarded", [rig.quarantine[0].id])
         await rig.drained()
         assert seqs(rig) == [*range(1, 20), 21] and rig.alerts() == []
+
+
+async def test_every_halt_is_logged_when_it_begins_the_second_in_one_life_too(tmp_path: Path) -> None:
+    async with rigged(tmp_path, on_reject="halt") as rig:
+        rig.receiver.poison = {5, 15}
+        with capture_logs() as logged:
+
+            def said() -> list[str]:
+                return [one["event"] for one in logged if one["event"].startswith("delivery")]
+
+            rig.start(batch_events=6)
+            for halts in (1, 2):
+                await rig.until(lambda halts=halts: said().count("delivery waits") == halts)  # type: ignore[misc]
+                if halts == 2:
+                    rig.receiver.poison, rig.receiver.problem = {19}, {"type": FORK}
+                await rig.review("discarded", [rig.quarantine[0].id])
+            await rig.until(lambda: said().count("delivery waits") == 3)
+        assert said() == ["delivery waits", "delivery goes on"] * 2 + ["delivery waits"]
+        assert rig.seq == 18
 
 
 async def test_a_fork_halts_with_an_alert_and_settles_nothing(tmp_path: Path) -> None:
