@@ -19,6 +19,7 @@ from edge.faults import Damaged, UplinkFault
 from edge.ports import Clock
 from sync.certificates.record import LOST, Certificate
 from sync.comparison import Claim, Difference, differing
+from sync.forgotten import overlapping
 from sync.lost import taken_and_lost, tell
 from sync.mqtt import wire
 from sync.mqtt.wire import Refused
@@ -70,9 +71,7 @@ class Comparing:
 
     async def _compared(self, request: wire.Compare) -> Certificate:
         journal = await self._journal_of(request.source)
-        if request.from_seq < journal.pruned:
-            why = f"what is before seq {journal.pruned} is kept no more: compare from there on"
-            raise Refused("forgotten", why, kept_from=journal.pruned)
+        await self._kept(journal, request)
         claimed = _Claimed(self.name, request.claim)
         one = Reconciliation(claimed, self._store, self._journal, self._clock)
         if await self._lost(journal, request):
@@ -85,6 +84,15 @@ class Comparing:
             raise Refused("damaged", "the range cannot be read at the edge") from fault
         assert found is not None, "a claim is always there"
         return found
+
+    async def _kept(self, journal: Epoch, request: wire.Compare) -> None:
+        """Raises Refused: a part of the range was delivered and is pruned since. What never was, differs."""
+        if request.from_seq >= journal.pruned:
+            return
+        span = request.from_seq, request.to_seq
+        if not await overlapping(self._store, self.name, journal.epoch, *span):
+            why = f"what is before seq {journal.pruned} is kept no more: compare from there on"
+            raise Refused("forgotten", why, kept_from=journal.pruned)
 
     async def _beyond(self, one: Reconciliation, journal: Epoch, request: wire.Compare) -> Certificate:
         """What the consumer says of a range that the journal has lost."""
