@@ -86,7 +86,7 @@ def examined(ground: Ground, lock: Lock) -> Doubt | None:
     path, left = ground.path, lock.left
     log = path.with_name(path.name + "-wal")
     if not path.exists():
-        if _set_aside(path, left):
+        if _left_whole(path, left):
             return Doubt("restored", f"{path.name} was set aside, and nothing took its place")
         if log.exists() or left.epoch or epochs.set_aside(path):
             return Doubt("damaged", f"{path.name} is gone", open_end=True)
@@ -101,7 +101,7 @@ def examined(ground: Ground, lock: Lock) -> Doubt | None:
         return Doubt("damaged", fault.message)
 
 
-def _set_aside(path: Path, left: Left) -> epochs.Epoch | None:
+def _left_whole(path: Path, left: Left) -> epochs.Epoch | None:
     """The journal that was set aside whole, before another was to take its place."""
     aside = epochs.aside(path, left.epoch)
     if not left.epoch or left.open or not aside.exists():
@@ -197,7 +197,7 @@ async def _begin_anew(ground: Ground, doubt: Doubt, left: Left, clock: Clock, st
     ordinal = 1 + max((one.ordinal for one in await asyncio.to_thread(_others, path)), default=0)
     kept = await asyncio.to_thread(_secured, ground, doubt, ordinal)
     follows = missing = state = last = None
-    before = kept or await asyncio.to_thread(_set_aside, path, left)
+    before = kept or await asyncio.to_thread(_left_whole, path, left)
     if before is not None:
         last, end = await asyncio.to_thread(_last, ground, before, doubt)
         missing = _missing(last, end)

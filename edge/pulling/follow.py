@@ -31,9 +31,8 @@ def begins_behind(asking: Asking, books: Books) -> str | None:
     """The cursor behind which empty books begin; None where nothing lies before it, or they are not empty."""
     if books.cursor() is not None:
         return None
-    at: str = asking.ask("ack", {})[
-        "cursor"
-    ]  # settles nothing; a page's first fact may be of a later journal
+    # An ack of nothing settles nothing. A page would not tell: its first fact may be of a later journal.
+    at: str = asking.ask("ack", {})["cursor"]
     return None if at.endswith(":0") else at
 
 
