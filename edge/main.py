@@ -6,7 +6,6 @@ process. They meet only in the files of `data_dir`.
 
 import asyncio
 import errno
-import gc
 import logging
 import os
 import sys
@@ -19,7 +18,7 @@ import structlog
 from msgspec.structs import replace
 
 from drivers import registry as device_kinds
-from edge import __version__, schema, settings
+from edge import __version__, memory, schema, settings
 from edge import alerts as alerting
 from edge.alerts import Alert
 from edge.calendar import Calendar
@@ -126,9 +125,7 @@ async def _serve(what: str, loaded: Settings) -> None:
 
 
 def _started(what: str, loaded: Settings, began_s: float) -> None:
-    # What lives as long as the process need not be looked through again: no pause of some ms in a scan.
-    gc.collect()
-    gc.freeze()
+    memory.settle()
     took_s = round(time.monotonic() - began_s, 3)
     log.info("started", what=what, version=__version__, edge=loaded.edge.id, start_s=took_s)
 

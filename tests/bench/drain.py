@@ -3,12 +3,11 @@
 `python -m tests.bench.drain [events]`: a backlog is drained over loopback by the agent, then by a loop that
 reads 500 rows with sqlite3, compresses them the same way, POSTs them with aiohttp and ignores the answer. The
 receiver runs in a process of its own. The journal is made once; both read it warm. What opening files and
-connections costs, once, is left out of both: counting begins behind the first batch. As in the process that
-runs (`edge.main`), what lives as long as it does is kept from the garbage collector.
+connections costs, once, is left out of both: counting begins behind the first batch. Memory is kept as in the
+process that runs (`edge.memory`), for both.
 """
 
 import asyncio
-import gc
 import resource
 import sqlite3
 import statistics
@@ -23,6 +22,7 @@ import aiohttp
 import uvloop
 import zstandard
 
+from edge import memory
 from edge.events import Draft, Fact, MaterialConsumed, Output, Resources, WorkReported, plain, seconds
 from edge.ids import new_id
 from edge.journal import Journal
@@ -191,7 +191,7 @@ def cpu_s() -> float:
 
 async def rounds(folder: Path, url: str, events: int) -> list[tuple[float, float]]:
     """CPU microseconds an event, (agent, bare) in turns; the first round is thrown away."""
-    frozen()
+    memory.settle()
     found, counted = [], events + 1 - BATCH
     for number in range(ROUNDS + 1):
         bare = await by_hand(folder, url)
@@ -199,12 +199,6 @@ async def rounds(folder: Path, url: str, events: int) -> list[tuple[float, float
         begun, ended = await by_agent(folder / "journal.db", store, url, BATCH, events + 1)
         found.append(((ended - begun) / counted * 1e6, bare / counted * 1e6))
     return found[1:]
-
-
-def frozen() -> None:
-    """Keep what is there from the garbage collector, as the running process does once it has started."""
-    gc.collect()
-    gc.freeze()
 
 
 def measure(folder: Path, events: int = EVENTS) -> list[Row]:
