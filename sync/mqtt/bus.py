@@ -11,6 +11,7 @@ import random
 import sqlite3
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TypeVar
 
 import structlog
 
@@ -27,7 +28,7 @@ from sync.mqtt.comparing import Comparing
 from sync.mqtt.connection import Connection, Denied
 from sync.mqtt.consumer import Consumer
 from sync.mqtt.feed import Feed
-from sync.mqtt.journals import Journals
+from sync.mqtt.journals import Journals, Replaced
 from sync.mqtt.packets import Incoming, Outgoing
 from sync.mqtt.settings import MqttSettings
 from sync.mqtt.topics import ASKED, Topics
@@ -41,6 +42,7 @@ _PACKET_AROUND_BYTES = 1024  # of a page's packet: topic and properties
 _MQTT_BYTES_MAX = 268_435_455  # MQTT 5, 1.5.5: without a word of the broker's
 _ROOM_MIN = 4096  # less holds no page
 Answer = Callable[[bytes], Awaitable[bytes]]
+Found = TypeVar("Found")
 
 
 class Bus:
@@ -103,6 +105,7 @@ class Bus:
 
     async def _serve(self) -> None:
         """One connection. Raises UplinkFault when it ends, StorageFault."""
+        await self._journals.look()
         for consumer in self._consumers.values():
             await consumer.place()
         self._queues = {topic: asyncio.Queue(_WAITING_MAX) for topic in self._asked()}
@@ -227,12 +230,20 @@ class Bus:
 
     def _in_turn(self, does: Answer) -> Answer:
         """The same, with the journals to itself."""
+        return lambda body: self._looked(lambda: does(body))
 
-        async def turned(body: bytes) -> bytes:
-            async with self._turn:
-                return await does(body)
+    async def _looked(self, does: Callable[[], Awaitable[Found]]) -> Found:
+        """Do it by what a look at the journals finds; once more where one was replaced in that moment.
 
-        return turned
+        Nothing is doubled by that: pages change nothing, and what an ack has settled it settles no more.
+        """
+        async with self._turn:
+            await self._journals.look()
+            try:
+                return await does()
+            except Replaced:
+                await self._journals.look()
+                return await does()
 
     async def _unheard(self, name: str, to: str, reason: str) -> None:
         text = f"{self._name}: the broker refuses answers for {name} on {to} ({reason})"
@@ -240,8 +251,7 @@ class Bus:
         await self._store.raise_alert(f"uplink.{self._name}/{name}.answers", text, hint, self._now_ms())
 
     async def _head(self) -> str:
-        async with self._turn:
-            epoch, seq = await self._journals.head()
+        epoch, seq = await self._looked(self._journals.head)
         return f"{epoch}:{seq}"
 
     async def _masterdata(self, connection: Connection) -> None:

@@ -1,6 +1,7 @@
 """The journals of this edge as one row of places: (epoch, seq), the current journal last.
 
-Readers stay open from page to page. A journal that is replaced or forgotten is noticed at the next look.
+Whoever begins a piece of work looks first; everything else goes by what that look found, so that a place in
+the row means one journal as long as the work lasts. Readers stay open from page to page.
 """
 
 import asyncio
@@ -33,6 +34,13 @@ class Forgotten(Refused):
         self.first = first
 
 
+class Replaced(StorageFault):
+    """The current journal was replaced between a look and its first reading: look once more."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path} was replaced a moment ago", hint="Nothing to do: it is read anew")
+
+
 class Journals:
     """Reads the journal at `path` and those set aside beside it. One task at a time."""
 
@@ -44,8 +52,8 @@ class Journals:
         self._head = 0  # the current journal's, when it was last asked for
         self._asked_s = 0.0  # monotonic
 
-    async def look(self) -> Sequence[Epoch]:
-        """The journals, oldest first; `head` of the last is as old as the look. Raises StorageFault."""
+    async def look(self) -> None:
+        """See which journals there are: the current one may have been replaced. Raises StorageFault."""
         found_at = identity(self.path)
         if found_at is None or found_at != self._identity or not self._listed:
             found = await asyncio.to_thread(epochs.listed, self.path)
@@ -55,15 +63,19 @@ class Journals:
                 )
             await self.close()
             self._listed, self._identity, self._head = found, found_at, 0
+
+    @property
+    def row(self) -> Sequence[Epoch]:
+        """The journals, oldest first; `head` of the last is as old as the first look that found it."""
         return self._listed
 
-    async def index(self, epoch: str) -> int | None:
-        """The place of an epoch in the row; None where it is not there. Raises StorageFault."""
-        return next((at for at, one in enumerate(await self.look()) if one.epoch == epoch), None)
+    def index(self, epoch: str) -> int | None:
+        """The place of an epoch in the row; None where it is not there."""
+        return next((at for at, one in enumerate(self._listed) if one.epoch == epoch), None)
 
     async def head(self) -> Place:
         """Epoch and seq of the last event. Raises StorageFault, sqlite3.Error."""
-        last = (await self.look())[-1]
+        last = self._listed[-1]
         self._asked_s = time.monotonic()
         self._head = await (await self.reader(last)).head()
         return last.epoch, self._head
@@ -73,7 +85,7 @@ class Journals:
 
         Raises StorageFault, sqlite3.Error.
         """
-        last = (await self.look())[-1]
+        last = self._listed[-1]
         if place[0] == last.epoch and place[1] < self._head and time.monotonic() < self._asked_s + 1:
             return last.epoch, self._head
         return await self.head()
@@ -83,23 +95,26 @@ class Journals:
 
         Raises StorageFault, sqlite3.Error.
         """
-        found = await self.look()
-        if at < len(found) - 1:
-            return found[at].head
+        if at < len(self._listed) - 1:
+            return self._listed[at].head
         return self._head if 0 <= beyond <= self._head else (await self.head())[1]
 
     async def reader(self, journal: Epoch) -> Reader:
-        """An open reader. Raises StorageFault."""
+        """An open reader. Raises Replaced, StorageFault."""
         if journal.epoch not in self._readers:
-            self._readers[journal.epoch] = await Reader.open(journal.path)
+            opened = await Reader.open(journal.path)
+            if opened.epoch != journal.epoch:
+                await opened.close()
+                raise Replaced(journal.path)
+            self._readers[journal.epoch] = opened
         return self._readers[journal.epoch]
 
     async def first_behind(self, place: Place) -> tuple[Epoch, int] | None:
         """The next event of the place's journal. Raises StorageFault, sqlite3.Error."""
-        at = await self.index(place[0])
+        at = self.index(place[0])
         if at is None:
             return None
-        journal = (await self.look())[at]
+        journal = self._listed[at]
         rows = await (await self.reader(journal)).read_after(place[1], 1)
         return (journal, rows[0][0]) if rows else None
 
@@ -108,7 +123,7 @@ class Journals:
 
         Raises Forgotten, StorageFault, sqlite3.Error.
         """
-        journal = (await self.look())[at]
+        journal = self._listed[at]
         reader = await self.reader(journal)
         rows = await reader.read_after(seq, limit)
         if rows and rows[0][0] != seq + 1 and whole(range(seq + 1, rows[0][0]), journal.missing):

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from edge.opening import Ground, opened
+from sync.mqtt.journals import Journals
 from sync.status import load_forks, load_status
 from tests.contract.mqtt.broker import BASE, Asking, Rig, needs_mosquitto, numbered, rigged
 from tests.contract.uplink.rig import facts
@@ -262,6 +263,55 @@ async def test_journals_that_were_set_aside_come_first_and_one_ack_may_settle_th
         assert numbered(current) == await rig.expected() and current["more"] is False
         assert await rig.ask(client, "ack", {"upto": current["next"]}) == {"cursor": current["head"]}
         assert rig.status().epoch == rig.journal.epoch and rig.status().seq == rig.journal.head
+
+
+async def test_an_ack_may_end_in_the_middle_of_the_page(tmp_path: Path) -> None:
+    async with rigged(tmp_path) as rig:
+        client, epoch = await rig.client(), rig.journal.epoch
+        page = await rig.ask(client, "pull", {"limit": 7})
+        for upto in (4, 6, 7):
+            assert await rig.ask(client, "ack", {"upto": f"{epoch}:{upto}"}) == {"cursor": f"{epoch}:{upto}"}
+            assert rig.status().seq == upto
+        assert page["next"] == f"{epoch}:7"
+
+
+async def test_a_page_of_an_earlier_journal_is_not_what_an_ack_of_the_next_settles(tmp_path: Path) -> None:
+    async with rigged(tmp_path) as rig:
+        client, before = await rig.client(), rig.journal.epoch
+        await drained(rig, client)
+        await renamed(rig, "edge2")  # type: ignore[arg-type]
+        await rig.append(*facts(5, first=100))
+        again = await rig.ask(client, "pull", {"after": f"{before}:0", "limit": 3})
+        assert again["next"] == f"{before}:3"
+        upto = f"{rig.journal.epoch}:4"
+        assert await rig.ask(client, "ack", {"upto": upto}) == {"cursor": upto}
+        assert (rig.status().epoch, rig.status().seq) == (rig.journal.epoch, 4)
+        taken = await rig.store.rows("SELECT epoch, first_seq, last_seq FROM receipts ORDER BY id")
+        assert taken[-1] == (rig.journal.epoch, 1, 4), "what it was"
+
+
+async def test_a_journal_that_is_replaced_behind_a_look_is_delivered_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with rigged(tmp_path) as rig:
+        client = await rig.client()
+        await drained(rig, client)
+        await renamed(rig, "edge2")  # type: ignore[arg-type]
+        await rig.append(*facts(5, first=100))
+        wanted, second, look = await rig.expected(), rig.journal.epoch, Journals.look
+        replaced = asyncio.Event()
+
+        async def looked(journals: Journals) -> None:
+            await look(journals)
+            if not replaced.is_set() and journals.row[-1].epoch == second:
+                replaced.set()
+                await renamed(rig, "edge3")  # type: ignore[arg-type]
+
+        monkeypatch.setattr(Journals, "look", looked)
+        page = await rig.ask(client, "pull", {})
+        assert replaced.is_set() and numbered(page) == wanted and page["next"].startswith(second)
+        assert await rig.ask(client, "ack", {"upto": page["next"]}) == {"cursor": page["next"]}
+        assert numbered(await rig.ask(client, "pull", {})) == await rig.expected()
 
 
 async def test_a_fork_halts_until_a_new_journal_begins_and_people_decide_what_it_holds(
