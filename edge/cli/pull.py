@@ -1,7 +1,7 @@
 """`lineside pull`: a consumer as an ERP would have one, from a broker into a database."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,6 +9,9 @@ from edge.cli.common import FAULT, err, guarded, out
 from edge.faults import StorageFault, UplinkFault
 from edge.settings import Exposure, is_loopback
 from sync.secret import secret
+
+if TYPE_CHECKING:
+    from edge.pulling.comparing import Compared
 
 
 @guarded
@@ -72,32 +75,41 @@ def pull(
             err.print(_EMPTY.format(consumer=consumer, at=at), markup=False, highlight=False, soft_wrap=True)
         follow(asking, ledger, limit, once or compare, _told)
         if compare:
-            _concluded(*compared(asking, ledger, limit, _forgotten))
+            _concluded(compared(asking, ledger, limit, _left_out))
 
 
-def _concluded(fetched: int, differing: list[str]) -> None:
-    """Say what came of comparing; exit code 1 where the two sides still differ."""
-    if fetched:
-        out.print(f"{fetched} facts were lacking and are there now", highlight=False)
-    for one in differing:
+def _concluded(found: "Compared") -> None:
+    """Say what came of comparing; exit code 1 where the two sides still differ, or nothing was compared."""
+    if found.fetched:
+        were = "fact was" if found.fetched == 1 else "facts were"
+        out.print(f"{found.fetched} {were} lacking and are here now", highlight=False)
+    for one in found.differing:
         out.print(f"differs: {one}", highlight=False, soft_wrap=True)
-    if differing:
+    nothing = found.left_out > 0 and not found.ranges
+    if nothing:
+        out.print(_NOTHING, highlight=False, soft_wrap=True)
+    if found.differing or nothing:
         raise typer.Exit(FAULT)
-    out.print("this database and lineside agree", highlight=False)
+    kept = "of what lineside keeps, it and this database agree"
+    out.print(kept if found.left_out else "this database and lineside agree", highlight=False)
 
 
 def _silent(fault: UplinkFault) -> None:
     err.print(f"Asking goes on: {fault}", markup=False, highlight=False, soft_wrap=True)
 
 
-def _forgotten(what: str) -> None:
+def _left_out(what: str) -> None:
     out.print(f"! {what}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _told(new: int, through: str) -> None:
-    out.print(f"{new} new facts, through {through}", highlight=False)
+    out.print(f"{new} new {'fact' if new == 1 else 'facts'}, through {through}", highlight=False)
 
 
+_NOTHING = (
+    "nothing was compared: lineside keeps nothing of what is in this database. Is --database the one of this"
+    " line, --host and --topic those of this edge?"
+)
 _EMPTY = (
     "! This database is empty, while {consumer!r} has settled through {at}: what comes begins behind that. To"
     " get what is before it too: --compare, which pulls what is lacking of the journal that goes on, as far"

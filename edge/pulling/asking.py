@@ -30,6 +30,7 @@ class Refusal(UplinkFault):
     def __init__(self, problem: dict[str, Any]) -> None:
         detail = str(problem.get("detail", ""))
         super().__init__(f"lineside refuses: {detail}", hint="Nothing was settled by this question")
+        self.kind = str(problem.get("type", "")).rpartition(":")[2]
         # Of what is forgotten: the first seq of the journal that is kept.
         self.kept_from: int | None = problem.get("kept_from")
 

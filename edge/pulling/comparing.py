@@ -1,6 +1,7 @@
 """Compare what the database holds with lineside: halve each range that differs, and pull what is lacking."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 from edge.pulling.asking import Asking, Refusal
@@ -9,14 +10,21 @@ from edge.pulling.ledger import Ledger
 _RANGE = 100_000  # seqs that lineside compares at once
 
 
+@dataclass
+class Compared:
+    """What came of it."""
+
+    ranges: int = 0  # compared to their end
+    fetched: int = 0  # facts that were lacking and are there now
+    differing: list[str] = field(default_factory=list)  # in words, what still does
+    left_out: int = 0  # ranges that are not kept there, so neither compared nor pulled
+
+
 def compare(
     asking: Asking, ledger: Ledger, limit: int, told: Callable[[str], None] = lambda _: None
-) -> tuple[int, list[str]]:
-    """How many facts were lacking and are there now, and in words what still differs.
-
-    `told` hears of what is kept no more, and so is neither compared nor pulled.
-    """
-    fetched, differing = 0, []
+) -> Compared:
+    """Compare every journal of which anything is here; `told` hears of each range that is left out."""
+    done = Compared()
     for source, last in (ledger.sources() or _begun(asking, ledger)).items():
         first = 1
         while first <= last:
@@ -24,25 +32,31 @@ def compare(
             try:
                 found = list(_narrowed(asking, ledger, source, *whole, limit))
                 for narrow in found:
-                    fetched += _fetched(asking, ledger, source, *narrow)
+                    done.fetched += _fetched(asking, ledger, source, *narrow)
                 answer = _asked(asking, ledger, source, *whole) if found else {"differences": []}
             except Refusal as refused:
-                if refused.kept_from is None or refused.kept_from <= first:
+                if refused.kind == "unknown-source":
+                    kept_from, why = last + 1, "not a journal that is kept there"
+                else:
+                    kept_from, why = refused.kept_from or 0, "kept no more"
+                if kept_from <= first:
                     raise
-                told(_forgotten(ledger, source, first, min(last, refused.kept_from - 1)))
-                first = refused.kept_from
+                told(_held(ledger, source, first, min(last, kept_from - 1), why))
+                done.left_out += 1
+                first = kept_from
                 continue
-            differing += [
+            done.differing += [
                 f"{source} {whole[0]} to {whole[1]}, {one['what']}: there {one['here']}, here {one['there']}"
                 for one in answer["differences"]
             ]
+            done.ranges += 1
             first = whole[1] + 1
-    return fetched, differing
+    return done
 
 
-def _forgotten(ledger: Ledger, source: str, first: int, last: int) -> str:
+def _held(ledger: Ledger, source: str, first: int, last: int, why: str) -> str:
     held, _ = ledger.figures(source, first, last)
-    return f"{source} {first} to {last}: kept no more, so not compared; {held} of {last - first + 1} are here"
+    return f"{source} {first} to {last}: {why}, so not compared; {held} of {last - first + 1} are here"
 
 
 def _begun(asking: Asking, ledger: Ledger) -> dict[str, int]:

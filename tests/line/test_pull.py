@@ -190,6 +190,36 @@ async def test_what_is_kept_no_more_is_said_and_the_rest_is_compared_and_pulled(
         assert rig.alerts() == [], "what is kept no more is no difference"
 
 
+async def test_a_journal_that_is_gone_is_said_and_the_next_one_is_compared(tmp_path: Path) -> None:
+    async with rigged(tmp_path) as rig:
+        await rig.client()
+        before = rig.journal.source
+        assert (await pulled(rig, tmp_path / "erp.db"))[0] == 0
+        await renamed(rig, "edge2")  # type: ignore[arg-type]
+        await rig.append(*facts(5, first=100))
+        assert (await pulled(rig, tmp_path / "erp.db"))[0] == 0
+        for file in tmp_path.glob(f"journal-{before[-16:]}.db*"):
+            file.unlink()
+        with sqlite3.connect(tmp_path / "erp.db") as db:
+            db.execute("DELETE FROM lineside_events WHERE source <> ? AND sequence LIKE '%3'", (before,))
+        db.close()
+        code, said = await pulled(rig, tmp_path / "erp.db", "--compare")
+        gone = f"{before} 1 to 20: not a journal that is kept there, so not compared; 20 of 20 are here"
+        assert code == 0 and gone in said and "1 fact was lacking" in said, said
+        assert "of what lineside keeps, it and this database agree" in said, said
+
+
+async def test_a_database_of_which_lineside_keeps_nothing_does_not_agree(tmp_path: Path) -> None:
+    async with rigged(tmp_path) as rig:
+        await rig.client()
+        assert (await pulled(rig, tmp_path / "erp.db"))[0] == 0
+        with sqlite3.connect(tmp_path / "erp.db") as db:
+            db.execute("UPDATE lineside_events SET source = 'urn:lineside:site:other:0123456789abcdef'")
+        db.close()
+        code, said = await pulled(rig, tmp_path / "erp.db", "--compare")
+        assert code == 1 and "nothing was compared" in said and "agree" not in said, said
+
+
 async def test_an_empty_database_is_told_of_earlier_journals_too(tmp_path: Path) -> None:
     async with rigged(tmp_path) as rig:
         await rig.client()

@@ -208,10 +208,12 @@ async def test_the_erps_half_takes_every_answer_that_is_shown(tmp_path: Path) ->
                     consumer.ask("pull", {})
                 assert one["problem"]["detail"] in str(refused.value)
             assert consumer.ask("ack", {"upto": page["next"]})["cursor"] == ledger.cursor()
-            assert compare(consumer, ledger, 100) == (0, [])
+            found = compare(consumer, ledger, 100)
+            assert (found.ranges, found.fetched, found.differing, found.left_out) == (1, 0, [], 0)
             lacking = Ledger(f"sqlite:///{tmp_path}/lacking.db", "erp")
             lacking.take(two["events"][:1], two["next"])
-            assert compare(consumer, lacking, 100) == (1, [])
+            found = compare(consumer, lacking, 100)
+            assert (found.ranges, found.fetched, found.differing, found.left_out) == (1, 1, [], 0)
 
     async with rigged(tmp_path) as rig:
         await rig.stop()
