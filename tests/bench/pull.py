@@ -1,12 +1,14 @@
 """How much CPU a pull over MQTT costs sync: pages and acks, through a real broker.
 
 `python -m tests.bench.pull [events]`: a backlog is pulled and acked page by page by a client in a process of
-its own, over mosquitto; what counts is the CPU of this process, where the bus runs. The raw counterpart reads
-the same rows and publishes the same bytes with a bare paho client.
+its own, over mosquitto, both set up as docs/mqtt.md says (TCP_NODELAY: else nobody works for nine tenths of
+the time, and what follows meets cold caches). What counts is the CPU of this process, where the bus runs. The
+raw counterpart reads the same rows and publishes the same bytes with a bare paho client.
 """
 
 import asyncio
 import shutil
+import socket
 import sqlite3
 import statistics
 import subprocess
@@ -19,17 +21,18 @@ import uvloop
 from paho.mqtt.client import Client, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
 
+from edge import memory
 from edge.masterdata.store import MasterStore
 from edge.settings import Edge
 from sync.metrics import Metrics
 from sync.mqtt.bus import Bus
 from sync.mqtt.settings import MqttSettings
 from sync.store import Store
-from tests.bench.drain import BenchClock, cpu_s, frozen, journal_of
+from tests.bench.drain import BenchClock, cpu_s, journal_of
 from tests.bench.table import Row
 from tests.contract.mqtt.broker import BASE, Broker
 
-EVENTS = 20_000
+EVENTS = 50_000
 PAGE = 500
 ROUNDS = 5
 TARGET = 100_000
@@ -41,6 +44,7 @@ import sys
 from pathlib import Path
 from tests.contract.mqtt.broker import BASE, Asking
 client = Asking(int(sys.argv[1]), BASE + "/answer/erp/#")
+client.unhindered()
 print("ready", flush=True)
 sys.stdin.readline()
 count = 0
@@ -93,6 +97,7 @@ def by_hand(folder: Path, port: int) -> float:
     """CPU seconds of a bare read and publish of the same pages."""
     client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTv5)
     client.connect("127.0.0.1", port)
+    client.socket().setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     client.loop_start()
     begun, seq = cpu_s(), 0
     with sqlite3.connect(folder / "journal.db") as database:
@@ -111,10 +116,10 @@ def by_hand(folder: Path, port: int) -> float:
 
 async def rounds(folder: Path, events: int) -> list[tuple[float, float]]:
     """(bus, bare) CPU seconds in turns; the first round is thrown away."""
-    broker = Broker(folder / "broker", "message_size_limit 0")
+    broker = Broker(folder / "broker", "message_size_limit 0", "set_tcp_nodelay true")
     await broker.start()
     found = []
-    frozen()
+    memory.settle()
     try:
         for number in range(ROUNDS + 1):
             bare = await asyncio.to_thread(by_hand, folder, broker.port)
