@@ -43,7 +43,8 @@ def pull(
         bool,
         typer.Option(
             "--compare",
-            help="Pull all, compare with lineside, pull what is lacking; exit 1 if it differs then.",
+            help="Pull all, compare with lineside, pull what is lacking; exit 1 if it differs then, or if"
+            " nothing could be compared.",
         ),
     ] = False,
 ) -> None:

@@ -235,7 +235,7 @@ class Bus:
     async def _looked(self, does: Callable[[], Awaitable[Found]]) -> Found:
         """Do it by what a look at the journals finds; once more where one was replaced in that moment.
 
-        Nothing is doubled by that: pages change nothing, and what an ack has settled it settles no more.
+        Nothing is doubled by that: what the first try has written, the second finds behind the cursor.
         """
         async with self._turn:
             await self._journals.look()
